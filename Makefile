@@ -1,0 +1,153 @@
+# llm-limiters. `make help` tells the targets.
+# Settings: CC, OPT, PREFIX, LIBDIR, DESTDIR, SAN=address,undefined or SAN=thread (a build of its own), WERROR= to go on
+# past warnings.
+
+VERSION  := 0.1.0
+SOVERSION := 0
+PREFIX   ?= /usr/local
+LIBDIR   ?= $(PREFIX)/lib
+SAN      ?=
+WERROR   ?= -Werror
+BUILD    ?= build$(if $(SAN),/$(subst $(comma),-,$(SAN)))
+comma    := ,
+
+LUA      ?= lua5.4
+LUA_CFLAGS := $(shell pkg-config --cflags lua5.4 2>/dev/null)
+LUA_LIBS   := $(shell pkg-config --libs lua5.4 2>/dev/null)
+OPT      ?= -O2
+WARN     := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla -Wwrite-strings
+CFLAGS   := -std=c11 -D_GNU_SOURCE $(OPT) -g $(WARN) $(WERROR) -fvisibility=hidden -fPIC -pthread -MMD -MP \
+            $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer)
+LDFLAGS  := -pthread $(if $(SAN),-fsanitize=$(SAN)) -Wl,--as-needed
+
+# Rooms, from the ground up. A room sees the public headers, itself and what is below it: `make check` proves it.
+ROOM = $(patsubst src/%.c,$(BUILD)/%.o,$(wildcard src/$(1)/*.c))
+CORE := $(call ROOM,base) $(call ROOM,engine)
+HOST := $(call ROOM,policy) $(call ROOM,host) $(BUILD)/policy/builtin.o
+CLI  := $(call ROOM,cli)
+
+KERNEL   := $(sort $(wildcard bindings/lua/llm_limiters/*.lua))
+POLICIES := $(sort $(wildcard policies/*.lua policies/quotas/*/*.lua))
+
+LIB_CORE := $(BUILD)/libllm_limiters_core
+LIB      := $(BUILD)/libllm_limiters
+BIN      := $(BUILD)/llm-limiters
+
+.PHONY: all demo test c-tests check bench install uninstall deps deps-test format clean help
+all: $(LIB_CORE).a $(LIB_CORE).so $(LIB).a $(LIB).so $(BIN)
+
+help:
+	@echo "make demo     install what is missing, build, and simulate 10,000 requests against three free models"
+	@echo "make test     install what is missing, build, and run every test and check"
+	@echo "make bench    cost of decisions, as ratios to the cheapest exact one"
+	@echo "make install  PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)"
+	@echo "make check    exported symbols, rooms, headers, formatting, luacheck"
+
+# What is needed to build and run, and to test, as Debian's packages.
+DEPS      := gcc libc6-dev make pkg-config lua5.4 liblua5.4-dev libcjson-dev tzdata
+DEPS_TEST := $(DEPS) libcmocka-dev lua-busted lua-check clang clang-format libclang-rt-14-dev
+MISSING    = $(shell for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q ' installed' || echo $$p; done)
+SUDO      := $(if $(filter 0,$(shell id -u)),,sudo)
+INSTALL_MISSING = m="$(call MISSING,$(1))"; [ -z "$$m" ] || { echo "installing $$m"; $(SUDO) apt-get update -qq && \
+  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$m >/dev/null; }
+deps:
+	@$(call INSTALL_MISSING,$(DEPS))
+deps-test:
+	@$(call INSTALL_MISSING,$(DEPS_TEST))
+
+# The second make is a new one because pkg-config may have come only now.
+demo: deps
+	@$(MAKE) --no-print-directory -s all
+	@$(BIN) generate --requests 10000 --out $(BUILD)/demo.csv
+	@$(BIN) simulate $(BUILD)/demo.csv --tier free --models gemini-2.5-flash,gpt-4o-mini,gemini-2.0-flash
+
+$(BUILD)/%.o: src/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -Iinclude -Isrc $(LUA_CFLAGS) -c $< -o $@
+
+# The Lua kernel, the quota tables and the policies are part of the library.
+$(BUILD)/policy/builtin.c: src/policy/embed.lua $(KERNEL) $(POLICIES)
+	@mkdir -p $(@D)
+	$(LUA) src/policy/embed.lua $(KERNEL) $(POLICIES) > $@.new && mv $@.new $@
+$(BUILD)/policy/builtin.o: $(BUILD)/policy/builtin.c
+	$(CC) $(CFLAGS) -Iinclude -Isrc -c $< -o $@
+
+$(LIB_CORE).a: $(CORE)
+$(LIB).a: $(CORE) $(HOST)
+%.a:
+	rm -f $@ && $(AR) rcs $@ $^
+$(LIB_CORE).so: $(CORE)
+	$(CC) -shared -Wl,-soname,$(@F).$(SOVERSION) -Wl,-z,nodelete $^ $(LDFLAGS) -o $@
+$(LIB).so: $(CORE) $(HOST)
+	$(CC) -shared -Wl,-soname,$(@F).$(SOVERSION) $^ $(LDFLAGS) $(LUA_LIBS) -o $@
+$(BIN): $(CLI) $(LIB).a
+	$(CC) $^ $(LDFLAGS) $(LUA_LIBS) -lcjson -lm -o $@
+
+# Tests: each C file is a program that speaks TAP; tests/run adds them all up.
+C_TESTS  := $(patsubst tests/c/%.c,$(BUILD)/tests/%,$(wildcard tests/c/test_*.c))
+TEST_KIT := $(patsubst tests/c/%.c,$(BUILD)/tests/%.o,$(filter-out $(wildcard tests/c/test_*.c tests/c/fuzz_*.c),$(wildcard tests/c/*.c)))
+.SECONDARY: $(C_TESTS:=.o)
+$(BUILD)/tests/%.o: tests/c/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -Iinclude -Isrc -Itests/c -c $< -o $@
+$(C_TESTS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TEST_KIT) $(filter-out $(BUILD)/cli/main.o,$(CLI)) $(LIB).a
+	$(CC) $^ $(LDFLAGS) $(LUA_LIBS) -lcmocka -lcjson -lm -o $@
+c-tests: $(C_TESTS)
+
+# Everything once as it is shipped, the C tests again under the sanitizers, and a build by the other compiler.
+test: deps-test
+	@$(MAKE) --no-print-directory -s all c-tests
+	@$(MAKE) --no-print-directory -s SAN=address,undefined c-tests
+	@$(MAKE) --no-print-directory -s SAN=thread c-tests
+	@tests/run
+
+$(BUILD)/bench: tests/bench/bench.c $(LIB).a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -Iinclude -Isrc $^ $(LDFLAGS) $(LUA_LIBS) -lm -o $@
+bench: deps
+	@$(MAKE) --no-print-directory -s $(BUILD)/bench
+	@$(BUILD)/bench
+
+C_FILES := $(wildcard include/*.h src/*/*.[ch] tests/*/*.[ch] examples/*.c)
+check: deps-test
+	@$(MAKE) --no-print-directory -s all
+	@$(MAKE) --no-print-directory -s BUILD=build/clang CC=clang all
+	@CC="$(CC)" BUILD=$(BUILD) tests/check
+format:
+	clang-format -i $(C_FILES)
+
+# pkg-config files are written at install, when the prefix is known.
+define PC
+prefix=$(PREFIX)
+libdir=$(LIBDIR)
+includedir=$(PREFIX)/include
+
+Name: $(1)
+Description: $(2)
+Version: $(VERSION)
+Libs: -L$${libdir} -l$(1)
+Libs.private: -pthread
+Requires.private: $(3)
+Cflags: -I$${includedir}
+endef
+export PC_CORE = $(call PC,llm_limiters_core,Exact rate limits and quotas: the engine,)
+export PC_HOST = $(call PC,llm_limiters,Rate limits and quotas for calls to language models,lua5.4)
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(LIBDIR)/pkgconfig \
+	  $(DESTDIR)$(PREFIX)/share/llm-limiters
+	install -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 include/llm_limiters.h include/llm_limiters_core.h $(DESTDIR)$(PREFIX)/include
+	for l in $(LIB) $(LIB_CORE); do b=$$(basename $$l); \
+	  install -m 644 $$l.a $(DESTDIR)$(LIBDIR) && install -m 755 $$l.so $(DESTDIR)$(LIBDIR)/$$b.so.$(VERSION) && \
+	  ln -sf $$b.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$$b.so.$(SOVERSION) && ln -sf $$b.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/$$b.so || exit 1; done
+	printf '%s\n' "$$PC_CORE" > $(DESTDIR)$(LIBDIR)/pkgconfig/llm_limiters_core.pc
+	printf '%s\n' "$$PC_HOST" > $(DESTDIR)$(LIBDIR)/pkgconfig/llm_limiters.pc
+	cp -r policies/. $(DESTDIR)$(PREFIX)/share/llm-limiters/
+uninstall:
+	rm -rf $(DESTDIR)$(PREFIX)/bin/llm-limiters $(DESTDIR)$(PREFIX)/share/llm-limiters
+	rm -f $(DESTDIR)$(PREFIX)/include/llm_limiters*.h $(DESTDIR)$(LIBDIR)/libllm_limiters* $(DESTDIR)$(LIBDIR)/pkgconfig/llm_limiters*.pc
+
+clean:
+	rm -rf build
+
+-include $(wildcard $(BUILD)/*/*.d)

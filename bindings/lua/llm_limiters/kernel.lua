@@ -1,0 +1,111 @@
+-- The Lua kernel: quota tables, a tier, overrides and a policy in, one set of plain data out.
+--
+--   local set, err = kernel.load { modality =, tier =, account =, quotas = { {file=, text=} }, overrides =, policy =,
+--                                  guard =, compile = function(text, chunkname, env) -> fn | nil, message }
+--   set = { models = { { name, provider, scope, blocked, limits } }, aliases, known, scopes = { { name, limits } },
+--           policy = { name, route } }
+--   err = { code = "ECONFIG" | "UNKNOWN_TIER", file, line, field, message }
+--
+-- A set is the same in every Lua, whatever the order of pairs: lists are sorted, and no key is made of a number. A load
+-- either succeeds as a whole or returns what is wrong and has no effect.
+-- Written in the subset common to Lua 5.1 to 5.4 and LuaJIT. Called by the hosts, in C and in Lua.
+
+local book = require "llm_limiters.book"
+local fault = require "llm_limiters.fault"
+local limits = require "llm_limiters.limits"
+local names = require "llm_limiters.names"
+local overrides = require "llm_limiters.overrides"
+local policy = require "llm_limiters.policy"
+local quota = require "llm_limiters.quota"
+local tiers = require "llm_limiters.tiers"
+
+local kernel = {}
+
+local GUARD = 0.1 -- seconds: the jitter between a decision and the provider's count
+
+local function check_spec(spec)
+  if not quota.is_modality(spec.modality) then
+    fault.raise("ECONFIG", "modality must be one of audio, image, live, text, not " .. fault.show(spec.modality) .. ".",
+      nil, nil, "modality")
+  end
+  if type(spec.account) ~= "string" or not spec.account:find "^[^%c/]+$" then
+    fault.raise("ECONFIG", "account must be a name without \"/\" and control characters, not "
+      .. fault.show(spec.account) .. ".", nil, nil, "account")
+  end
+  local guard = spec.guard
+  if guard ~= nil and not (type(guard) == "number" and guard >= 0 and guard < math.huge) then
+    fault.raise("ECONFIG", "guard must be a number of seconds from 0, not " .. fault.show(guard) .. ".", nil, nil,
+      "guard")
+  end
+end
+
+local function run_quotas(spec)
+  local tables, existing, providers = {}, {}, {}
+  for i, src in ipairs(spec.quotas) do
+    local one = quota.run(src, spec.compile)
+    for tier in pairs(one.tiers) do existing[tier] = true end
+    providers[one.provider] = true
+    tables[i] = one
+  end
+  return tables, tiers.choose(spec.tier, existing, providers)
+end
+
+-- What the outside sees of limits: no more than the engine needs, in one order.
+local function plain_limits(list)
+  limits.sort(list)
+  local out = {}
+  for i, limit in ipairs(list) do
+    out[i] = {
+      meter = limit.meter, law = limit.law, amount = limit.amount, window = limit.window, unit = limit.unit,
+      zone = limit.zone, guard = limit.guard, charged = limit.charged,
+    }
+  end
+  return out
+end
+
+local function build(spec)
+  check_spec(spec)
+  local guard = spec.guard or GUARD
+  local tables, tier_of = run_quotas(spec)
+  local into = book.new(spec.account)
+  for _, one in ipairs(tables) do
+    if one.modality == spec.modality then quota.fill(one, into, tier_of(one.provider), guard) end
+  end
+  local scopes = {}
+  if spec.overrides then scopes = overrides.apply(into, spec.overrides, spec.compile, guard) end
+  for _, scope in ipairs(scopes) do scope.limits = plain_limits(scope.limits) end
+  local models = {}
+  for i, name in ipairs(names.sorted(into.models)) do
+    local model = into.models[name]
+    models[i] = {
+      name = name, provider = model.home.provider, scope = model.row.scope, blocked = model.blocked,
+      limits = plain_limits(model.row.limits),
+    }
+  end
+  return {
+    models = models,
+    aliases = into.aliases,
+    known = into.known,
+    scopes = scopes,
+    policy = policy.run(spec.policy, spec.compile),
+  }
+end
+
+function kernel.load(spec)
+  local ok, result = pcall(build, spec)
+  if ok then return result end
+  if fault.caught(result) then return nil, result end
+  error(result, 0)
+end
+
+-- The canonical name of a model by any of its spellings, dated snapshots included, or nil if no table knows it.
+function kernel.resolve(set, name)
+  return book.resolve(set.known, set.aliases, name)
+end
+
+-- The known name that is nearest to a wrong one, or nil when none is near.
+function kernel.nearest(set, name)
+  return names.nearest(name, names.sorted(set.known))
+end
+
+return kernel

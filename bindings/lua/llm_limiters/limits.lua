@@ -1,0 +1,222 @@
+-- Reads the numbers of one model (or of one scope) from a table of either shape into limits.
+--
+--   { requests = { 10/minute, 250/pacific_day }, tokens = 250e3/minute }     the language
+--   { rpm = 10, tpm = 250000, rpd = 0 }                                      the plain shape that everybody knows
+--
+-- Both may stand in one table. A limit of the language follows the law of its provider; a plain number follows the
+-- sliding law, which is safe for every way of counting. law = in the table decides for both. nil, 0 and infinity mean
+-- "not enforced": such a limit is read as off, so that an override can take one away. Limits are read here and nowhere
+-- else; every complaint is raised as a fault at the place it is given.
+
+local fault = require "llm_limiters.fault"
+local names = require "llm_limiters.names"
+local plain = require "llm_limiters.plain"
+local words = require "llm_limiters.words"
+
+local limits = {}
+
+local AMOUNT_MAX = 1099511627775 -- 2^40 - 1, the engine's largest amount
+local TTL_MAX = 400 * 86400
+local COUNT_MAX = 16 -- limits of one row
+
+-- In the order in which the engine is asked: what is checked first is what a refusal names first.
+local METERS = {
+  "requests", "tokens", "input_tokens", "output_tokens", "images", "audio_ms", "characters", "sessions", "cost",
+}
+local SPAN_ORDER = { "second", "minute", "hour", "day", "week", "month", "gauge" }
+local LAWS = { bucket = true, sliding = true }
+
+local meter_rank, span_rank = {}, {}
+for rank, meter in ipairs(METERS) do meter_rank[meter] = rank end
+for rank, span in ipairs(SPAN_ORDER) do span_rank[span] = rank end
+
+local known = { law = true, guard = true, blocked = true }
+for _, meter in ipairs(METERS) do known[meter] = true end
+for field in pairs(plain) do known[field] = true end
+
+-- A whole number from 1, or nil for a limit that is not enforced.
+local function read_amount(value, place, field)
+  if type(value) ~= "number" then
+    fault.at(place, field, "must be a number, not " .. words.show(value) .. ".")
+  end
+  if value == 0 or value == math.huge then return nil end
+  if value ~= value or value < 0 or value > AMOUNT_MAX or value ~= math.floor(value) then
+    fault.at(place, field, string.format("must be a whole number from 1 to %.0f, or 0 or inf for no limit, not %s.",
+      AMOUNT_MAX, fault.show(value)))
+  end
+  return math.floor(value)
+end
+
+-- The seconds by which a limit's guard is measured: its window, or the shortest period of its calendar.
+local function guard_span(limit)
+  if limit.law == "calendar" then return words.spans[limit.span].shortest end
+  return limit.window
+end
+
+function limits.check_guard(guard, place)
+  if guard ~= nil and not (type(guard) == "number" and guard >= 0 and guard < math.huge) then
+    fault.at(place, "guard", "must be a number of seconds from 0, not " .. words.show(guard) .. ".")
+  end
+end
+
+-- Gives the limit a guard. field is where a reader should look: the guard, or the limit that a default does not suit.
+function limits.set_guard(limit, guard, place, field)
+  if limit.law == "gauge" then
+    limit.guard = 0
+    return
+  end
+  local most = guard_span(limit) / 4
+  if guard > most then
+    fault.at(place, field, string.format("needs a guard of 0 to %.14g seconds (a quarter of the window of the limit on "
+      .. "%s), not %s.", most, limit.meter, fault.show(guard)))
+  end
+  limit.guard = guard
+end
+
+-- Two limits that the engine could not tell apart.
+local function same(a, b)
+  return a.meter == b.meter and a.span == b.span and a.law == b.law and a.zone == b.zone
+end
+
+-- Whether a limit of an override takes the place of another: the same meter over the same span, whatever the law.
+function limits.replaces(new, old)
+  return new.meter == old.meter and new.span == old.span
+end
+
+local function before(a, b)
+  if a.meter ~= b.meter then return meter_rank[a.meter] < meter_rank[b.meter] end
+  if a.span ~= b.span then return span_rank[a.span] < span_rank[b.span] end
+  if a.law ~= b.law then return a.law < b.law end
+  return (a.zone or "") < (b.zone or "")
+end
+
+function limits.sort(list)
+  table.sort(list, before)
+end
+
+function limits.check_count(list, place)
+  if #list > COUNT_MAX then
+    fault.at(place, list[COUNT_MAX + 1].meter, string.format("is one limit too many; a model has at most %d.",
+      COUNT_MAX))
+  end
+end
+
+-- What all limits of one table have in common: { place, law, charged, guard, guard_field }.
+local function new_limit(common, meter, content, law, field)
+  local limit = { meter = meter, span = content.span, charged = common.charged }
+  if content.kind == "gauge" then
+    local ttl = content.ttl
+    if not (ttl >= 1 and ttl <= TTL_MAX) then
+      fault.at(common.place, field, string.format("must give its leases 1 to %.0f seconds to live, not %s.", TTL_MAX,
+        fault.show(ttl)))
+    end
+    limit.law, limit.window = "gauge", ttl
+  elseif content.zone then
+    limit.law, limit.unit, limit.zone = "calendar", content.span, content.zone
+  else
+    limit.law, limit.window = law, words.spans[content.span].window
+  end
+  limit.amount = read_amount(content.amount, common.place, field)
+  limits.set_guard(limit, common.guard, common.place, common.guard_field or field)
+  return limit
+end
+
+local function add(list, limit, place, field)
+  for _, other in ipairs(list) do
+    if same(limit, other) then
+      fault.at(place, field, "limits " .. limit.meter .. " twice over the same "
+        .. (limit.law == "gauge" and "gauge" or limit.span) .. "; one limit is expected.")
+    end
+  end
+  list[#list + 1] = limit
+end
+
+-- A limit of the language, or several of them.
+local function read_rates(list, common, meter, value)
+  local several = { value }
+  if type(value) == "table" and not words.open(value) then
+    several = value
+    local held = 0
+    for _ in pairs(value) do held = held + 1 end
+    for _ in ipairs(value) do held = held - 1 end
+    if held ~= 0 then
+      fault.at(common.place, meter, "must be a limit or a list of limits, like { 10/minute, 250/pacific_day }.")
+    end
+  end
+  for _, item in ipairs(several) do
+    local content = words.open(item)
+    if not content or (content.kind ~= "rate" and content.kind ~= "gauge") then
+      fault.at(common.place, meter, "must be a limit like 10/minute or gauge(3), or a list of them, not "
+        .. words.show(item) .. ".")
+    end
+    add(list, new_limit(common, meter, content, common.law, meter), common.place, meter)
+  end
+end
+
+local function check_fields(entry, place, allowed)
+  for key in pairs(entry) do
+    if type(key) ~= "string" then
+      fault.about(place, "holds a value without a name; fields like rpm = 10 or requests = 10/minute are expected.")
+    end
+  end
+  for _, key in ipairs(names.sorted(entry)) do
+    if not allowed[key] then
+      fault.at(place, key, "is unknown; " .. names.hint(key, names.sorted(allowed), "fields"))
+    end
+  end
+end
+
+local function read_settings(entry, place)
+  limits.check_guard(entry.guard, place)
+  if entry.blocked ~= nil and type(entry.blocked) ~= "boolean" then
+    fault.at(place, "blocked", "must be true or false, not " .. fault.show(entry.blocked) .. ".")
+  end
+  if entry.law ~= nil and not (type(entry.law) == "string" and LAWS[entry.law]) then
+    fault.at(place, "law", "must be \"sliding\" or \"bucket\", not " .. fault.show(entry.law)
+      .. " (a calendar is written like 10/day { tz = \"Europe/Paris\" }, a gauge like gauge(3)).")
+  end
+end
+
+-- Reads entry. defaults: { law, plain_law, charged, guard }; without: a known field that has no meaning here, or nil.
+-- Returns { limits (an amount of nil is off), guard (if stated), blocked (if stated) }.
+function limits.read(entry, defaults, place, without)
+  if type(entry) ~= "table" or words.open(entry) then
+    fault.about(place, "must be like { rpm = 10 } or { requests = 10/minute }, not " .. words.show(entry) .. ".")
+  end
+  local allowed = {}
+  for field in pairs(known) do
+    if field ~= without then allowed[field] = true end
+  end
+  check_fields(entry, place, allowed)
+  read_settings(entry, place)
+  local common = {
+    place = place,
+    law = entry.law or defaults.law,
+    charged = defaults.charged,
+    guard = defaults.guard,
+  }
+  if entry.guard ~= nil then
+    common.guard, common.guard_field = entry.guard, "guard"
+  end
+  local list = {}
+  for _, field in ipairs(names.sorted(entry)) do
+    local value = entry[field]
+    local shape = plain[field]
+    if shape and type(value) == "number" then
+      local kind = shape.span == "gauge" and "gauge" or "rate"
+      local content = { kind = kind, span = shape.span, amount = value, ttl = words.TTL }
+      add(list, new_limit(common, shape.meter, content, entry.law or defaults.plain_law, field), place, field)
+    elseif meter_rank[field] then
+      read_rates(list, common, field, value)
+    elseif shape then
+      read_amount(value, place, field)
+    end
+  end
+  if entry.law and #list == 0 then
+    fault.at(place, "law", "has no limit beside it that it could govern; add the numbers, like rpm = 10.")
+  end
+  limits.check_count(list, place)
+  return { limits = list, guard = entry.guard, blocked = entry.blocked }
+end
+
+return limits

@@ -1,0 +1,233 @@
+-- Quota tables: what a script of the form return quota "provider" { api, modality, tier "name" {...}, ... } means.
+--
+--   aliases  = { ["gpt-image-1"] = { "other-spelling" } }       spellings of one model
+--   families = { ["gpt-4o"] = { "gpt-4o-audio-preview" } }      models that draw on the row of the first
+--   guard    = 0.2                                              seconds, for limits that state none
+--
+-- Every tier of a table is read and judged, so that a wrong number is found before somebody moves up to it; only the
+-- tier in force puts models into the book. For kernel.load only.
+
+local book = require "llm_limiters.book"
+local fault = require "llm_limiters.fault"
+local limits = require "llm_limiters.limits"
+local names = require "llm_limiters.names"
+local providers = require "llm_limiters.providers"
+local script = require "llm_limiters.script"
+local words = require "llm_limiters.words"
+
+local quota = {}
+
+local API = 1
+local FIELDS = { "aliases", "api", "families", "guard", "modality" }
+local MODALITIES = { "audio", "image", "live", "text" }
+
+local known_field = {}
+for _, field in ipairs(FIELDS) do known_field[field] = true end
+
+local EXAMPLE = "return quota \"provider\" { api = 1, modality = \"text\", tier \"free\" { ... } }"
+
+function quota.is_modality(name)
+  for _, modality in ipairs(MODALITIES) do
+    if modality == name then return true end
+  end
+  return false
+end
+
+-- Used for policies too: the version of the language that a script was written for.
+function quota.check_api(body, place)
+  if body.api ~= API then
+    fault.at(place, "api", string.format("must be %d, the version of the language that this release reads, not %s.",
+      API, fault.show(body.api)), body.api == nil)
+  end
+end
+
+-- The names of a table, sorted; anything else among its keys is a fault. The message does not tell which key, lest it
+-- depend on the order of pairs.
+local function check_names(list, place)
+  for key in pairs(list) do
+    if type(key) ~= "string" or key == "" or key:find "%c" then
+      fault.about(place, "has an entry without a model's name, where [\"gpt-4o\"] = { ... } is expected.")
+    end
+  end
+  return names.sorted(list)
+end
+
+-- Whether a table is a list and nothing else, without holes.
+local function is_list(list)
+  local held = 0
+  for _ in pairs(list) do held = held + 1 end
+  return held == #list
+end
+
+-- Reads { [name] = { "other", ... } }.
+local function read_lists(body, field, place)
+  local lists = body[field]
+  if lists == nil then return {} end
+  local inner = { source = place.source, path = { field }, what = "in " .. field .. " " .. place.what }
+  if type(lists) ~= "table" then
+    fault.at(place, field, "must be a table like { [\"name\"] = { \"other\" } }, not " .. words.show(lists) .. ".")
+  end
+  for _, name in ipairs(check_names(lists, inner)) do
+    local others = lists[name]
+    if type(others) ~= "table" or not is_list(others) then
+      fault.at(inner, name, "must be a list of names, not " .. words.show(others) .. ".")
+    end
+    for _, other in ipairs(others) do
+      if type(other) ~= "string" or other == "" or other:find "%c" then
+        fault.at(inner, name, "must be a list of names, and " .. words.show(other) .. " is not a name.")
+      end
+    end
+  end
+  return lists
+end
+
+local function read_tiers(body, place)
+  local tiers = {}
+  local unnamed = 0
+  for key in pairs(body) do
+    if type(key) ~= "string" then unnamed = unnamed + 1 end
+  end
+  for _, item in ipairs(body) do
+    unnamed = unnamed - 1
+    local content = words.open(item)
+    if not content or content.kind ~= "tier" then
+      fault.about(place, "holds " .. words.show(item) .. " without a name, where tier \"name\" { ... } is expected.")
+    end
+    if tiers[content.name] then
+      fault.at(place, content.name, "is a tier that was there before; one table for each tier is expected.")
+    end
+    tiers[content.name] = content.body
+  end
+  if unnamed ~= 0 then fault.about(place, "has a hole in its list of tiers, or a key that is not a name.") end
+  return tiers
+end
+
+-- Runs a source and judges what all modalities share. Returns a table for quota.fill.
+function quota.run(src, compile)
+  local content = words.open(script.run(src, compile, EXAMPLE))
+  if not content or content.kind ~= "quota" then
+    fault.raise("ECONFIG", "the script returns something that is not a quota table; it must end with " .. EXAMPLE
+      .. ".", src.file)
+  end
+  local body = content.body
+  local place = { source = src, path = { content.name }, what = "of quota \"" .. content.name .. "\"" }
+  for _, field in ipairs(names.sorted(body)) do
+    if not known_field[field] then fault.at(place, field, "is unknown; " .. names.hint(field, FIELDS, "fields")) end
+  end
+  quota.check_api(body, place)
+  if not quota.is_modality(body.modality) then
+    fault.at(place, "modality", "must be one of " .. table.concat(MODALITIES, ", ") .. ", not "
+      .. fault.show(body.modality) .. ".", body.modality == nil)
+  end
+  limits.check_guard(body.guard, place)
+  return {
+    provider = content.name,
+    modality = body.modality,
+    guard = body.guard,
+    tiers = read_tiers(body, place),
+    aliases = read_lists(body, "aliases", place),
+    families = read_lists(body, "families", place),
+    place = place,
+  }
+end
+
+local function model_place(self, tier, name)
+  return {
+    source = self.place.source,
+    path = { "tier", tier, name },
+    what = "of model " .. fault.show(name) .. " in tier \"" .. tier .. "\"",
+  }
+end
+
+-- { [member] = head } of the families.
+local function read_members(self)
+  local place = { source = self.place.source, path = { "families" }, what = "in families " .. self.place.what }
+  local head_of = {}
+  for _, head in ipairs(names.sorted(self.families)) do
+    for _, member in ipairs(self.families[head]) do
+      if head_of[member] or self.families[member] then
+        fault.at(place, member, "belongs to two families; a model draws on one row.")
+      end
+      head_of[member] = head
+    end
+  end
+  return head_of
+end
+
+local function read_model(self, entry, guard, place)
+  local provider = providers.of(self.provider)
+  local defaults = { law = provider.law, plain_law = "sliding", charged = provider.charged, guard = guard }
+  return limits.read(entry, defaults, place)
+end
+
+local function fill_tier(self, into, tier, chosen, guard, head_of)
+  local body = self.tiers[tier]
+  local tier_place = { source = self.place.source, path = { "tier", tier }, what = "of tier \"" .. tier .. "\"" }
+  for _, name in ipairs(check_names(body, tier_place)) do
+    local place = model_place(self, tier, name)
+    if head_of[name] then
+      fault.about(place, "has numbers of its own, but draws on the row of " .. fault.show(head_of[name])
+        .. " by families; give them there.")
+    end
+    local read = read_model(self, body[name], guard, place)
+    book.add_name(into, name, self.provider, name, place)
+    if chosen then
+      if into.models[name] then
+        fault.about(place, "has been given before by another table; one table for each model of a tier is expected.")
+      end
+      local model = book.add_model(into, name, read.blocked == true, place)
+      for _, limit in ipairs(read.limits) do
+        if limit.amount then model.row.limits[#model.row.limits + 1] = limit end
+      end
+    end
+  end
+end
+
+local function fill_families(self, into, head_of)
+  for _, member in ipairs(names.sorted(head_of)) do
+    local head = head_of[member]
+    local place = {
+      source = self.place.source,
+      path = { "families", member },
+      what = "of model " .. fault.show(member),
+    }
+    if not into.homes[head] then
+      fault.about(place, "draws on the row of " .. fault.show(head) .. " by families, which no tier has.")
+    end
+    book.add_name(into, member, self.provider, head, place)
+    local model = into.models[head]
+    if model then book.add_model(into, member, model.blocked, place) end
+  end
+end
+
+local function fill_aliases(self, into)
+  local place = { source = self.place.source, path = { "aliases" }, what = "in aliases " .. self.place.what }
+  for _, name in ipairs(names.sorted(self.aliases)) do
+    if not into.homes[name] then
+      fault.at(place, name, "is a model that no tier has; " .. names.hint(name, names.sorted(into.homes), "models"))
+    end
+    for _, spelling in ipairs(self.aliases[name]) do book.add_alias(into, spelling, name, place) end
+  end
+end
+
+-- Puts the models of the chosen tier, which may be nil, and the names of all tiers into the book.
+function quota.fill(self, into, chosen, guard)
+  if self.guard ~= nil then guard = self.guard end
+  local head_of = read_members(self)
+  for _, tier in ipairs(names.sorted(self.tiers)) do
+    fill_tier(self, into, tier, tier == chosen, guard, head_of)
+  end
+  fill_families(self, into, head_of)
+  fill_aliases(self, into)
+  local prefix = providers.of(self.provider).prefix
+  if prefix then
+    for _, name in ipairs(names.sorted(into.known)) do
+      local model = into.aliases[name] or name
+      if into.homes[model].provider == self.provider and name:sub(1, #prefix) ~= prefix then
+        book.add_alias(into, prefix .. name, model, self.place)
+      end
+    end
+  end
+end
+
+return quota

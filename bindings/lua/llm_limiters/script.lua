@@ -1,0 +1,59 @@
+-- Runs the text of a quota table, an override table or a policy, and returns the one value it ends with.
+--
+-- A source is { file, text }. Compiling is the host's: compile(text, chunkname, env) returns a function or nil and a
+-- message. Whatever goes wrong (syntax, a number that overflows, an error while running, nothing returned) is raised as
+-- a fault with file and line. For the kernel's modules only.
+
+local fault = require "llm_limiters.fault"
+local source = require "llm_limiters.source"
+local words = require "llm_limiters.words"
+
+local script = {}
+
+-- Lua shortens long file names in positions, so the line is taken from behind whatever stands before it.
+local function split(message)
+  local line, text = message:match "^.-:(%d+): (.*)$"
+  if line then return tonumber(line), text end
+  return nil, message
+end
+
+local function sentence(text)
+  if text:find "[.?!]$" then return text end
+  return text .. "."
+end
+
+-- record tells whether it was a word of the language that complained.
+local function raise_failure(src, value, record)
+  if type(value) ~= "string" then
+    fault.raise("ECONFIG", "the script failed: it raised " .. fault.show(value) .. ".", src.file)
+  end
+  local line, text = split(value)
+  if text ~= record.text then
+    fault.raise("ECONFIG", "the script failed: " .. sentence(text), src.file, line)
+  end
+  -- A word in a tail call (return policy(5)) has no caller whose line Lua could tell.
+  fault.raise("ECONFIG", text, src.file, line or source.locate(src.text, { record.field }), record.field)
+end
+
+-- example is the line that such a script ends with, for the message of one that returns nothing.
+function script.run(src, compile, example)
+  local record = {}
+  local chunk, message = compile(src.text, "@" .. src.file, words.environment(record))
+  if not chunk then
+    local line, text = split(tostring(message))
+    fault.raise("ECONFIG", "the script cannot be read as Lua: " .. sentence(text), src.file, line)
+  end
+  local bad_line, literal = source.bad_number(src.text)
+  if bad_line then
+    fault.raise("ECONFIG", "the number " .. literal:sub(1, 40) .. " is larger than Lua can hold; write math.huge or "
+      .. "inf for no limit.", src.file, bad_line, literal:sub(1, 40))
+  end
+  local ok, value = pcall(chunk)
+  if not ok then raise_failure(src, value, record) end
+  if value == nil then
+    fault.raise("ECONFIG", "the script returns nothing; it must end with " .. example .. ".", src.file)
+  end
+  return value
+end
+
+return script

@@ -1,0 +1,103 @@
+-- The text of a script, read as tokens: to find the line of a fault, and to refuse numbers that the reader cannot hold.
+--
+-- Lua turns the literal 1e400 into infinity, which in a quota means "not enforced": a slip of the finger would lift a
+-- limit. And a long hexadecimal literal wraps around in Lua 5.3 and later but not before. Both can only be seen here.
+-- The text is one that Lua has compiled already (or a line is wanted all the same), so the scanner need not judge it.
+-- Pure functions, for the kernel's modules only.
+
+local source = {}
+
+local find, sub = string.find, string.sub
+
+local function long_bracket_end(text, level, from)
+  local _, last = find(text, "]" .. level .. "]", from, true)
+  return last or #text
+end
+
+local function quoted_end(text, quote, from)
+  local at = from
+  while true do
+    local stop = find(text, "[\\" .. quote .. "]", at)
+    if not stop then return #text end
+    if sub(text, stop, stop) == quote then return stop end
+    at = stop + 2
+  end
+end
+
+local function number_end(text, from)
+  local _, last = find(text, "^0[xX][%x.]*[pP][+-]?%d+", from)
+  if not last then _, last = find(text, "^0[xX][%x.]*", from) end
+  if not last then _, last = find(text, "^[%d.]+[eE][+-]?%d+", from) end
+  if not last then _, last = find(text, "^[%d.]+", from) end
+  return last
+end
+
+-- The token at pos: its kind ("string", "name", "number", "comment", "space", "sign"), its last byte and, of a string,
+-- what is between the quotes.
+local function token_at(text, pos)
+  local _, last = find(text, "^%s+", pos)
+  if last then return "space", last end
+  _, last = find(text, "^[%a_][%w_]*", pos)
+  if last then return "name", last end
+  if find(text, "^%.?%d", pos) then return "number", number_end(text, pos) end
+  local _, open, level = find(text, "^%-%-%[(=*)%[", pos)
+  if open then return "comment", long_bracket_end(text, level, open + 1) end
+  _, last = find(text, "^%-%-[^\n]*", pos)
+  if last then return "comment", last end
+  _, open, level = find(text, "^%[(=*)%[", pos)
+  if open then
+    last = long_bracket_end(text, level, open + 1)
+    return "string", last, sub(text, open + 1, last - #level - 2)
+  end
+  local quote = sub(text, pos, pos)
+  if quote == '"' or quote == "'" then
+    last = quoted_end(text, quote, pos + 1)
+    return "string", last, sub(text, pos + 1, last - 1)
+  end
+  return "sign", pos
+end
+
+local function line_of(text, pos)
+  local _, breaks = sub(text, 1, pos - 1):gsub("\n", "")
+  return breaks + 1
+end
+
+-- The line where the names of path occur one after the other, as strings or words. A name that the text builds rather
+-- than spells is passed over: the line of the last one found is near enough, nil if none is.
+function source.locate(text, path)
+  local at = 1
+  local found
+  for _, name in ipairs(path) do
+    local pos = at
+    while pos <= #text do
+      local kind, last, inner = token_at(text, pos)
+      if (kind == "string" and inner == name) or (kind == "name" and sub(text, pos, last) == name) then
+        found, at = pos, last + 1
+        break
+      end
+      pos = last + 1
+    end
+  end
+  return found and line_of(text, found)
+end
+
+-- nil, or the line of the first literal that means something else than it says, with that literal.
+function source.bad_number(text)
+  -- Most texts hold nothing of the kind; this look is much cheaper than the scan.
+  if not find(text, "[eEpP]%+?%d%d%d") and not find(text, ("%x"):rep(14)) then return nil end
+  local pos = 1
+  while pos <= #text do
+    local kind, last = token_at(text, pos)
+    if kind == "number" then
+      local literal = sub(text, pos, last)
+      local digits = literal:match "^0[xX]0*(%x*)$"
+      if tonumber(literal) == math.huge or (digits and #digits > 13) then
+        return line_of(text, pos), literal
+      end
+    end
+    pos = last + 1
+  end
+  return nil
+end
+
+return source

@@ -1,0 +1,169 @@
+-- The language of quota tables, overrides and policies: the words that a script may use, and nothing else.
+--
+--   return quota "gemini" { api = 1, modality = "text",
+--     tier "free" { ["gemini-2.5-flash"] = { requests = { 10/minute, 250/pacific_day }, tokens = 250e3/minute } } }
+--
+-- Every script gets fresh words in a fresh environment, so none can change what the next one reads. Words only make
+-- values; what a value means is judged by quota.lua, limits.lua and policy.lua. The values are opaque: their content is
+-- kept here, reached by words.open, and no script can forge or alter it. A word that is used wrongly raises at the line
+-- of its user and notes the fault in the record given to words.environment.
+
+local fault = require "llm_limiters.fault"
+local names = require "llm_limiters.names"
+
+local words = {}
+
+local contents = setmetatable({}, { __mode = "k" })
+
+-- A month without a time zone is a rolling window; the longest month is safe for all of them.
+local DAY = 86400
+local SPANS = {
+  second = { window = 1 },
+  minute = { window = 60, shortest = 60 },
+  hour = { window = 3600, shortest = 1800 }, -- a time zone may shift by half an hour
+  day = { window = DAY, shortest = 23 * 3600 },
+  week = { window = 7 * DAY, shortest = 7 * DAY - 3600 },
+  month = { window = 31 * DAY, shortest = 28 * DAY - 3600 },
+}
+
+words.TTL = 3600 -- seconds that a lease lives unless a gauge says otherwise
+
+-- What a calendar limit's guard is measured by, and what a rolling limit's window is.
+words.spans = SPANS
+
+local SAFE_STRING = { "byte", "char", "format", "len", "lower", "reverse", "sub", "upper" }
+local SAFE_MATH = { "abs", "ceil", "exp", "floor", "fmod", "huge", "max", "min", "modf", "pi", "sqrt" }
+local SAFE = {
+  pairs = pairs, ipairs = ipairs, next = next, type = type, tostring = tostring, tonumber = tonumber,
+  error = error, assert = assert, select = select,
+}
+
+-- The content of a value of the language, with its kind ("quota", "tier", "rate", "gauge", "unit", "policy"), or nil.
+function words.open(value)
+  if value == nil then return nil end
+  return contents[value]
+end
+
+-- A value for a message.
+function words.show(value)
+  local content = words.open(value)
+  if content then return "a " .. content.kind end
+  return fault.show(value)
+end
+
+local function subset(library, wanted)
+  local copy = {}
+  for _, name in ipairs(wanted) do copy[name] = library[name] end
+  return copy
+end
+
+-- What is wrong with the form of a time zone's name, or nil. Whether it exists is for the system's database to say.
+local function zone_fault(zone)
+  local good = type(zone) == "string" and zone ~= "" and #zone <= 47
+    and not zone:find("..", 1, true) and not zone:find "^/" and not zone:find "[%c%s]"
+  if good then return nil end
+  return "tz must be the name of a time zone such as \"America/Los_Angeles\", of at most 47 bytes without \"..\", "
+    .. "blanks or a leading \"/\", not " .. fault.show(zone) .. "."
+end
+
+-- The words for one script. record gets field and text of the word that raised, if one does.
+function words.environment(record)
+  local value_mt = {}
+
+  local function make(kind, content)
+    local value = setmetatable({}, value_mt)
+    content.kind = kind
+    contents[value] = content
+    return value
+  end
+
+  -- To be called by a word itself: level 3 is the line that used the word.
+  local function complain(field, text)
+    record.field, record.text = field, text
+    error(text, 3)
+  end
+
+  value_mt.__newindex = function()
+    complain("=", "the words of the language cannot be given fields.")
+  end
+
+  value_mt.__div = function(amount, unit)
+    local content = words.open(unit)
+    if not content or content.kind ~= "unit" then
+      complain("/", "a limit is written as a number over a unit of time, like 10/minute or 250/pacific_day.")
+    end
+    return make("rate", { amount = amount, span = content.span, zone = content.zone })
+  end
+
+  value_mt.__call = function(callee, options)
+    local content = contents[callee]
+    if content.kind ~= "unit" or content.zone then
+      complain("tz", "only a unit of time takes a time zone, once, like day { tz = \"America/Los_Angeles\" }.")
+    end
+    if type(options) ~= "table" then
+      complain("tz", content.span .. " takes a table with a time zone, like day { tz = \"America/Los_Angeles\" }.")
+    end
+    for _, key in ipairs(names.sorted(options)) do
+      if key ~= "tz" then
+        complain(key, "unknown field " .. fault.show(key) .. " of " .. content.span .. "; the known field is tz.")
+      end
+    end
+    if not SPANS[content.span].shortest then
+      complain("tz", "a second has no calendar; minute, hour, day, week and month take a time zone.")
+    end
+    local wrong = zone_fault(options.tz)
+    if wrong then complain("tz", wrong) end
+    return make("unit", { span = content.span, zone = options.tz })
+  end
+
+  local function named(kind, example)
+    return function(name)
+      if type(name) ~= "string" or not name:find "^[%w_][%w_.-]*$" then
+        complain(kind, kind .. " takes a name of letters, digits, dots, dashes and underlines, like " .. example
+          .. ", not " .. fault.show(name) .. ".")
+      end
+      return function(body)
+        if type(body) ~= "table" then
+          complain(kind, kind .. " \"" .. name .. "\" takes a table, like " .. example .. ", not "
+            .. fault.show(body) .. ".")
+        end
+        return make(kind, { name = name, body = body })
+      end
+    end
+  end
+
+  local env = {
+    quota = named("quota", "quota \"gemini\" { api = 1, modality = \"text\" }"),
+    tier = named("tier", "tier \"free\" { [\"gemini-2.5-flash\"] = { requests = 10/minute } }"),
+    policy = function(body)
+      if type(body) ~= "table" then
+        complain("policy", "policy takes a table, like policy { api = 1, name = \"priority\" }, not "
+          .. fault.show(body) .. ".")
+      end
+      return make("policy", { body = body })
+    end,
+    gauge = function(amount, ttl)
+      if type(amount) ~= "number" or (ttl ~= nil and type(ttl) ~= "number") then
+        complain("gauge", "gauge takes how many at one time and, if not 3600, the seconds that a lease lives, like "
+          .. "gauge(3, 900).")
+      end
+      return make("gauge", { amount = amount, span = "gauge", ttl = ttl or words.TTL })
+    end,
+    inf = math.huge,
+    string = subset(string, SAFE_STRING),
+    math = subset(math, SAFE_MATH),
+  }
+  for span in pairs(SPANS) do env[span] = make("unit", { span = span }) end
+  env.pacific_day = make("unit", { span = "day", zone = "America/Los_Angeles" })
+  for name, value in pairs(SAFE) do env[name] = value end
+
+  local vocabulary = names.sorted(env)
+  setmetatable(env, {
+    __index = function(_, key)
+      complain(key, fault.show(key) .. " is no word here; " .. names.hint(key, vocabulary, "words"))
+    end,
+  })
+  return env
+end
+
+return words

@@ -1,0 +1,101 @@
+/*
+ * llm_limiters.h - the limiter for C programs: quota tables and policies in Lua over the engine of llm_limiters_core.h.
+ *
+ * llim_open() loads the quota tables of one modality, picks a tier, lays the caller's overrides over it and makes a row per
+ * model. llim_acquire() walks a list of models in the caller's order and admits the first that fits. The permit ends by
+ * llim_settle(), llim_reject() or llim_cancel() on llim_limiter_zone(). The conventions of the core header hold here too.
+ *
+ * The library carries Lua 5.4. In a process where another Lua answers under the same symbols llim_open() returns LLIM_ELUA.
+ */
+#ifndef LLM_LIMITERS_H
+#define LLM_LIMITERS_H
+
+#include "llm_limiters_core.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum llim_modality { LLIM_TEXT, LLIM_IMAGE, LLIM_AUDIO, LLIM_LIVE };
+
+enum llim_log_level { LLIM_LOG_INFO, LLIM_LOG_WARNING };
+
+#define LLIM_NO_GUARD (-1) /* llim_options.guard_ns: none at all, since 0 means the default */
+
+typedef struct llim_limiter llim_limiter;
+
+typedef struct llim_options {
+    uint32_t size;          /* sizeof(llim_options) */
+    int32_t modality;       /* enum llim_modality; default text */
+    const char *tier;       /* "free" (default), "tier1", or per provider "openai=tier3,gemini=free" */
+    const char *quotas;     /* a set of quota tables: "baseline" (default), "published", or a directory of such files */
+    const char *overrides;  /* path of a Lua file returning { ["model"] = { rpm = 20, ... } }; default none */
+    const char *policy;     /* "priority" (default), or the path of a Lua file */
+    const char *account;    /* whose quota is spent; default "default" */
+    int64_t guard_ns;       /* default 100 ms; LLIM_NO_GUARD for none. A table that states a guard keeps its own */
+    llim_zone_options zone; /* all zero: defaults, with room for every model of the tables. rows, sliding and leases are
+                               what is wanted beyond the models */
+    void (*log)(void *ctx, int level, const char *message); /* default none; called under no lock */
+    void *log_ctx;
+} llim_options;
+
+/* What is asked for. */
+typedef struct llim_request {
+    uint32_t size; /* sizeof(llim_request) */
+    uint32_t n_models;
+    const char *const *models; /* names in the order of preference; any spelling that the tables know */
+    llim_charge charge; /* what is known. requests 0 means 1. tokens 0 is estimated: input_tokens + output_tokens if
+                            given, else characters / 4 (rounded up) + max_output_tokens; input_tokens likewise, and
+                            without either it is tokens */
+    int64_t max_output_tokens; /* the limit declared to the provider, 0 if none */
+    const llim_row *scopes;    /* further rows to charge with the model's (tenant, user); borrowed for the call */
+    uint32_t n_scopes;         /* 0 .. LLIM_MAX_ROWS - 1 */
+    uint32_t reserved;
+} llim_request;
+
+/* One model of a limiter. Strings live as long as the limiter. */
+typedef struct llim_model_info {
+    const char *name;     /* canonical */
+    const char *provider; /* "openai", "gemini", "custom" */
+    const char *scope;    /* its row */
+    llim_row row;
+    int32_t blocked; /* the tables say that it is not to be used in this tier */
+    int32_t reserved;
+} llim_model_info;
+
+/* Opens a limiter. options may be NULL. The caller owns *limiter and ends it by llim_close().
+   LLIM_EUNKNOWN_TIER (the message lists those that exist), LLIM_ECONFIG (file, line and field), LLIM_EIO, LLIM_ETIMEZONE,
+   LLIM_ELUA, LLIM_EINVAL (unknown modality), LLIM_ERANGE, LLIM_ENOMEM, LLIM_EFULL; *limiter is then NULL. */
+LLIM_API int llim_open(const llim_options *options, llim_limiter **limiter, llim_error *err);
+
+/* Ends a limiter and its zone; NULL is allowed. No other thread may be inside. */
+LLIM_API void llim_close(llim_limiter *limiter);
+
+/* The zone of a limiter: for settling, cooling, usage and the clock. It ends with the limiter. */
+LLIM_API llim_zone *llim_limiter_zone(llim_limiter *limiter);
+
+/* Admits the first model of the request that fits; permit->candidate tells which.
+   LLIM_LATER: *refusal is that of the candidate that fits earliest. LLIM_NEVER: none ever can; *refusal is the first's.
+   LLIM_EUNKNOWN_MODEL, LLIM_ENO_QUOTA: a name of the list is wrong, whether or not another would fit; the message suggests
+   the nearest name, or names the tier. LLIM_ERANGE, LLIM_EINVAL, LLIM_ENOTFOUND (a scope of the request was recycled). */
+LLIM_API int llim_acquire(llim_limiter *limiter, const llim_request *request, llim_permit *permit,
+                          llim_refusal *refusal, llim_error *err);
+
+/* What llim_acquire() would say now, charging nothing. *candidate is the model that would be admitted; may be NULL. */
+LLIM_API int llim_available(llim_limiter *limiter, const llim_request *request, uint32_t *candidate,
+                            llim_refusal *refusal, llim_error *err);
+
+/* Finds a model by any of its names: LLIM_OK, LLIM_EUNKNOWN_MODEL, LLIM_ENO_QUOTA. */
+LLIM_API int llim_model(llim_limiter *limiter, const char *name, llim_model_info *info, llim_error *err);
+
+/* The models of the tier in force, sorted by name: LLIM_ENOTFOUND when index is past the last. */
+LLIM_API int llim_model_at(llim_limiter *limiter, uint32_t index, llim_model_info *info);
+
+/* The row of a scope that the overrides name ("team:acme", or "team:*" for any of its kind), made at first use. Scopes
+   without limits: LLIM_ENOTFOUND. LLIM_EFULL. */
+LLIM_API int llim_scope(llim_limiter *limiter, const char *scope, llim_row *row, llim_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,307 @@
+/*
+ * llm_limiters_core.h - the engine: a zone of rows, exact limits, permits and refusals.
+ *
+ * A row is the live state of one scope (a model of an account, a tenant, a user): its limits with their counters and its
+ * cooldown. llim_admit() charges one request to the limits of several rows at once, or to none of them. The permit it
+ * fills ends by llim_settle(), llim_reject() or llim_cancel(). Nothing here knows models, tiers, Lua, JSON or the network:
+ * that is llm_limiters.h.
+ *
+ * Conventions
+ *   Results     int: LLIM_OK or a negative code of enum llim_code. Refusals (LLIM_LATER, LLIM_NEVER) are verdicts, not errors.
+ *   Structs     Plain data on the caller's side. An options struct begins with its own size; zero in a field is its default.
+ *   Strings     UTF-8, with their length beside them where they may hold any byte, else ended by a zero byte.
+ *   Time        int64_t nanoseconds. "at" values are of the zone's steady clock unless they say wall (Unix epoch, UTC).
+ *   Threads     Every function may be called from any thread at any time on an open zone, except llim_zone_close(), which
+ *               must be the last. A permit belongs to one thread at a time.
+ *   Allocation  Only llim_zone_open() allocates, and llim_row_set() when it meets a time zone for the first time.
+ *
+ * Caveats
+ *   - A permit is a value. Ending a copy of a permit that has already ended corrects the counters twice; only permits
+ *     that hold a lease notice.
+ *   - A zone on the heap belongs to one process: after fork() the child has a copy and counts apart.
+ *   - Calendar periods follow the wall clock: a false clock that steps forward across a boundary opens the new period.
+ */
+#ifndef LLM_LIMITERS_CORE_H
+#define LLM_LIMITERS_CORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define LLIM_API __attribute__((visibility("default")))
+#else
+#define LLIM_API
+#endif
+
+#define LLIM_VERSION_MAJOR 0
+#define LLIM_VERSION_MINOR 1
+#define LLIM_VERSION_PATCH 0
+
+/* Result codes. The numbers are part of the ABI: none is ever reused. */
+enum llim_code {
+    LLIM_OK = 0,
+    LLIM_LATER = -1,           /* refused now; llim_refusal tells the earliest instant at which it fits */
+    LLIM_NEVER = -2,           /* refused for good: an amount above a limit, or every candidate blocked */
+    LLIM_EINVAL = -3,          /* an argument breaks this header's contract */
+    LLIM_ERANGE = -4,          /* a number outside its stated range */
+    LLIM_ENOMEM = -5,          /* memory, at open */
+    LLIM_EFULL = -6,           /* no row, sliding window, lease or shape is left in the zone */
+    LLIM_ENOTFOUND = -7,       /* no such scope in this zone, or the row was recycled since */
+    LLIM_EENDED = -8,          /* the permit has ended, or its lease has expired */
+    LLIM_ETIMEZONE = -9,       /* the name is not a time zone of the system's database */
+    LLIM_EUNKNOWN_MODEL = -10, /* no quota table or override knows this model */
+    LLIM_ENO_QUOTA = -11,      /* the model is known, but has no numbers in this tier */
+    LLIM_EUNKNOWN_TIER = -12,  /* no provider has this tier */
+    LLIM_ECONFIG = -13,        /* a quota table, override or policy file is wrong; see file, line and field */
+    LLIM_EIO = -14,            /* a file cannot be read or written */
+    LLIM_ELUA = -15,           /* a script failed, or this process runs another Lua under the same symbols */
+    LLIM_EVERSION = -16        /* a struct size or a zone layout that this build does not know */
+};
+
+/* What is counted. */
+enum llim_meter {
+    LLIM_REQUESTS,
+    LLIM_TOKENS, /* input and output together */
+    LLIM_INPUT_TOKENS,
+    LLIM_OUTPUT_TOKENS,
+    LLIM_IMAGES,
+    LLIM_AUDIO_MS, /* milliseconds of audio */
+    LLIM_CHARACTERS,
+    LLIM_SESSIONS,
+    LLIM_COST,  /* micro-dollars */
+    LLIM_METERS /* how many there are */
+};
+
+/* How a limit counts over time. */
+enum llim_law {
+    LLIM_SLIDING,  /* in every half-open interval of the window's length, admitted <= amount */
+    LLIM_CALENDAR, /* per period cut at the wall clock of a time zone */
+    LLIM_BUCKET,   /* capacity = amount, refilled continuously over the window */
+    LLIM_GAUGE     /* held at the same time; the window is a lease's time to live */
+};
+
+/* Periods of the calendar law. */
+enum llim_unit { LLIM_NO_UNIT, LLIM_PER_MINUTE, LLIM_PER_HOUR, LLIM_PER_DAY, LLIM_PER_WEEK, LLIM_PER_MONTH };
+
+/* What the provider counts in the end, hence whether settling moves the counter. */
+enum llim_charged { LLIM_CHARGED_USED, LLIM_CHARGED_RESERVED };
+
+#define LLIM_AMOUNT_MAX  1099511627775 /* 2^40 - 1: the largest limit or amount */
+#define LLIM_UNKNOWN     (-1)          /* in facts: not reported, the reservation stands */
+#define LLIM_MAX_ROWS    8             /* scopes of one admission */
+#define LLIM_MAX_LIMITS  16            /* limits of one row */
+#define LLIM_MAX_LEASES  4             /* gauge limits of one admission */
+#define LLIM_SCOPE_MAX   255           /* bytes of a scope's name */
+#define LLIM_SCOPE_SHOWN 40 /* bytes kept for display, with the ending zero; a longer name is cut and ends in ~ */
+#define LLIM_SECOND      1000000000 /* nanoseconds */
+
+/* Where and why something was wrong. Filled only when a function fails with an error (not a refusal); always ended by a
+   zero byte. message is a whole sentence that already names file, line and field. Every err parameter may be NULL. */
+typedef struct llim_error {
+    int32_t code; /* enum llim_code */
+    int32_t line; /* 0: none */
+    char file[192];
+    char field[96];
+    char message[736];
+} llim_error;
+
+/* One limit, as it is given and shown. */
+typedef struct llim_limit {
+    int32_t meter;   /* enum llim_meter */
+    int32_t law;     /* enum llim_law */
+    int32_t unit;    /* enum llim_unit; calendar only */
+    int32_t charged; /* enum llim_charged */
+    int64_t amount;  /* 1 .. LLIM_AMOUNT_MAX */
+    int64_t
+        window_ns; /* sliding, bucket: 1 s .. 400 days; gauge: time to live of a lease, 1 s .. 400 days; calendar: 0 */
+    int64_t guard_ns; /* 0 .. window / 4 (of a calendar: of its shortest period); gauge: 0 */
+    char zone[48];    /* calendar: name in the system's time zone database, "" is UTC */
+} llim_limit;
+
+/* Amounts per meter, indexed by enum llim_meter: what is asked for (0 .. LLIM_AMOUNT_MAX), or the facts of a settlement
+   (LLIM_UNKNOWN allowed). */
+typedef struct llim_charge {
+    int64_t amount[LLIM_METERS];
+} llim_charge;
+
+/* A row as its users hold it: it is of no use once the row has been recycled (LLIM_ENOTFOUND), never wrong. */
+typedef struct llim_row {
+    uint32_t index;
+    uint32_t epoch;
+} llim_row;
+
+typedef struct llim_lease {
+    uint32_t index;
+    uint32_t nonce;
+} llim_lease;
+
+/* A reservation that was admitted. All zero is a permit that has ended. The caller may keep it, move it and abandon it
+   (its charge then stands as estimated until its windows end, its leases until their time to live ends). */
+typedef struct llim_permit {
+    uint32_t n_rows; /* 0: ended */
+    uint32_t n_leases;
+    uint32_t candidate;  /* llim_acquire(): index of the admitted model in the caller's list */
+    uint32_t generation; /* of the quotas that decided */
+    int64_t at_ns;       /* when it was admitted, steady clock */
+    int64_t wall_ns;     /* the same, wall clock */
+    llim_charge charge;
+    llim_row row[LLIM_MAX_ROWS];
+    llim_lease lease[LLIM_MAX_LEASES];
+} llim_permit;
+
+/* Why a request may not go, and when it may. */
+enum llim_reason { LLIM_BY_LIMIT, LLIM_BY_COOLDOWN, LLIM_BY_BLOCKED };
+
+typedef struct llim_refusal {
+    int32_t code;       /* LLIM_LATER or LLIM_NEVER */
+    int32_t reason;     /* enum llim_reason; the limit fields below are zero unless LLIM_BY_LIMIT */
+    uint32_t candidate; /* llim_acquire(): index in the caller's list of the model that this refusal is about */
+    int32_t meter;
+    int32_t law;
+    int32_t unit;
+    int64_t window_ns;
+    int64_t limit;
+    int64_t used;       /* reservations included */
+    int64_t amount;     /* that was asked for */
+    int64_t wait_ns;    /* from now until the earliest instant at which the same request fits, if nothing else happens;
+                           0 when code is LLIM_NEVER */
+    int64_t at_ns;      /* that instant, steady clock */
+    int64_t at_wall_ns; /* that instant, wall clock */
+    char scope[LLIM_SCOPE_SHOWN];
+} llim_refusal;
+
+/* One limit's state, as of the call. */
+typedef struct llim_usage {
+    llim_limit limit;
+    int64_t used;     /* reservations included */
+    int64_t reset_ns; /* from now until nothing is used any more, if nothing else happens */
+} llim_usage;
+
+enum llim_clock {
+    LLIM_CLOCK_REAL,   /* CLOCK_MONOTONIC, and CLOCK_REALTIME for calendars */
+    LLIM_CLOCK_VIRTUAL /* stands still until llim_zone_set_clock() moves it */
+};
+
+/* realloc in one function: size 0 frees and returns NULL. ptr is NULL or came from the same function. */
+typedef void *(*llim_alloc_fn)(void *ctx, void *ptr, size_t old_size, size_t size);
+
+typedef struct llim_zone llim_zone;
+
+typedef struct llim_zone_options {
+    uint32_t size;    /* sizeof(llim_zone_options) */
+    int32_t clock;    /* enum llim_clock */
+    uint32_t rows;    /* scopes of up to three limits; four more limits take one more. Default 1024, at most 2^24 */
+    uint32_t sliding; /* sliding limits. Default 256, at most 2^20 */
+    uint32_t leases;  /* leases of gauges at one time. Default 1024, at most 2^20 */
+    uint32_t reserved;
+    int64_t start_ns;      /* virtual clock: its first steady time, >= 0 */
+    int64_t start_wall_ns; /* virtual clock: its first wall time */
+    llim_alloc_fn alloc;   /* default: the C library's */
+    void *alloc_ctx;
+} llim_zone_options;
+
+/* How full a zone is. */
+typedef struct llim_zone_stats {
+    uint64_t bytes; /* of the whole zone */
+    uint32_t rows, rows_used;
+    uint32_t sliding, sliding_used;
+    uint32_t leases, leases_used;
+} llim_zone_stats;
+
+/* The version of the library, major * 10000 + minor * 100 + patch: compare with the header's. */
+LLIM_API uint32_t llim_version(void);
+
+/* The name of a code ("LLIM_EFULL"), meter ("input_tokens") or law ("sliding"); "?" for an unknown one. Static strings. */
+LLIM_API const char *llim_code_name(int code);
+LLIM_API const char *llim_meter_name(int meter);
+LLIM_API const char *llim_law_name(int law);
+
+/* Makes a zone in memory. options may be NULL. The caller owns *zone and ends it by llim_zone_close().
+   LLIM_ERANGE, LLIM_ENOMEM, LLIM_EVERSION; *zone is then NULL. */
+LLIM_API int llim_zone_open(const llim_zone_options *options, llim_zone **zone, llim_error *err);
+
+/* Ends a zone; NULL is allowed. No other thread may be inside, or use it later. */
+LLIM_API void llim_zone_close(llim_zone *zone);
+
+/* Both clocks of the zone, now. Either pointer may be NULL. */
+LLIM_API void llim_zone_now(llim_zone *zone, int64_t *steady_ns, int64_t *wall_ns);
+
+/* Sets a virtual clock. The steady part never goes backwards (LLIM_ERANGE, nothing changes); the wall part may.
+   LLIM_EINVAL on a real clock. */
+LLIM_API int llim_zone_set_clock(llim_zone *zone, int64_t steady_ns, int64_t wall_ns);
+
+LLIM_API void llim_zone_get_stats(llim_zone *zone, llim_zone_stats *stats);
+
+/* Makes the scope's row, or gives an existing one these limits: a limit of the same meter, law, window, unit, time zone
+   and guard keeps its count (charged and amount may change); a new one of the same meter starts charged with everything
+   the ones that it replaces still hold; others are removed. n = 0 leaves a row with a cooldown only. pinned rows are
+   never recycled; others may be once nothing is in their windows, when a new scope needs the place.
+   Slow path: takes a lock; deciders go on meanwhile.
+   LLIM_EINVAL (empty or long scope, two equal limits), LLIM_ERANGE, LLIM_ETIMEZONE, LLIM_EFULL; nothing changes then. */
+typedef struct llim_row_spec {
+    uint32_t size; /* sizeof(llim_row_spec) */
+    uint32_t scope_len;
+    const char *scope; /* "model:default/openai/gpt-4o", "team:acme"; borrowed for the call */
+    const llim_limit *limits;
+    uint32_t n_limits;
+    uint32_t generation; /* of the quotas these limits come from; carried by permits */
+    int32_t pinned;
+    uint32_t reserved;
+} llim_row_spec;
+LLIM_API int llim_row_set(llim_zone *zone, const llim_row_spec *spec, llim_row *row, llim_error *err);
+
+/* Finds a scope's row without a lock. LLIM_ENOTFOUND. */
+LLIM_API int llim_row_find(llim_zone *zone, const char *scope, size_t scope_len, llim_row *row);
+
+/* The limits of a row with their use: up to cap of them into out, their number into *n. LLIM_ENOTFOUND. */
+LLIM_API int llim_row_usage(llim_zone *zone, llim_row row, llim_usage *out, uint32_t cap, uint32_t *n);
+
+/* Charges the request to all limits of all rows, or to none. Each limit of the rows is asked for the amount of its meter;
+   a limit that is in debt refuses an amount of 0 too. rows: 1 .. LLIM_MAX_ROWS, distinct.
+   LLIM_OK fills *permit. LLIM_LATER and LLIM_NEVER fill *refusal and change nothing; *refusal may be NULL.
+   LLIM_ERANGE: an amount outside 0 .. LLIM_AMOUNT_MAX. LLIM_ENOTFOUND: a row was recycled: llim_row_set() again.
+   LLIM_EFULL: no lease is left. *permit is untouched unless LLIM_OK. */
+LLIM_API int llim_admit(llim_zone *zone, const llim_row *rows, uint32_t n_rows, const llim_charge *charge,
+                        llim_permit *permit, llim_refusal *refusal);
+
+/* What llim_admit() would say now, charging nothing. */
+LLIM_API int llim_check(llim_zone *zone, const llim_row *rows, uint32_t n_rows, const llim_charge *charge,
+                        llim_refusal *refusal);
+
+/* Ends a permit with what the call really used. Limits that are charged as used are corrected, up or down: down at the
+   instant of the charge (what has left its window stays gone; a bucket returns at most what it has not refilled since),
+   up from now on, as debt (of a calendar: in the period of the charge). Limits charged as reserved do not move. requests
+   are never corrected, sessions and other gauges are given back. facts may be NULL: everything as reserved.
+   LLIM_ERANGE: a fact outside -1 .. LLIM_AMOUNT_MAX; the permit then lives on. LLIM_EENDED: the permit had
+   ended, or one of its leases has: it is cleared, its other leases end, and nothing else is corrected. */
+LLIM_API int llim_settle(llim_zone *zone, llim_permit *permit, const llim_charge *facts);
+
+/* Ends a permit that the provider refused: requests stay charged, everything else is given back, whatever charged says. */
+LLIM_API int llim_reject(llim_zone *zone, llim_permit *permit);
+
+/* Ends a permit of a call that was never sent: everything is given back. */
+LLIM_API int llim_cancel(llim_zone *zone, llim_permit *permit);
+
+/* Starts the time to live of the permit's leases anew. LLIM_EENDED: one of them had expired; the others are renewed. */
+LLIM_API int llim_renew(llim_zone *zone, llim_permit *permit);
+
+/* Charges facts that no permit reserved (a turn of a live session) as debt: never refused. Gauges do not move. */
+LLIM_API int llim_record(llim_zone *zone, const llim_row *rows, uint32_t n_rows, const llim_charge *facts);
+
+/* The scope admits nothing for for_ns from now, 0 .. 400 days (LLIM_ERANGE). An earlier end never shortens a later one. */
+LLIM_API int llim_cool(llim_zone *zone, llim_row row, int64_t for_ns);
+
+/* Nanoseconds until the row's cooldown ends, 0 if there is none. LLIM_ENOTFOUND. */
+LLIM_API int llim_cooling(llim_zone *zone, llim_row row, int64_t *left_ns);
+
+/* The refusal as a sentence, cut to cap and ended by a zero byte; returns its whole length, as snprintf does. */
+LLIM_API int llim_refusal_text(const llim_refusal *refusal, char *buf, size_t cap);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,33 @@
+/*
+ * atomic.h - C11 atomics with the memory order in the name.
+ *
+ * Every word that several threads or processes share is one of these types. Orders: rlx relaxed, acq acquire, rel release,
+ * acqrel both. The comment at a use says what it orders where that is not the plain publish-then-read.
+ */
+#ifndef LLIM_BASE_ATOMIC_H
+#define LLIM_BASE_ATOMIC_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef _Atomic uint64_t at_u64;
+typedef _Atomic int64_t at_i64;
+typedef _Atomic uint32_t at_u32;
+
+_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "the zone needs lock-free 64-bit atomics");
+_Static_assert(sizeof(at_u64) == 8 && sizeof(at_u32) == 4, "atomics have the size of their values");
+
+#define at_load_rlx(p)     atomic_load_explicit((p), memory_order_relaxed)
+#define at_load_acq(p)     atomic_load_explicit((p), memory_order_acquire)
+#define at_store_rlx(p, v) atomic_store_explicit((p), (v), memory_order_relaxed)
+#define at_store_rel(p, v) atomic_store_explicit((p), (v), memory_order_release)
+#define at_add_rlx(p, v)   atomic_fetch_add_explicit((p), (v), memory_order_relaxed)
+
+/* Strong; on failure *expected holds what was there, with acquire order. */
+static inline bool at_cas_acqrel(at_u64 *p, uint64_t *expected, uint64_t desired)
+{
+    return atomic_compare_exchange_strong_explicit(p, expected, desired, memory_order_acq_rel, memory_order_acquire);
+}
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * table.h - text in columns: the first to the left, the others to the right, each as wide as its widest cell.
+ */
+#ifndef LLIM_CLI_TABLE_H
+#define LLIM_CLI_TABLE_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#define CLI_TABLE_COLUMNS 6
+
+typedef struct cli_table {
+    char **cells; /* by row, CLI_TABLE_COLUMNS each; NULL past the row's last */
+    uint32_t rows;
+} cli_table;
+
+/* Adds a row of n cells, each a const char *, copied. */
+void cli_table_add(cli_table *table, int n, ...);
+
+/* Writes the table and empties it. */
+void cli_table_write(cli_table *table, FILE *out);
+
+/* "12,345,678", in a buffer of the caller. */
+#define CLI_COUNT_TEXT 32
+const char *cli_count_text(int64_t value, char text[CLI_COUNT_TEXT]);
+
+#endif

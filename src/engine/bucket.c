@@ -1,0 +1,123 @@
+/*
+ * bucket.c - a continuously refilling bucket in one word.
+ *
+ * The word is the theoretical arrival time of the generic cell rate algorithm (ITU-T I.371): the instant at which the bucket
+ * is full again, in sixteenths of a nanosecond of zone time. A charge costs amount * window / limit, rounded up to such a
+ * sixteenth, so that a billion charges of one are not a second late. It is OpenAI's law for every dimension: its printed
+ * waits equal (used + requested - limit) * window / limit.
+ *
+ * Giving back a charge made at t moves the word back by its cost less the time since t: had it not been made, the bucket
+ * may have been full, with nothing refilling, for as long as that. A settlement above its reservation is charged at its own
+ * instant, which is never less than what an earlier charge would have left.
+ */
+#include "engine/laws.h"
+
+__extension__ typedef unsigned __int128 wide;
+
+#define LONGEST ((uint64_t)800 * 86400 * LLIM_SECOND << 4) /* debt beyond this is not counted */
+
+static uint64_t fine(int64_t ns)
+{
+    return (uint64_t)ns << 4;
+}
+
+static uint64_t cost_of(const llim__step *step, int64_t amount)
+{
+    uint64_t window = fine(step->shape->window_ns), limit = (uint64_t)step->limit, product;
+    if (!__builtin_mul_overflow(window, (uint64_t)amount, &product)) return product / limit + (product % limit != 0);
+    wide cost = ((wide)window * (uint64_t)amount + limit - 1) / limit;
+    return cost < LONGEST ? (uint64_t)cost : LONGEST;
+}
+
+int llim__bucket_plan(llim__now now, llim__step *step)
+{
+    if (step->amount > step->limit) return LLIM_NEVER;
+    uint64_t full = at_load_acq(&step->cell->word);
+    if (full == LLIM__SEALED) return LLIM__WAIT;
+    uint64_t t = fine(now.steady), window = fine(step->shape->window_ns), guard = fine(step->shape->guard_ns);
+    uint64_t base = full > t ? full : t;
+    step->expected = full;
+    if (step->amount == 0) {
+        step->desired = full;
+        return full <= t + window ? LLIM_OK : LLIM_LATER;
+    }
+    step->desired = base + cost_of(step, step->amount);
+    /* Either nobody can still count an earlier charge, or even a count that is late by the guard has room. */
+    return full + guard <= t || step->desired <= t + window - guard ? LLIM_OK : LLIM_LATER;
+}
+
+static bool move_to(llim__step *step, uint64_t *word, uint64_t next)
+{
+    return at_cas_acqrel(&step->cell->word, word, next);
+}
+
+int llim__bucket_give_back(llim__now now, llim__now then, llim__step *step, int64_t before, int64_t after)
+{
+    uint64_t cost = cost_of(step, before) - cost_of(step, after);
+    uint64_t elapsed = now.steady > then.steady ? fine(now.steady - then.steady) : 0;
+    if (cost <= elapsed) return LLIM_OK;
+    uint64_t word = at_load_acq(&step->cell->word);
+    while (word != LLIM__SEALED)
+        if (move_to(step, &word, word - (cost - elapsed))) return LLIM_OK;
+    return LLIM__WAIT;
+}
+
+int llim__bucket_add_debt(llim__now now, llim__step *step, int64_t amount)
+{
+    uint64_t cost = cost_of(step, amount), t = fine(now.steady), next;
+    uint64_t word = at_load_acq(&step->cell->word);
+    do {
+        if (word == LLIM__SEALED) return LLIM__WAIT;
+        next = (word > t ? word : t) + cost;
+        if (next > t + LONGEST) next = word > t + LONGEST ? word : t + LONGEST;
+    } while (!move_to(step, &word, next));
+    return LLIM_OK;
+}
+
+int64_t llim__bucket_earliest(llim__now now, const llim__step *step)
+{
+    if (step->amount > step->limit) return INT64_MAX;
+    uint64_t full = at_load_acq(&step->cell->word);
+    if (full == LLIM__SEALED) return now.steady;
+    uint64_t window = fine(step->shape->window_ns), guard = fine(step->shape->guard_ns), at;
+    uint64_t cost = cost_of(step, step->amount);
+    if (step->amount == 0)
+        at = full - window;
+    else if (cost <= window - guard)
+        at = full + cost - window + guard;
+    else
+        at = full + guard;
+    int64_t rounded_up = (int64_t)((at + 15) >> 4);
+    return rounded_up > now.steady ? rounded_up : now.steady;
+}
+
+int64_t llim__bucket_used(llim__now now, const llim__step *step, int64_t *until)
+{
+    uint64_t full = at_load_acq(&step->cell->word), t = fine(now.steady);
+    *until = now.steady;
+    if (full == LLIM__SEALED) return step->limit;
+    if (full <= t) return 0;
+    *until = (int64_t)((full + 15) >> 4);
+    /* Rounded up, but not because the costs of many charges were: 64 ns of them are let off. */
+    uint64_t left = full - t, slack = 1024;
+    left = left > slack ? left - slack : 1;
+    uint64_t window = fine(step->shape->window_ns);
+    return (int64_t)(((wide)left * (uint64_t)step->limit + window - 1) / window);
+}
+
+void llim__bucket_resize(llim__now now, int64_t before, int64_t after, uint64_t words[2])
+{
+    uint64_t t = fine(now.steady);
+    if (words[0] <= t) return;
+    wide left = ((wide)(words[0] - t) * (uint64_t)before + (uint64_t)after - 1) / (uint64_t)after;
+    words[0] = t + (left < LONGEST ? (uint64_t)left : LONGEST);
+}
+
+void llim__bucket_start(llim__now now, const llim__step *step, int64_t used, uint64_t words[2])
+{
+    uint64_t cost = cost_of(step, used);
+    /* An empty bucket has been so for its guard. */
+    words[0] = used > 0 ? fine(now.steady) + (cost < LONGEST ? cost : LONGEST)
+                        : fine(now.steady - step->shape->guard_ns);
+    words[1] = 0;
+}

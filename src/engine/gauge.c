@@ -1,0 +1,156 @@
+/*
+ * gauge.c - what is held at the same time, as leases that end by themselves.
+ *
+ * A lease is a slot of the zone's table: one word holds its expiry and a nonce, so that claiming, renewing and ending are one
+ * compare-and-swap each, and a slot whose time has come is free without anybody doing anything.
+ *
+ * The cell's word is (version, count). The count is never below what the slots hold: a taker claims its slot, writes whose
+ * it is, then raises the count; ending a lease leaves the count as it is. When the count says full, the taker counts the
+ * slots and swaps in that sum. The version makes this swap fail if anyone has raised the count since the word was read, and
+ * who had not raised it then either is in the sum already or adds to it later: the count errs high only.
+ */
+#include <unistd.h>
+
+#include "engine/laws.h"
+
+enum { COUNT_BITS = 42, NONCE_BITS = 24 };
+
+#define COUNT_MASK (((uint64_t)1 << COUNT_BITS) - 1)
+#define NONCE_MASK (((uint64_t)1 << NONCE_BITS) - 1)
+#define MS         1000000
+
+static uint64_t holder_of(const llim_zone *zone, const llim__step *step)
+{
+    return (uint64_t)(step->row - zone->row) << 32 | (uint32_t)step->shape->meter;
+}
+
+static int64_t expires_at(uint64_t word)
+{
+    return (int64_t)(word >> NONCE_BITS) * MS;
+}
+
+static uint64_t lease_word(int64_t expiry, uint32_t nonce)
+{
+    return (uint64_t)((expiry + MS - 1) / MS) << NONCE_BITS | nonce;
+}
+
+/* The leases of this gauge that live at t: their sum, and when the last of them ends. */
+static int64_t held(llim_zone *zone, int64_t t, const llim__step *step, int64_t *last)
+{
+    uint64_t holder = holder_of(zone, step);
+    int64_t sum = 0;
+    *last = t;
+    for (uint32_t i = 0, top = at_load_acq(&zone->header->slots_top); i < top; i++) {
+        llim__slot *slot = &zone->slot[i];
+        uint64_t word = at_load_acq(&slot->word);
+        if (expires_at(word) <= t || at_load_acq(&slot->holder) != holder) continue;
+        sum += (int64_t)at_load_rlx(&slot->amount);
+        if (expires_at(word) > *last) *last = expires_at(word);
+    }
+    return sum;
+}
+
+int llim__gauge_plan(llim_zone *zone, llim__now now, llim__step *step)
+{
+    if (step->amount > step->limit) return LLIM_NEVER;
+    step->expected = at_load_acq(&step->cell->word);
+    if (step->expected == LLIM__SEALED) return LLIM__WAIT;
+    int64_t count = (int64_t)(step->expected & COUNT_MASK), last;
+    if (count + step->amount > step->limit) count = held(zone, now.steady, step, &last);
+    step->desired = ((step->expected & ~COUNT_MASK) + COUNT_MASK + 1) | (uint64_t)(count + step->amount);
+    if (step->desired == LLIM__SEALED) step->desired = (uint64_t)(count + step->amount);
+    return count + step->amount <= step->limit ? LLIM_OK : LLIM_LATER;
+}
+
+static bool claim(llim_zone *zone, llim__now now, llim__step *step)
+{
+    llim__header *h = zone->header;
+    uint32_t nonce = (uint32_t)((at_add_rlx(&h->nonce, 1) + 1) & NONCE_MASK);
+    if (nonce == 0) nonce = (uint32_t)((at_add_rlx(&h->nonce, 1) + 1) & NONCE_MASK);
+    uint64_t mine = lease_word(now.steady + step->shape->window_ns, nonce);
+    uint32_t hint = at_load_rlx(&h->slots_hint);
+    for (uint32_t n = 0; n < h->slots; n++) {
+        uint32_t i = (hint + n) % h->slots;
+        llim__slot *slot = &zone->slot[i];
+        uint64_t word = at_load_acq(&slot->word);
+        if (expires_at(word) > now.steady || !at_cas_acqrel(&slot->word, &word, mine)) continue;
+        at_store_rlx(&slot->amount, (uint64_t)step->amount);
+        at_store_rlx(&slot->owner, (uint64_t)getpid());
+        at_store_rel(&slot->holder, holder_of(zone, step));
+        uint32_t top = at_load_acq(&h->slots_top);
+        while (top < i + 1 && !atomic_compare_exchange_strong(&h->slots_top, &top, i + 1)) {}
+        at_store_rlx(&h->slots_hint, i + 1);
+        step->lease = (llim_lease){i, nonce};
+        return true;
+    }
+    return false;
+}
+
+bool llim__gauge_release(llim_zone *zone, llim__now now, llim_lease lease)
+{
+    if (lease.index >= zone->header->slots) return false;
+    llim__slot *slot = &zone->slot[lease.index];
+    uint64_t word = at_load_acq(&slot->word);
+    while ((word & NONCE_MASK) == lease.nonce && expires_at(word) > now.steady) {
+        if (!at_cas_acqrel(&slot->word, &word, 0)) continue;
+        /* Low slots first keep the count short. */
+        if (lease.index < at_load_rlx(&zone->header->slots_hint)) at_store_rlx(&zone->header->slots_hint, lease.index);
+        return true;
+    }
+    return false;
+}
+
+/* The time to live that the lease's gauge has by now; 0 if the row has no such gauge any more. */
+static int64_t ttl_of(llim_zone *zone, uint64_t holder)
+{
+    llim__row *row = &zone->row[holder >> 32];
+    uint32_t n = LLIM__STATE_LIMITS(at_load_acq(&row->state));
+    for (uint32_t i = 0; i < n; i++) {
+        const llim__shape *shape = llim__cell_shape(zone, at_load_acq(&llim__row_cell(zone, row, i)->config));
+        if (shape->law == LLIM_GAUGE && shape->meter == (int32_t)(uint32_t)holder) return shape->window_ns;
+    }
+    return 0;
+}
+
+bool llim__gauge_renew(llim_zone *zone, llim__now now, llim_lease lease)
+{
+    if (lease.index >= zone->header->slots) return false;
+    llim__slot *slot = &zone->slot[lease.index];
+    uint64_t word = at_load_acq(&slot->word);
+    uint64_t longer = lease_word(now.steady + ttl_of(zone, at_load_acq(&slot->holder)), lease.nonce);
+    while ((word & NONCE_MASK) == lease.nonce && expires_at(word) > now.steady)
+        if (longer <= word || at_cas_acqrel(&slot->word, &word, longer)) return true;
+    return false;
+}
+
+int llim__gauge_commit(llim_zone *zone, llim__now now, llim__step *step)
+{
+    if (step->amount > 0 && !claim(zone, now, step)) return LLIM_EFULL;
+    if (step->amount == 0 || at_cas_acqrel(&step->cell->word, &step->expected, step->desired)) return LLIM_OK;
+    llim__gauge_release(zone, now, step->lease);
+    return LLIM_LATER;
+}
+
+int64_t llim__gauge_earliest(llim_zone *zone, llim__now now, const llim__step *step)
+{
+    if (step->amount > step->limit) return INT64_MAX;
+    uint64_t holder = holder_of(zone, step);
+    int64_t t = now.steady;
+    for (;;) {
+        int64_t next = INT64_MAX, sum = 0;
+        for (uint32_t i = 0, top = at_load_acq(&zone->header->slots_top); i < top; i++) {
+            llim__slot *slot = &zone->slot[i];
+            int64_t expiry = expires_at(at_load_acq(&slot->word));
+            if (expiry <= t || at_load_acq(&slot->holder) != holder) continue;
+            sum += (int64_t)at_load_rlx(&slot->amount);
+            if (expiry < next) next = expiry;
+        }
+        if (sum + step->amount <= step->limit) return t;
+        t = next;
+    }
+}
+
+int64_t llim__gauge_used(llim_zone *zone, llim__now now, const llim__step *step, int64_t *until)
+{
+    return held(zone, now.steady, step, until);
+}

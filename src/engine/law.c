@@ -1,0 +1,127 @@
+/* law.c - picks the law of a step by its shape. See law.h. */
+#include "engine/laws.h"
+
+int llim__law_plan(llim_zone *zone, llim__now now, llim__step *step)
+{
+    switch (step->shape->law) {
+    case LLIM_SLIDING: return llim__sliding_plan(zone, now, step);
+    case LLIM_CALENDAR: return llim__period_plan(zone, now, step);
+    case LLIM_BUCKET: return llim__bucket_plan(now, step);
+    default: return llim__gauge_plan(zone, now, step);
+    }
+}
+
+int llim__law_commit(llim_zone *zone, llim__now now, llim__step *step)
+{
+    switch (step->shape->law) {
+    case LLIM_SLIDING: return llim__sliding_commit(zone, step);
+    case LLIM_CALENDAR: return llim__period_commit(step);
+    case LLIM_BUCKET: return at_cas_acqrel(&step->cell->word, &step->expected, step->desired) ? LLIM_OK : LLIM_LATER;
+    default: return llim__gauge_commit(zone, now, step);
+    }
+}
+
+void llim__law_undo(llim_zone *zone, llim__now now, llim__step *step)
+{
+    const llim__shape *shape = step->shape;
+    if (shape->law == LLIM_GAUGE) {
+        llim__gauge_release(zone, now, step->lease);
+        return;
+    }
+    for (;;) {
+        int code = shape->law == LLIM_CALENDAR ? llim__period_undo(step)
+                                               : llim__law_give_back(zone, now, now, step, step->amount, 0);
+        if (code != LLIM__WAIT) return;
+        llim__zone_wait_for_writer(zone, step->row);
+        /* The limit that took the charge over may be another by now; it keeps the charge until its window ends. */
+        if (llim__cell_shape(zone, at_load_acq(&step->cell->config)) != shape) return;
+    }
+}
+
+int llim__law_give_back(llim_zone *zone, llim__now now, llim__now then, llim__step *step, int64_t before, int64_t after)
+{
+    switch (step->shape->law) {
+    case LLIM_SLIDING: return llim__sliding_give_back(zone, now, then, step, before - after);
+    case LLIM_CALENDAR: return llim__period_give_back(zone, then, step, before - after);
+    case LLIM_BUCKET: return llim__bucket_give_back(now, then, step, before, after);
+    default: return LLIM_OK; /* a gauge gives back its leases */
+    }
+}
+
+int llim__law_add_debt(llim_zone *zone, llim__now now, llim__now then, llim__step *step, int64_t amount, bool fresh)
+{
+    switch (step->shape->law) {
+    case LLIM_SLIDING: return llim__sliding_add_debt(zone, now, step, amount);
+    case LLIM_CALENDAR:
+        return fresh ? llim__period_record(zone, now, step, amount) : llim__period_add_debt(zone, then, step, amount);
+    case LLIM_BUCKET: return llim__bucket_add_debt(now, step, amount);
+    default: return LLIM_OK;
+    }
+}
+
+int64_t llim__law_earliest(llim_zone *zone, llim__now now, const llim__step *step)
+{
+    switch (step->shape->law) {
+    case LLIM_SLIDING: return llim__sliding_earliest(zone, now, step);
+    case LLIM_CALENDAR: return llim__period_earliest(zone, now, step);
+    case LLIM_BUCKET: return llim__bucket_earliest(now, step);
+    default: return llim__gauge_earliest(zone, now, step);
+    }
+}
+
+int64_t llim__law_used(llim_zone *zone, llim__now now, const llim__step *step, int64_t *until)
+{
+    switch (step->shape->law) {
+    case LLIM_SLIDING: return llim__sliding_used(zone, now, step, until);
+    case LLIM_CALENDAR: return llim__period_used(zone, now, step, until);
+    case LLIM_BUCKET: return llim__bucket_used(now, step, until);
+    default: return llim__gauge_used(zone, now, step, until);
+    }
+}
+
+bool llim__law_seal(llim_zone *zone, llim__now now, const llim__step *step, bool idle, uint64_t words[2], int64_t *used)
+{
+    at_u64 *place[2] = {&step->cell->word, &step->cell->aux};
+    int n = step->shape->law == LLIM_CALENDAR ? 2 : 1;
+    bool orphan = false;
+    words[1] = at_load_acq(place[1]);
+    for (int i = 0; i < n; i++) {
+        words[i] = at_load_acq(place[i]);
+        while (words[i] != LLIM__SEALED && !at_cas_acqrel(place[i], &words[i], LLIM__SEALED)) {}
+        orphan = orphan || words[i] == LLIM__SEALED;
+    }
+    if (orphan) {
+        *used = step->limit;
+        if (step->shape->law == LLIM_SLIDING) words[1] = llim__sliding_ring(words[1]);
+        llim__law_start(zone, now, step, *used, words);
+    } else {
+        /* What it holds is what its words say, and they are not in the cell any more. */
+        llim__cell copy;
+        atomic_init(&copy.config, at_load_rlx(&step->cell->config));
+        atomic_init(&copy.word, words[0]);
+        atomic_init(&copy.aux, words[1]);
+        llim__step sealed = *step;
+        sealed.cell = &copy;
+        int64_t until;
+        *used = llim__law_used(zone, now, &sealed, &until);
+    }
+    if (!idle || *used == 0) return true;
+    llim__law_unseal(step->cell, words);
+    return false;
+}
+
+void llim__law_unseal(llim__cell *cell, const uint64_t words[2])
+{
+    at_store_rel(&cell->aux, words[1]);
+    at_store_rel(&cell->word, words[0]);
+}
+
+void llim__law_start(llim_zone *zone, llim__now now, const llim__step *step, int64_t used, uint64_t words[2])
+{
+    switch (step->shape->law) {
+    case LLIM_SLIDING: llim__sliding_start(zone, now, step, used, words); break;
+    case LLIM_CALENDAR: llim__period_start(zone, now, step, used, words); break;
+    case LLIM_BUCKET: llim__bucket_start(now, step, used, words); break;
+    default: words[0] = (uint64_t)used; words[1] = 0;
+    }
+}

@@ -1,0 +1,66 @@
+/*
+ * law.h - what every law of counting can do. law.c picks the law by the cell's shape; one file holds each.
+ *
+ * A decision has two halves, so that a refusal changes nothing. plan reads the cell and fills a step: what the words are and
+ * what they would become. commit makes one step true by compare-and-swap, and says so when a word has changed meanwhile:
+ * the caller plans that step again. undo gives a committed step back because another limit has refused.
+ */
+#ifndef LLIM_ENGINE_LAW_H
+#define LLIM_ENGINE_LAW_H
+
+#include "engine/zone.h"
+
+/* Beside LLIM_OK, LLIM_LATER, LLIM_NEVER: a writer has sealed the row. */
+#define LLIM__WAIT 1
+
+typedef struct llim__step {
+    llim__cell *cell;
+    const llim__shape *shape;
+    llim__row *row;
+    int64_t limit;
+    int64_t amount;
+    uint64_t expected, desired;
+    at_u64 *first; /* calendar: the period's word */
+    at_u64 *other; /* calendar near a boundary: the second period's word, else NULL */
+    uint64_t other_expected, other_desired;
+    int64_t from_slot, to_slot; /* sliding: where the head is and goes */
+    bool idle;                  /* sliding: all that was charged has left */
+    llim_lease lease;           /* gauge */
+} llim__step;
+
+/* The i-th limit of a row, with no amount yet. */
+static inline llim__step llim__step_at(llim_zone *zone, llim__row *row, uint32_t i)
+{
+    llim__cell *cell = llim__row_cell(zone, row, i);
+    uint64_t config = at_load_acq(&cell->config);
+    return (llim__step){
+        .cell = cell, .row = row, .shape = llim__cell_shape(zone, config), .limit = LLIM__CONFIG_AMOUNT(config)};
+}
+
+/* step->cell, shape, row, limit and amount are given. LLIM_OK: it fits; LLIM_LATER, LLIM_NEVER, LLIM__WAIT. Writes nothing
+   but the step. */
+int llim__law_plan(llim_zone *zone, llim__now now, llim__step *step);
+/* LLIM_OK, or LLIM_LATER: a word has changed, plan again; LLIM_EFULL: no lease is left. */
+int llim__law_commit(llim_zone *zone, llim__now now, llim__step *step);
+void llim__law_undo(llim_zone *zone, llim__now now, llim__step *step);
+
+/* Corrects a charge of before made at then to after, after < before: each law's file tells its rule. LLIM_OK, LLIM__WAIT. */
+int llim__law_give_back(llim_zone *zone, llim__now now, llim__now then, llim__step *step, int64_t before, int64_t after);
+/* Charges what nobody reserved. fresh: charged now, by no permit; else a settlement above its reservation of then.
+   LLIM_OK, LLIM__WAIT. */
+int llim__law_add_debt(llim_zone *zone, llim__now now, llim__now then, llim__step *step, int64_t amount, bool fresh);
+
+/* The earliest zone time >= now at which the step's amount fits, if nothing else happens; INT64_MAX if never. */
+int64_t llim__law_earliest(llim_zone *zone, llim__now now, const llim__step *step);
+/* What is used now, and from when on nothing will be. */
+int64_t llim__law_used(llim_zone *zone, llim__now now, const llim__step *step, int64_t *until);
+
+/* Under the mutex: seals the cell's words, and tells what they were and how much they held at that moment. A cell that was
+   sealed already lost its writer: it counts as full. With idle set a cell that holds something is unsealed again: false. */
+bool llim__law_seal(llim_zone *zone, llim__now now, const llim__step *step, bool idle, uint64_t words[2], int64_t *used);
+/* Gives the cell these words; from then on it decides. */
+void llim__law_unseal(llim__cell *cell, const uint64_t words[2]);
+/* Words of a cell that starts with used charged now. aux is final, word is to be stored last. */
+void llim__law_start(llim_zone *zone, llim__now now, const llim__step *step, int64_t used, uint64_t words[2]);
+
+#endif

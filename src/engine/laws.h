@@ -1,0 +1,52 @@
+/* laws.h - the four laws, each in its file; only law.c and they include this. Contracts: law.h. */
+#ifndef LLIM_ENGINE_LAWS_H
+#define LLIM_ENGINE_LAWS_H
+
+#include "engine/law.h"
+
+int llim__sliding_plan(llim_zone *zone, llim__now now, llim__step *step);
+int llim__sliding_commit(llim_zone *zone, llim__step *step);
+int llim__sliding_give_back(llim_zone *zone, llim__now now, llim__now then, llim__step *step, int64_t amount);
+int llim__sliding_add_debt(llim_zone *zone, llim__now now, llim__step *step, int64_t amount);
+int64_t llim__sliding_earliest(llim_zone *zone, llim__now now, const llim__step *step);
+int64_t llim__sliding_used(llim_zone *zone, llim__now now, const llim__step *step, int64_t *until);
+void llim__sliding_start(llim_zone *zone, llim__now now, const llim__step *step, int64_t used, uint64_t words[2]);
+/* The ring that an aux word names. */
+uint64_t llim__sliding_ring(uint64_t aux);
+/* The tick of a shape, chosen once. */
+uint32_t llim__sliding_tick_shift(int64_t span_ns);
+/* Takes a ring from the pool, or returns -1; puts one back with the head word at which its count stopped. Under the mutex. */
+int64_t llim__sliding_take_ring(llim_zone *zone);
+void llim__sliding_put_ring(llim_zone *zone, uint64_t aux, uint64_t head);
+/* Puts back a ring that was taken and not used. */
+void llim__sliding_return_ring(llim_zone *zone, uint64_t ring);
+
+int llim__bucket_plan(llim__now now, llim__step *step);
+int llim__bucket_give_back(llim__now now, llim__now then, llim__step *step, int64_t before, int64_t after);
+int llim__bucket_add_debt(llim__now now, llim__step *step, int64_t amount);
+int64_t llim__bucket_earliest(llim__now now, const llim__step *step);
+int64_t llim__bucket_used(llim__now now, const llim__step *step, int64_t *until);
+/* The word for the same amount under another limit. */
+void llim__bucket_resize(llim__now now, int64_t before, int64_t after, uint64_t words[2]);
+void llim__bucket_start(llim__now now, const llim__step *step, int64_t used, uint64_t words[2]);
+
+int llim__period_plan(llim_zone *zone, llim__now now, llim__step *step);
+int llim__period_commit(llim__step *step);
+int llim__period_undo(llim__step *step);
+int llim__period_give_back(llim_zone *zone, llim__now then, llim__step *step, int64_t amount);
+int llim__period_add_debt(llim_zone *zone, llim__now then, llim__step *step, int64_t amount);
+int llim__period_record(llim_zone *zone, llim__now now, llim__step *step, int64_t amount);
+int64_t llim__period_earliest(llim_zone *zone, llim__now now, const llim__step *step);
+int64_t llim__period_used(llim_zone *zone, llim__now now, const llim__step *step, int64_t *until);
+void llim__period_start(llim_zone *zone, llim__now now, const llim__step *step, int64_t used, uint64_t words[2]);
+
+int llim__gauge_plan(llim_zone *zone, llim__now now, llim__step *step);
+int llim__gauge_commit(llim_zone *zone, llim__now now, llim__step *step);
+int64_t llim__gauge_earliest(llim_zone *zone, llim__now now, const llim__step *step);
+int64_t llim__gauge_used(llim_zone *zone, llim__now now, const llim__step *step, int64_t *until);
+/* Ends a lease; false: it has expired or ended before. */
+bool llim__gauge_release(llim_zone *zone, llim__now now, llim_lease lease);
+/* Starts its time to live anew; false: it has expired. */
+bool llim__gauge_renew(llim_zone *zone, llim__now now, llim_lease lease);
+
+#endif

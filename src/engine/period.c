@@ -1,0 +1,258 @@
+/*
+ * period.c - a count per calendar period in two words.
+ *
+ * Each word is (id, count): the id is the minute in which the period begins, modulo 2^22 (eight years), which also tells
+ * which of two periods is the newer. A period that has no word yet takes the older one.
+ *
+ * A decision is charged to the period that was a guard ago and to the one that will be in a guard, which differ only near
+ * a boundary; and to a newer period that has been opened before, so that a wall clock that steps back neither reopens a
+ * period nor spends one twice. What a decision in the guard has charged to the period to come is there when it comes.
+ */
+#include "engine/laws.h"
+
+enum { ID_BITS = 22, COUNT_BITS = 42 };
+
+#define COUNT_MASK (((uint64_t)1 << COUNT_BITS) - 1)
+#define ID_MASK    (((uint64_t)1 << ID_BITS) - 1)
+#define MOST_USED  ((int64_t)1 << 41)
+#define MINUTE_NS  ((int64_t)60 * LLIM_SECOND)
+
+static uint64_t id_of(llim__period p)
+{
+    return (uint64_t)(p.start_ns / MINUTE_NS) & ID_MASK;
+}
+
+static uint64_t word_id(uint64_t word)
+{
+    return word >> COUNT_BITS;
+}
+
+static int64_t count_of(uint64_t word)
+{
+    return (int64_t)(word & COUNT_MASK);
+}
+
+static bool newer(uint64_t id, uint64_t than)
+{
+    uint64_t ahead = (id - than) & ID_MASK;
+    return ahead != 0 && ahead <= ID_MASK / 2;
+}
+
+/* The period of wall_ns, from this process's cache if it is the one that was looked up last. */
+static llim__period period_at(llim_zone *zone, const llim__shape *shape, int64_t wall_ns)
+{
+    llim__period_cache *cache = &zone->period[shape - zone->shape];
+    uint32_t seq = at_load_acq(&cache->seq);
+    llim__period p = {at_load_rlx(&cache->start_ns), at_load_rlx(&cache->end_ns)};
+    atomic_thread_fence(memory_order_acquire); /* the second look at seq comes after the values */
+    if (!(seq & 1) && seq == at_load_rlx(&cache->seq) && p.start_ns <= wall_ns && wall_ns < p.end_ns) return p;
+    p = llim__calendar_period(zone->timezone[shape->zone], shape->unit, wall_ns);
+    if (!(seq & 1) && atomic_compare_exchange_strong(&cache->seq, &seq, seq + 1)) {
+        at_store_rel(&cache->start_ns, p.start_ns);
+        at_store_rel(&cache->end_ns, p.end_ns);
+        at_store_rel(&cache->seq, seq + 2);
+    }
+    return p;
+}
+
+typedef struct view {
+    uint64_t word[2];
+    uint64_t id[2]; /* of the periods to be charged */
+    int n;
+    int place[2]; /* the word that each has or takes */
+} view;
+
+static int look(llim_zone *zone, int64_t wall, const llim__step *step, view *v)
+{
+    const llim__shape *shape = step->shape;
+    v->word[0] = at_load_acq(&step->cell->word);
+    v->word[1] = at_load_acq(&step->cell->aux);
+    if (v->word[0] == LLIM__SEALED || v->word[1] == LLIM__SEALED) return LLIM__WAIT;
+    llim__period now = period_at(zone, shape, wall);
+    uint64_t first = id_of(now), last = first;
+    if (wall - shape->guard_ns < now.start_ns)
+        first = id_of(period_at(zone, shape, wall - shape->guard_ns));
+    else if (wall + shape->guard_ns >= now.end_ns)
+        last = id_of(period_at(zone, shape, now.end_ns));
+    uint64_t id[2] = {word_id(v->word[0]), word_id(v->word[1])};
+    int newest = newer(id[1], id[0]);
+    if (newer(id[newest], last)) last = id[newest];
+    if (newer(id[!newest], first)) first = id[!newest];
+    v->id[0] = first;
+    v->id[1] = last;
+    v->n = first == last ? 1 : 2;
+    v->place[0] = first == id[newest] ? newest : !newest;
+    v->place[1] = last == id[newest] ? newest : last == id[!newest] ? !newest : newest;
+    if (v->n == 2 && v->place[1] == v->place[0]) v->place[1] = !v->place[0];
+    return LLIM_OK;
+}
+
+/* What the i-th period to be charged holds. */
+static int64_t count_in(const view *v, int i)
+{
+    uint64_t word = v->word[v->place[i]];
+    return word_id(word) == v->id[i] ? count_of(word) : 0;
+}
+
+static at_u64 *word_at(const llim__step *step, int place)
+{
+    return place ? &step->cell->aux : &step->cell->word;
+}
+
+/* A count of a newer period in the other word must not be lost: swapping in place i never replaces a newer id. */
+static uint64_t charged(const view *v, int i, int64_t amount)
+{
+    uint64_t word = v->id[i] << COUNT_BITS | (uint64_t)(count_in(v, i) + amount);
+    return word == LLIM__SEALED ? word - 1 : word;
+}
+
+int llim__period_plan(llim_zone *zone, llim__now now, llim__step *step)
+{
+    view v;
+    if (step->amount > step->limit) return LLIM_NEVER;
+    if (look(zone, now.wall, step, &v)) return LLIM__WAIT;
+    for (int i = 0; i < v.n; i++)
+        if (count_in(&v, i) + step->amount > step->limit) return LLIM_LATER;
+    step->first = word_at(step, v.place[0]);
+    step->expected = v.word[v.place[0]];
+    step->desired = charged(&v, 0, step->amount);
+    step->other = NULL;
+    if (v.n == 2) {
+        step->other = word_at(step, v.place[1]);
+        step->other_expected = v.word[v.place[1]];
+        step->other_desired = charged(&v, 1, step->amount);
+    }
+    return LLIM_OK;
+}
+
+/* Adds to a period's count, or takes from it, if its word is still kept. LLIM_OK, LLIM__WAIT. */
+static int adjust(at_u64 *place, uint64_t id, int64_t amount)
+{
+    uint64_t word = at_load_acq(place), next;
+    do {
+        if (word == LLIM__SEALED) return LLIM__WAIT;
+        if (word_id(word) != id) return LLIM_OK;
+        int64_t count = count_of(word) + amount;
+        next = id << COUNT_BITS | (uint64_t)(count < 0 ? 0 : count < MOST_USED ? count : MOST_USED);
+    } while (!at_cas_acqrel(place, &word, next));
+    return LLIM_OK;
+}
+
+int llim__period_commit(llim__step *step)
+{
+    if (!at_cas_acqrel(step->first, &step->expected, step->desired)) return LLIM_LATER;
+    if (!step->other || at_cas_acqrel(step->other, &step->other_expected, step->other_desired)) return LLIM_OK;
+    return adjust(step->first, word_id(step->desired), -step->amount) == LLIM_OK ? LLIM_LATER : LLIM__WAIT;
+}
+
+int llim__period_undo(llim__step *step)
+{
+    int code = adjust(step->first, word_id(step->desired), -step->amount);
+    return step->other && code == LLIM_OK ? adjust(step->other, word_id(step->other_desired), -step->amount) : code;
+}
+
+/* The ids that a charge of then went to, as far as its own instant tells. */
+static int periods_of(llim_zone *zone, const llim__shape *shape, int64_t wall, uint64_t id[2])
+{
+    llim__period now = period_at(zone, shape, wall);
+    id[0] = id_of(now);
+    if (wall - shape->guard_ns < now.start_ns)
+        id[1] = id_of(period_at(zone, shape, wall - shape->guard_ns));
+    else if (wall + shape->guard_ns >= now.end_ns)
+        id[1] = id_of(period_at(zone, shape, now.end_ns));
+    else
+        return 1;
+    return 2;
+}
+
+/* The two words of a charge near a boundary are corrected one after the other, so this waits for a writer by itself. What a
+   new identity of the limit has taken over meanwhile stays as it was. */
+static int adjust_both(llim_zone *zone, llim__now then, llim__step *step, int64_t amount)
+{
+    uint64_t id[2];
+    int n = periods_of(zone, step->shape, then.wall, id);
+    for (int i = 0; i < n; i++) {
+        at_u64 *place[2] = {&step->cell->word, &step->cell->aux};
+        for (int k = 0; k < 2; k++) {
+            while (adjust(place[k], id[i], amount) == LLIM__WAIT) {
+                llim__zone_wait_for_writer(zone, step->row);
+                if (llim__cell_shape(zone, at_load_acq(&step->cell->config)) != step->shape) return LLIM_OK;
+            }
+        }
+    }
+    return LLIM_OK;
+}
+
+int llim__period_give_back(llim_zone *zone, llim__now then, llim__step *step, int64_t amount)
+{
+    return adjust_both(zone, then, step, -amount);
+}
+
+int llim__period_add_debt(llim_zone *zone, llim__now then, llim__step *step, int64_t amount)
+{
+    return adjust_both(zone, then, step, amount);
+}
+
+/* A debt that no permit reserved may open its period. */
+int llim__period_record(llim_zone *zone, llim__now now, llim__step *step, int64_t amount)
+{
+    view v;
+    for (int i = 0;;) {
+        if (look(zone, now.wall, step, &v)) return LLIM__WAIT;
+        if (i >= v.n) return LLIM_OK;
+        int64_t room = MOST_USED - count_in(&v, i);
+        uint64_t next = charged(&v, i, amount < room ? amount : room > 0 ? room : 0);
+        if (at_cas_acqrel(word_at(step, v.place[i]), &v.word[v.place[i]], next)) i++;
+    }
+}
+
+/* Walks from boundary to boundary: what is refused now fits only after one, and not within its guard. A period that a
+   false clock opened far ahead is reached in one step. */
+int64_t llim__period_earliest(llim_zone *zone, llim__now now, const llim__step *step)
+{
+    if (step->amount > step->limit) return INT64_MAX;
+    const llim__shape *shape = step->shape;
+    int64_t wall = now.wall;
+    for (;;) {
+        view v;
+        if (look(zone, wall, step, &v)) return now.steady;
+        llim__period p = period_at(zone, shape, wall);
+        int64_t next = wall;
+        for (int i = 0; i < v.n; i++) {
+            if (count_in(&v, i) + step->amount <= step->limit) continue;
+            int64_t ahead = (int64_t)((v.id[i] - id_of(p)) & ID_MASK);
+            if (newer(v.id[i], id_of(p)))
+                next = p.start_ns + ahead * MINUTE_NS;
+            else if (next == wall)
+                next = wall < p.start_ns + shape->guard_ns ? p.start_ns + shape->guard_ns : p.end_ns + shape->guard_ns;
+        }
+        if (next == wall) return now.steady + (wall - now.wall);
+        wall = next;
+    }
+}
+
+int64_t llim__period_used(llim_zone *zone, llim__now now, const llim__step *step, int64_t *until)
+{
+    view v;
+    *until = now.steady;
+    if (look(zone, now.wall, step, &v)) return step->limit;
+    int64_t used = 0;
+    for (int i = 0; i < v.n; i++)
+        if (count_in(&v, i) > used) used = count_in(&v, i);
+    if (used == 0) return 0;
+    /* Nothing is used once an amount of the whole limit fits. */
+    llim__step whole = *step;
+    whole.amount = whole.limit;
+    *until = llim__period_earliest(zone, now, &whole);
+    return used;
+}
+
+void llim__period_start(llim_zone *zone, llim__now now, const llim__step *step, int64_t used, uint64_t words[2])
+{
+    uint64_t id[2];
+    int n = periods_of(zone, step->shape, now.wall, id);
+    uint64_t count = (uint64_t)(used < MOST_USED ? used : MOST_USED);
+    words[0] = id[0] << COUNT_BITS | count;
+    /* The word of no period: the one a minute before, with nothing in it. */
+    words[1] = n == 2 ? id[1] << COUNT_BITS | count : ((id[0] - 1) & ID_MASK) << COUNT_BITS;
+}

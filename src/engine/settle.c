@@ -1,0 +1,127 @@
+/*
+ * settle.c - how a reservation ends: corrected to the facts, exactly once.
+ *
+ * A row that was recycled since has nothing to correct: it was empty then. A row whose limits have changed their identity
+ * since gives nothing back, for its new limits started with what the old ones held.
+ */
+#include <string.h>
+
+#include "engine/law.h"
+#include "engine/laws.h"
+
+enum how { SETTLE, REJECT, CANCEL };
+
+/* What a meter's charge becomes. */
+static int64_t after(enum how how, int meter, const llim__shape *shape, int64_t before, const llim_charge *facts)
+{
+    if (how == CANCEL) return 0;
+    if (meter == LLIM_REQUESTS) return before;
+    if (how == REJECT) return 0;
+    if (meter == LLIM_SESSIONS || shape->charged == LLIM_CHARGED_RESERVED) return before;
+    return facts && facts->amount[meter] != LLIM_UNKNOWN ? facts->amount[meter] : before;
+}
+
+static void correct(llim_zone *zone, llim__now now, const llim_permit *permit, llim_row handle, enum how how,
+                    const llim_charge *facts)
+{
+    uint64_t state;
+    llim__row *row;
+    llim__now then = {permit->at_ns + LLIM__EPOCH, permit->wall_ns};
+    for (uint32_t i = 0; (row = llim__row_of(zone, handle, &state)) && i < LLIM__STATE_LIMITS(state);) {
+        llim__step step = llim__step_at(zone, row, i);
+        int meter = step.shape->meter, code = LLIM_OK;
+        int64_t before = permit->charge.amount[meter], becomes = after(how, meter, step.shape, before, facts);
+        if (becomes < before && then.steady >= at_load_acq(&row->since))
+            code = llim__law_give_back(zone, now, then, &step, before, becomes);
+        else if (becomes > before)
+            code = llim__law_add_debt(zone, now, then, &step, becomes - before, false);
+        if (code == LLIM__WAIT)
+            llim__zone_wait_for_writer(zone, row);
+        else
+            i++;
+    }
+}
+
+static int end(llim_zone *zone, llim_permit *permit, enum how how, const llim_charge *facts)
+{
+    if (permit->n_rows == 0 || permit->n_rows > LLIM_MAX_ROWS || permit->n_leases > LLIM_MAX_LEASES) return LLIM_EENDED;
+    if (facts)
+        for (int m = 0; m < LLIM_METERS; m++)
+            if (facts->amount[m] < LLIM_UNKNOWN || facts->amount[m] > LLIM_AMOUNT_MAX) return LLIM_ERANGE;
+    bool held = true;
+    llim__now now = llim__zone_now(zone);
+    for (uint32_t i = 0; i < permit->n_leases; i++) held = llim__gauge_release(zone, now, permit->lease[i]) && held;
+    if (held) {
+        for (uint32_t r = 0; r < permit->n_rows; r++) correct(zone, now, permit, permit->row[r], how, facts);
+    }
+    memset(permit, 0, sizeof *permit);
+    return held ? LLIM_OK : LLIM_EENDED;
+}
+
+int llim_settle(llim_zone *zone, llim_permit *permit, const llim_charge *facts)
+{
+    return end(zone, permit, SETTLE, facts);
+}
+
+int llim_reject(llim_zone *zone, llim_permit *permit)
+{
+    return end(zone, permit, REJECT, NULL);
+}
+
+int llim_cancel(llim_zone *zone, llim_permit *permit)
+{
+    return end(zone, permit, CANCEL, NULL);
+}
+
+int llim_renew(llim_zone *zone, llim_permit *permit)
+{
+    if (permit->n_rows == 0 || permit->n_leases > LLIM_MAX_LEASES) return LLIM_EENDED;
+    llim__now now = llim__zone_now(zone);
+    bool held = true;
+    for (uint32_t i = 0; i < permit->n_leases; i++) held = llim__gauge_renew(zone, now, permit->lease[i]) && held;
+    return held ? LLIM_OK : LLIM_EENDED;
+}
+
+int llim_record(llim_zone *zone, const llim_row *rows, uint32_t n_rows, const llim_charge *facts)
+{
+    if (n_rows == 0 || n_rows > LLIM_MAX_ROWS) return LLIM_EINVAL;
+    for (int m = 0; m < LLIM_METERS; m++)
+        if (facts->amount[m] < LLIM_UNKNOWN || facts->amount[m] > LLIM_AMOUNT_MAX) return LLIM_ERANGE;
+    uint64_t state;
+    for (uint32_t r = 0; r < n_rows; r++)
+        if (!llim__row_of(zone, rows[r], &state)) return LLIM_ENOTFOUND;
+    llim__now now = llim__zone_now(zone);
+    for (uint32_t r = 0; r < n_rows; r++) {
+        llim__row *row;
+        for (uint32_t i = 0; (row = llim__row_of(zone, rows[r], &state)) && i < LLIM__STATE_LIMITS(state);) {
+            llim__step step = llim__step_at(zone, row, i);
+            int64_t amount = facts->amount[step.shape->meter];
+            if (amount > 0 && llim__law_add_debt(zone, now, now, &step, amount, true) == LLIM__WAIT)
+                llim__zone_wait_for_writer(zone, row);
+            else
+                i++;
+        }
+    }
+    return LLIM_OK;
+}
+
+int llim_cool(llim_zone *zone, llim_row handle, int64_t for_ns)
+{
+    if (for_ns < 0 || for_ns > (int64_t)400 * 86400 * LLIM_SECOND) return LLIM_ERANGE;
+    uint64_t state;
+    llim__row *row = llim__row_of(zone, handle, &state);
+    if (!row) return LLIM_ENOTFOUND;
+    int64_t until = llim__zone_now(zone).steady + for_ns, old = at_load_acq(&row->cool_until);
+    while (old < until && !atomic_compare_exchange_strong(&row->cool_until, &old, until)) {}
+    return LLIM_OK;
+}
+
+int llim_cooling(llim_zone *zone, llim_row handle, int64_t *left_ns)
+{
+    uint64_t state;
+    llim__row *row = llim__row_of(zone, handle, &state);
+    if (!row) return LLIM_ENOTFOUND;
+    int64_t left = at_load_acq(&row->cool_until) - llim__zone_now(zone).steady;
+    *left_ns = left > 0 ? left : 0;
+    return LLIM_OK;
+}

@@ -1,0 +1,344 @@
+/*
+ * sliding.c - an exact sliding window in one word and a ring, without a lock.
+ *
+ * Time is cut into ticks and slots of 4,096 ticks; a window and its guard span 62 to 124 slots.
+ *   head    (tick, cum): the tick of the last charge, and everything ever charged, modulo 2^42. The cell's word.
+ *   ring[k] for each slot k before the head's, of the last 128: its closing, which is the last head that slot had. A slot
+ *           without a charge has its first tick and the cum of the slot before.
+ *   reach   a slot that no charge is later than: a head, which knows its slot modulo 1,024 only, is placed at or below it.
+ *
+ * Used in the window that ends now = head.cum - cum of the newest closing whose tick has left it. A charge is dated up to
+ * the next tick and the window's begin is cut down to one, so what counts as gone is gone.
+ *
+ * Charging is one compare-and-swap of the head. Who moves the head into a later slot closes, after that, the slots it left
+ * behind: each by compare-and-swap from an older slot's closing. Until then, and for ever if it dies first, a reader takes
+ * the newest older closing instead: smaller, so more counts as used. At worst one slot's traffic, until it leaves. When
+ * everything had left before, it closes them first: nothing is charged to them any more.
+ *
+ * Giving back an amount charged in slot s first lowers every closing from s on, and claims those which nobody has published
+ * yet (with the value of the one before, so the late publisher's swap fails): no closing that still holds the amount can
+ * appear later. Then it lowers the head, if that has not moved to a later slot; if it has, the slots closed since are
+ * lowered too. Every state in between counts too much. A charge that has left the window is not given back.
+ *
+ * A settlement above its reservation is charged to the head, at its own instant: raising closings would count too little
+ * if the thread stopped half-way for several windows.
+ *
+ * A ring that goes to another limit takes its cum along, so a publisher that was stopped for long can only write a closing
+ * that is too low.
+ */
+#include "engine/laws.h"
+
+enum { TICK_BITS = 22, CUM_BITS = 42, SLOT_TICK_BITS = 12, SLOT_BITS = TICK_BITS - SLOT_TICK_BITS, MAX_SLOTS = 124 };
+
+#define CUM_MASK    (((uint64_t)1 << CUM_BITS) - 1)
+#define TICK_MASK   (((uint64_t)1 << TICK_BITS) - 1)
+#define SLOT_MASK   (((uint64_t)1 << SLOT_BITS) - 1)
+#define IN_SLOT     (((uint64_t)1 << SLOT_TICK_BITS) - 1)
+#define REACH_BITS  40
+#define REACH_MASK  (((uint64_t)1 << REACH_BITS) - 1)
+#define MOST_USED   ((int64_t)1 << 41) /* debt above this is not counted: the head's cum must not lap itself */
+
+typedef struct view {
+    at_u64 *ring;
+    uint64_t head;
+    int64_t reach;
+    int64_t head_tick; /* in full */
+    int64_t cut;       /* ticks up to here have left */
+    int64_t used;
+} view;
+
+static uint64_t pack(int64_t tick, uint64_t cum)
+{
+    uint64_t word = ((uint64_t)tick & TICK_MASK) << CUM_BITS | (cum & CUM_MASK);
+    return word == LLIM__SEALED ? word - 1 : word; /* one unit less cum in 2^64 words beats a second meaning for this one */
+}
+
+static uint64_t cum_of(uint64_t word)
+{
+    return word & CUM_MASK;
+}
+
+static int64_t slot_of(int64_t tick)
+{
+    return tick >> SLOT_TICK_BITS;
+}
+
+/* Whether a ring word is the closing of slot k. */
+static bool closes(uint64_t word, int64_t k)
+{
+    return (word >> (CUM_BITS + SLOT_TICK_BITS)) == ((uint64_t)k & SLOT_MASK);
+}
+
+static int64_t closing_tick(uint64_t word, int64_t k)
+{
+    return (int64_t)((uint64_t)k << SLOT_TICK_BITS | ((word >> CUM_BITS) & IN_SLOT));
+}
+
+static at_u64 *ring_at(at_u64 *ring, int64_t k)
+{
+    return &ring[(uint64_t)k % LLIM__RING];
+}
+
+static int64_t tick_up(const llim__shape *shape, int64_t t)
+{
+    return (t + ((int64_t)1 << shape->tick_shift) - 1) >> shape->tick_shift;
+}
+
+static int64_t leaves_at(const llim__shape *shape, int64_t tick)
+{
+    return (int64_t)((uint64_t)tick << shape->tick_shift) + shape->span_ns;
+}
+
+uint64_t llim__sliding_ring(uint64_t aux)
+{
+    return aux >> REACH_BITS;
+}
+
+uint32_t llim__sliding_tick_shift(int64_t span_ns)
+{
+    uint32_t shift = 0;
+    while ((span_ns >> (shift + SLOT_TICK_BITS)) >= MAX_SLOTS) shift++;
+    return shift;
+}
+
+/* The newest closing at or before slot k; false if the ring holds none that the head still vouches for. */
+static bool closing_before(const view *v, int64_t k, uint64_t *word)
+{
+    for (int64_t oldest = slot_of(v->head_tick) - LLIM__RING; k >= oldest; k--) {
+        *word = at_load_acq(ring_at(v->ring, k));
+        if (closes(*word, k)) return true;
+    }
+    return false;
+}
+
+static int64_t used_after(const view *v, uint64_t closing)
+{
+    return (int64_t)((v->head - closing) & CUM_MASK);
+}
+
+/* Everything that a decision needs to know, or LLIM__WAIT. The head is read before reach: reach is raised before the head
+   moves, so it is never below the head that was read. */
+static int look(llim_zone *zone, int64_t t, const llim__step *step, view *v)
+{
+    const llim__shape *shape = step->shape;
+    v->head = at_load_acq(&step->cell->word);
+    if (v->head == LLIM__SEALED) return LLIM__WAIT;
+    uint64_t aux = at_load_acq(&step->cell->aux);
+    v->ring = zone->ring[aux >> REACH_BITS];
+    v->reach = (int64_t)(aux & REACH_MASK);
+    uint64_t tick = v->head >> CUM_BITS;
+    int64_t slot = v->reach - (int64_t)(((uint64_t)v->reach - (tick >> SLOT_TICK_BITS)) & SLOT_MASK);
+    v->head_tick = (int64_t)((uint64_t)slot << SLOT_TICK_BITS | (tick & IN_SLOT));
+    v->cut = (t - shape->span_ns) >> shape->tick_shift;
+    v->used = 0;
+    if (v->head_tick <= v->cut) return LLIM_OK;
+    int64_t oldest = slot_of(v->cut);
+    uint64_t word = at_load_acq(ring_at(v->ring, oldest));
+    if (oldest >= slot || !closes(word, oldest) || closing_tick(word, oldest) > v->cut) {
+        word = at_load_acq(ring_at(v->ring, oldest - 1));
+        if (!closes(word, oldest - 1) && !closing_before(v, oldest - 2, &word)) {
+            v->used = step->limit; /* every publisher died: full, until the closings of now have taken over */
+            return LLIM_OK;
+        }
+    }
+    v->used = used_after(v, word);
+    return LLIM_OK;
+}
+
+static void aim(const view *v, int64_t t, llim__step *step, int64_t amount)
+{
+    int64_t tick = tick_up(step->shape, t);
+    if (tick < v->head_tick) tick = v->head_tick;
+    step->expected = v->head;
+    step->desired = pack(tick, cum_of(v->head) + (uint64_t)amount);
+    step->from_slot = slot_of(v->head_tick);
+    step->to_slot = slot_of(tick);
+    step->idle = v->head_tick <= v->cut;
+}
+
+int llim__sliding_plan(llim_zone *zone, llim__now now, llim__step *step)
+{
+    view v;
+    if (step->amount > step->limit) return LLIM_NEVER;
+    if (look(zone, now.steady, step, &v)) return LLIM__WAIT;
+    if (v.used + step->amount > step->limit) return LLIM_LATER;
+    aim(&v, now.steady, step, step->amount);
+    return LLIM_OK;
+}
+
+static uint64_t closing_of(const llim__step *step, int64_t k)
+{
+    if (k == step->from_slot) return step->expected;
+    return pack((int64_t)((uint64_t)k << SLOT_TICK_BITS), cum_of(step->expected));
+}
+
+static void raise_reach(llim__cell *cell, int64_t slot)
+{
+    uint64_t aux = at_load_acq(&cell->aux);
+    while ((int64_t)(aux & REACH_MASK) < slot) {
+        uint64_t raised = (aux & ~REACH_MASK) | (uint64_t)slot;
+        if (at_cas_acqrel(&cell->aux, &aux, raised)) break;
+    }
+}
+
+/* Publishes the closings of the slots that the step leaves behind. Behind a commit it never replaces a closing of the same
+   slot, which is another thread's claim, nor a later one. Before it, when everything has left, nobody claims, and what looks
+   like a closing of the same slot may be one of 1,024 slots ago. */
+static void close_slots(llim_zone *zone, const llim__step *step, bool before)
+{
+    uint64_t aux = at_load_acq(&step->cell->aux);
+    at_u64 *ring = zone->ring[aux >> REACH_BITS];
+    int64_t reach = (int64_t)(aux & REACH_MASK);
+    int64_t k = step->from_slot;
+    if (k < reach - LLIM__RING) k = reach - LLIM__RING;
+    for (; k < step->to_slot; k++) {
+        at_u64 *place = ring_at(ring, k);
+        uint64_t old = at_load_acq(place);
+        int64_t age = (int64_t)(((uint64_t)reach - (old >> (CUM_BITS + SLOT_TICK_BITS))) & SLOT_MASK);
+        if (before || age > reach - k) at_cas_acqrel(place, &old, closing_of(step, k));
+    }
+}
+
+int llim__sliding_commit(llim_zone *zone, llim__step *step)
+{
+    bool moves = step->to_slot != step->from_slot;
+    if (moves) {
+        raise_reach(step->cell, step->to_slot);
+        if (step->idle) close_slots(zone, step, true);
+    }
+    if (!at_cas_acqrel(&step->cell->word, &step->expected, step->desired)) return LLIM_LATER;
+    if (moves && !step->idle) close_slots(zone, step, false);
+    return LLIM_OK;
+}
+
+/* Lowers the closing of slot k, or claims it with what the slot before had. False: neither can be done. */
+static bool lower(const view *v, int64_t k, int64_t amount)
+{
+    at_u64 *place = ring_at(v->ring, k);
+    uint64_t word = at_load_acq(place);
+    for (;;) {
+        uint64_t next, before;
+        if (closes(word, k)) {
+            next = (word & ~CUM_MASK) | ((word - (uint64_t)amount) & CUM_MASK);
+        } else {
+            if (!closing_before(v, k - 1, &before)) return false;
+            next = pack((int64_t)((uint64_t)k << SLOT_TICK_BITS), cum_of(before));
+        }
+        if (at_cas_acqrel(place, &word, next)) return true;
+    }
+}
+
+int llim__sliding_give_back(llim_zone *zone, llim__now now, llim__now then, llim__step *step, int64_t amount)
+{
+    const llim__shape *shape = step->shape;
+    int64_t slot = slot_of(tick_up(shape, then.steady));
+    int64_t next = slot;
+    view v;
+    for (;;) {
+        if (look(zone, now.steady, step, &v)) return LLIM__WAIT;
+        /* A head later than our clock knows better what has left. */
+        if (v.head_tick > tick_up(shape, now.steady)) {
+            now.steady = (int64_t)((uint64_t)v.head_tick << shape->tick_shift);
+            if (look(zone, now.steady, step, &v)) return LLIM__WAIT;
+        }
+        int64_t head_slot = slot_of(v.head_tick);
+        if (v.head_tick <= v.cut || slot < slot_of(v.cut) || slot > head_slot) return LLIM_OK;
+        if (slot < head_slot && slot == slot_of(v.cut)) {
+            uint64_t word = at_load_acq(ring_at(v.ring, slot));
+            if (closes(word, slot) && closing_tick(word, slot) <= v.cut) return LLIM_OK;
+        }
+        for (; next < head_slot; next++)
+            if (!lower(&v, next, amount)) return LLIM_OK;
+        uint64_t lowered = pack(v.head_tick, cum_of(v.head) - (uint64_t)amount);
+        if (at_cas_acqrel(&step->cell->word, &v.head, lowered)) return LLIM_OK;
+    }
+}
+
+int llim__sliding_add_debt(llim_zone *zone, llim__now now, llim__step *step, int64_t amount)
+{
+    view v;
+    do {
+        if (look(zone, now.steady, step, &v)) return LLIM__WAIT;
+        int64_t room = MOST_USED - v.used;
+        aim(&v, now.steady, step, amount < room ? amount : room > 0 ? room : 0);
+    } while (llim__sliding_commit(zone, step) != LLIM_OK);
+    return LLIM_OK;
+}
+
+int64_t llim__sliding_earliest(llim_zone *zone, llim__now now, const llim__step *step)
+{
+    view v;
+    if (step->amount > step->limit) return INT64_MAX;
+    if (look(zone, now.steady, step, &v)) return now.steady;
+    if (v.used + step->amount <= step->limit) return now.steady;
+    /* Closings grow with their slots, so the first that leaves room is found by halving; one that is missing leaves none. */
+    int64_t low = slot_of(v.cut), high = slot_of(v.head_tick);
+    int64_t tick = v.head_tick;
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2;
+        uint64_t word = at_load_acq(ring_at(v.ring, middle));
+        if (closes(word, middle) && used_after(&v, word) + step->amount <= step->limit) {
+            tick = closing_tick(word, middle);
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return leaves_at(step->shape, tick);
+}
+
+int64_t llim__sliding_used(llim_zone *zone, llim__now now, const llim__step *step, int64_t *until)
+{
+    view v;
+    *until = now.steady;
+    if (look(zone, now.steady, step, &v)) return step->limit;
+    if (v.used > 0) *until = leaves_at(step->shape, v.head_tick);
+    return v.used;
+}
+
+int64_t llim__sliding_take_ring(llim_zone *zone)
+{
+    llim__header *h = zone->header;
+    uint32_t ring = at_load_rlx(&h->rings_free);
+    if (ring) {
+        ring--;
+        at_store_rlx(&h->rings_free, (uint32_t)(at_load_rlx(&zone->ring_cum[ring]) >> CUM_BITS));
+    } else {
+        ring = at_load_rlx(&h->rings_top);
+        if (ring >= h->rings) return -1;
+        at_store_rlx(&h->rings_top, ring + 1);
+        at_store_rlx(&zone->ring_cum[ring], 0);
+    }
+    at_add_rlx(&h->rings_used, 1);
+    return ring;
+}
+
+static void put_ring(llim_zone *zone, uint64_t ring, uint64_t cum)
+{
+    llim__header *h = zone->header;
+    at_store_rlx(&zone->ring_cum[ring], (uint64_t)at_load_rlx(&h->rings_free) << CUM_BITS | cum);
+    at_store_rlx(&h->rings_free, (uint32_t)ring + 1);
+    at_add_rlx(&h->rings_used, (uint32_t)-1);
+}
+
+void llim__sliding_put_ring(llim_zone *zone, uint64_t aux, uint64_t head)
+{
+    put_ring(zone, aux >> REACH_BITS, cum_of(head));
+}
+
+void llim__sliding_return_ring(llim_zone *zone, uint64_t ring)
+{
+    put_ring(zone, ring, cum_of(at_load_rlx(&zone->ring_cum[ring])));
+}
+
+/* words[1] holds the ring, as llim__sliding_take_ring() gave it. */
+void llim__sliding_start(llim_zone *zone, llim__now now, const llim__step *step, int64_t used, uint64_t words[2])
+{
+    uint64_t ring = words[1];
+    uint64_t cum = cum_of(at_load_rlx(&zone->ring_cum[ring]));
+    int64_t tick = tick_up(step->shape, now.steady);
+    for (int64_t k = slot_of(tick) - LLIM__RING; k < slot_of(tick); k++)
+        at_store_rel(ring_at(zone->ring[ring], k), pack((int64_t)((uint64_t)k << SLOT_TICK_BITS), cum));
+    words[0] = pack(tick, cum + (uint64_t)(used < MOST_USED ? used : MOST_USED));
+    words[1] = ring << REACH_BITS | (uint64_t)slot_of(tick);
+}

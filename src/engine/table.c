@@ -1,0 +1,145 @@
+/*
+ * table.c - an index by open addressing over rows that do not move.
+ *
+ * index[i] is 0 or (tag << 32 | row). One writer changes it, under the mutex; readers need no lock: an entry appears after
+ * its row is complete, and a deletion shifts later entries back by writing the copy first, so that a key is missed for a
+ * moment at the worst. Who misses a key goes to the mutex anyway, to place it, and looks again there.
+ */
+#include "engine/table.h"
+
+#include "engine/laws.h"
+
+__extension__ typedef unsigned __int128 wide;
+
+static uint32_t home_of(const llim_zone *zone, uint64_t hash)
+{
+    return (uint32_t)(((wide)hash * zone->header->index_size) >> 64);
+}
+
+static uint64_t tag_of(const llim__row *row)
+{
+    return at_load_rlx(&row->key[1]) & 0xffffffff00000000u;
+}
+
+uint32_t llim__table_find(llim_zone *zone, llim__key key)
+{
+    uint32_t size = zone->header->index_size;
+    for (uint32_t i = home_of(zone, key.word[0]), n = 0; n < size; n++, i = i + 1 == size ? 0 : i + 1) {
+        uint64_t entry = at_load_acq(&zone->index[i]);
+        if (entry == 0) return 0;
+        if ((entry ^ key.word[1]) >> 32) continue;
+        const llim__row *row = &zone->row[(uint32_t)entry];
+        if (at_load_rlx(&row->key[0]) == key.word[0] && at_load_rlx(&row->key[1]) == key.word[1]) return (uint32_t)entry;
+    }
+    return 0;
+}
+
+void llim__table_publish(llim_zone *zone, uint32_t index, llim__key key)
+{
+    uint32_t size = zone->header->index_size, i = home_of(zone, key.word[0]);
+    while (at_load_rlx(&zone->index[i])) i = i + 1 == size ? 0 : i + 1;
+    at_store_rel(&zone->index[i], (key.word[1] & 0xffffffff00000000u) | index);
+    at_add_rlx(&zone->header->scopes_used, 1);
+}
+
+static void unpublish(llim_zone *zone, uint32_t index)
+{
+    uint32_t size = zone->header->index_size;
+    uint32_t hole = home_of(zone, at_load_rlx(&zone->row[index].key[0]));
+    while ((uint32_t)at_load_rlx(&zone->index[hole]) != index) hole = hole + 1 == size ? 0 : hole + 1;
+    for (uint32_t i = hole;;) {
+        i = i + 1 == size ? 0 : i + 1;
+        uint64_t entry = at_load_rlx(&zone->index[i]);
+        if (entry == 0) break;
+        uint32_t home = home_of(zone, at_load_rlx(&zone->row[(uint32_t)entry].key[0]));
+        uint32_t from_home = (i + size - home) % size, from_hole = (i + size - hole) % size;
+        if (from_home < from_hole) continue; /* it would stand before its home */
+        at_store_rel(&zone->index[hole], tag_of(&zone->row[(uint32_t)entry]) | (uint32_t)entry);
+        hole = i;
+    }
+    at_store_rel(&zone->index[hole], 0);
+    at_add_rlx(&zone->header->scopes_used, (uint32_t)-1);
+}
+
+/* The epoch only ever grows, so that a handle of a former tenant never fits again. */
+static void put_one(llim_zone *zone, uint32_t index)
+{
+    llim__header *h = zone->header;
+    llim__row *row = &zone->row[index];
+    at_store_rel(&row->state, LLIM__STATE(LLIM__STATE_EPOCH(at_load_rlx(&row->state)) + 1, 0, 0, 0));
+    at_store_rlx(&row->next, at_load_rlx(&h->rows_free));
+    at_store_rlx(&h->rows_free, index);
+    at_add_rlx(&h->rows_used, (uint32_t)-1);
+}
+
+void llim__table_put(llim_zone *zone, uint32_t index)
+{
+    while (index) {
+        uint32_t next = at_load_rlx(&zone->row[index].next);
+        put_one(zone, index);
+        index = next;
+    }
+}
+
+/* Seals all limits of an unpinned scope that holds nothing, and frees its row. Nothing has changed if it returns false. */
+static bool recycle(llim_zone *zone, llim__now now, uint32_t index, bool with_ring)
+{
+    llim__row *row = &zone->row[index];
+    uint64_t state = at_load_acq(&row->state), words[LLIM_MAX_LIMITS][2];
+    if ((LLIM__STATE_FLAGS(state) & (LLIM__LIVE | LLIM__PINNED)) != LLIM__LIVE) return false;
+    if (at_load_acq(&row->cool_until) > now.steady) return false;
+    uint32_t n = LLIM__STATE_LIMITS(state), sealed = 0;
+    bool ring = false;
+    for (; sealed < n; sealed++) {
+        llim__step step = llim__step_at(zone, row, sealed);
+        int64_t used;
+        ring = ring || step.shape->law == LLIM_SLIDING;
+        if (!llim__law_seal(zone, now, &step, true, words[sealed], &used)) break;
+    }
+    if (sealed < n || (with_ring && !ring)) {
+        while (sealed--) llim__law_unseal(llim__row_cell(zone, row, sealed), words[sealed]);
+        return false;
+    }
+    unpublish(zone, index);
+    for (uint32_t i = 0; i < n; i++)
+        if (llim__step_at(zone, row, i).shape->law == LLIM_SLIDING) llim__sliding_put_ring(zone, words[i][1], words[i][0]);
+    llim__table_put(zone, index);
+    return true;
+}
+
+static bool recycle_any(llim_zone *zone, llim__now now, bool with_ring)
+{
+    llim__header *h = zone->header;
+    uint32_t hand = at_load_rlx(&h->rows_hand);
+    for (uint32_t n = 0; n < h->rows; n++) {
+        hand = hand >= h->rows ? 1 : hand + 1;
+        if (!recycle(zone, now, hand, with_ring)) continue;
+        at_store_rlx(&h->rows_hand, hand);
+        return true;
+    }
+    return false;
+}
+
+bool llim__table_recycle_ring(llim_zone *zone, llim__now now)
+{
+    return recycle_any(zone, now, true);
+}
+
+uint32_t llim__table_take(llim_zone *zone, llim__now now)
+{
+    llim__header *h = zone->header;
+    uint32_t index = at_load_rlx(&h->rows_free);
+    if (index) {
+        at_store_rlx(&h->rows_free, at_load_rlx(&zone->row[index].next));
+    } else if (at_load_rlx(&h->rows_top) < h->rows) {
+        index = at_load_rlx(&h->rows_top) + 1;
+        at_store_rlx(&h->rows_top, index);
+    } else if (recycle_any(zone, now, false)) {
+        return llim__table_take(zone, now);
+    } else {
+        return 0;
+    }
+    at_store_rlx(&zone->row[index].next, 0);
+    at_add_rlx(&h->rows_used, 1);
+    return index;
+}

@@ -1,0 +1,153 @@
+/*
+ * zone.c - makes a zone: computes the layout, takes the memory, and hands out clocks and figures.
+ */
+#include "engine/zone.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/error.h"
+#include "engine/law.h"
+
+enum { DEFAULT_ROWS = 1024, DEFAULT_SLIDING = 256, DEFAULT_LEASES = 1024 };
+enum { MOST_ROWS = 1 << 24, MOST_SLIDING = 1 << 20, MOST_LEASES = 1 << 20 };
+
+static void *libc_alloc(void *ctx, void *ptr, size_t old_size, size_t size)
+{
+    (void)ctx;
+    (void)old_size;
+    if (size == 0) {
+        free(ptr);
+        return NULL;
+    }
+    return realloc(ptr, size);
+}
+
+static uint64_t place(uint64_t *end, uint64_t count, uint64_t size)
+{
+    uint64_t at = (*end + 127) & ~(uint64_t)127;
+    *end = at + count * size;
+    return at;
+}
+
+static llim__header layout(const llim_zone_options *o)
+{
+    llim__header h = {.magic = LLIM__MAGIC, .version = 1, .header_size = sizeof h};
+    h.rows = o->rows ? o->rows : DEFAULT_ROWS;
+    h.rings = o->sliding ? o->sliding : DEFAULT_SLIDING;
+    h.slots = o->leases ? o->leases : DEFAULT_LEASES;
+    h.index_size = h.rows + h.rows / 2 + 8; /* two thirds full at the most: short probes */
+    uint64_t end = sizeof h;
+    h.rows_at = place(&end, (uint64_t)h.rows + 1, sizeof(llim__row));
+    h.index_at = place(&end, h.index_size, 8);
+    h.names_at = place(&end, (uint64_t)h.rows + 1, LLIM_SCOPE_SHOWN);
+    h.rings_at = place(&end, h.rings, LLIM__RING * 8);
+    h.ring_cum_at = place(&end, h.rings, 8);
+    h.slots_at = place(&end, h.slots, sizeof(llim__slot));
+    h.shapes_at = place(&end, LLIM__SHAPES, sizeof(llim__shape));
+    h.zones_at = place(&end, LLIM__ZONES, 48);
+    h.size = place(&end, 0, 1);
+    return h;
+}
+
+static void find_parts(llim_zone *zone, char *bytes)
+{
+    llim__header *h = (void *)bytes;
+    zone->header = h;
+    zone->row = (void *)(bytes + h->rows_at);
+    zone->index = (void *)(bytes + h->index_at);
+    zone->name = (void *)(bytes + h->names_at);
+    zone->ring = (void *)(bytes + h->rings_at);
+    zone->ring_cum = (void *)(bytes + h->ring_cum_at);
+    zone->slot = (void *)(bytes + h->slots_at);
+    zone->shape = (void *)(bytes + h->shapes_at);
+    zone->zone_name = (void *)(bytes + h->zones_at);
+}
+
+int llim_zone_open(const llim_zone_options *options, llim_zone **out, llim_error *err)
+{
+    llim_zone_options o = {.size = sizeof o};
+    *out = NULL;
+    if (options) {
+        if (options->size != sizeof o)
+            return llim__fail(err, LLIM_EVERSION, "llim_zone_options.size is %u, this library expects %zu", options->size,
+                              sizeof o);
+        o = *options;
+    }
+    if (o.rows > MOST_ROWS || o.sliding > MOST_SLIDING || o.leases > MOST_LEASES)
+        return llim__fail(err, LLIM_ERANGE, "a zone has at most %d rows, %d sliding limits and %d leases, not %u, %u and %u",
+                          MOST_ROWS, MOST_SLIDING, MOST_LEASES, o.rows, o.sliding, o.leases);
+    if (o.clock != LLIM_CLOCK_REAL && o.clock != LLIM_CLOCK_VIRTUAL)
+        return llim__fail(err, LLIM_ERANGE, "clock is %d, expected LLIM_CLOCK_REAL or LLIM_CLOCK_VIRTUAL", o.clock);
+    if (o.start_ns < 0) return llim__fail(err, LLIM_ERANGE, "start_ns is negative; a steady clock starts at 0 or later");
+    if (!o.alloc) o.alloc = libc_alloc;
+
+    llim__header h = layout(&o);
+    llim_zone *zone = o.alloc(o.alloc_ctx, NULL, 0, sizeof *zone);
+    char *memory = zone ? o.alloc(o.alloc_ctx, NULL, 0, h.size + 127) : NULL;
+    if (!memory) {
+        if (zone) o.alloc(o.alloc_ctx, zone, sizeof *zone, 0);
+        return llim__fail(err, LLIM_ENOMEM, "no memory for a zone of %llu bytes", (unsigned long long)h.size);
+    }
+    memset(zone, 0, sizeof *zone);
+    memset(memory, 0, h.size + 127);
+    if (getrandom(h.secret, sizeof h.secret, 0) != sizeof h.secret) memcpy(h.secret, &zone, sizeof zone);
+    char *bytes = memory + (-(uintptr_t)memory & 127);
+    memcpy(bytes, &h, sizeof h);
+    find_parts(zone, bytes);
+    zone->memory = memory;
+    zone->alloc = o.alloc;
+    zone->alloc_ctx = o.alloc_ctx;
+    llim__clock_init(&zone->clock, o.clock, o.start_ns, o.start_wall_ns);
+    pthread_mutex_init(&zone->placing, NULL);
+    *out = zone;
+    return LLIM_OK;
+}
+
+void llim_zone_close(llim_zone *zone)
+{
+    if (!zone) return;
+    for (int i = 0; i < LLIM__ZONES; i++) llim__timezone_free(zone->timezone[i]);
+    pthread_mutex_destroy(&zone->placing);
+    llim_alloc_fn alloc = zone->alloc;
+    void *ctx = zone->alloc_ctx;
+    alloc(ctx, zone->memory, zone->header->size + 127, 0);
+    alloc(ctx, zone, sizeof *zone, 0);
+}
+
+void llim_zone_now(llim_zone *zone, int64_t *steady_ns, int64_t *wall_ns)
+{
+    llim__now now = llim__clock_now(&zone->clock);
+    if (steady_ns) *steady_ns = now.steady;
+    if (wall_ns) *wall_ns = now.wall;
+}
+
+int llim_zone_set_clock(llim_zone *zone, int64_t steady_ns, int64_t wall_ns)
+{
+    if (zone->clock.kind != LLIM_CLOCK_VIRTUAL) return LLIM_EINVAL;
+    if (steady_ns < llim__clock_now(&zone->clock).steady) return LLIM_ERANGE;
+    llim__clock_set(&zone->clock, steady_ns, wall_ns);
+    return LLIM_OK;
+}
+
+void llim_zone_get_stats(llim_zone *zone, llim_zone_stats *stats)
+{
+    const llim__header *h = zone->header;
+    llim__now now = llim__zone_now(zone);
+    *stats = (llim_zone_stats){.bytes = h->size,
+                               .rows = h->rows,
+                               .rows_used = at_load_rlx(&h->rows_used),
+                               .sliding = h->rings,
+                               .sliding_used = at_load_rlx(&h->rings_used),
+                               .leases = h->slots};
+    for (uint32_t i = 0, top = at_load_acq(&h->slots_top); i < top; i++)
+        stats->leases_used += llim__slot_lives(at_load_acq(&zone->slot[i].word), now.steady);
+}
+
+const void *llim__zone_bytes(const llim_zone *zone, size_t *size)
+{
+    *size = zone->header->size;
+    return zone->header;
+}

@@ -1,0 +1,177 @@
+/*
+ * zone.h - the memory that holds the rows, and what a process keeps beside it.
+ *
+ * The bytes of a zone hold offsets and indexes, never pointers, so that they mean the same wherever they are mapped. Their
+ * size is fixed at open. A row, once placed, never moves.
+ *
+ * Who writes what
+ *   Deciding (admit, settle, cool) changes one atomic word at a time by compare-and-swap and holds no lock. Each operation
+ *   charges before it tells its caller, and gives back after; a thread that stops for good in between leaves a count that
+ *   is too high, never one that is too low, and it ends with its window.
+ *   Placing (adding scopes, changing their limits, recycling) is done by one writer at a time under the handle's mutex. A
+ *   writer first seals every word of the row's limits (LLIM__SEALED): from then on no decision on them can take effect,
+ *   because each commits by compare-and-swap from a value that it has read. A decider that meets a sealed word waits for
+ *   the mutex. Whoever holds the mutex and finds a sealed word knows that its writer died, and unseals it as full.
+ */
+#ifndef LLIM_ENGINE_ZONE_H
+#define LLIM_ENGINE_ZONE_H
+
+#include <pthread.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/timezone.h"
+#include "engine/calendar.h"
+
+#define LLIM__MAGIC  0x3130304d494c4c00u /* "\0LLIM001" read as a little-endian number */
+#define LLIM__SEALED UINT64_MAX
+
+/* Steady times are kept with this offset (2.3 years), so that a window before the clock's zero is still a positive time. */
+#define LLIM__EPOCH ((int64_t)1 << 56)
+
+enum { LLIM__CELLS = 3, LLIM__MORE_CELLS = 4, LLIM__SHAPES = 1024, LLIM__ZONES = 64, LLIM__RING = 128 };
+
+/* One limit of a row. What word and aux mean is the law's business: see sliding.c, bucket.c, period.c, gauge.c. */
+typedef struct llim__cell {
+    at_u64 config; /* shape << 44 | amount; 0: no limit here */
+    at_u64 word;
+    at_u64 aux;
+} llim__cell;
+
+#define LLIM__CONFIG(shape, amount) ((uint64_t)(shape) << 44 | (uint64_t)(amount))
+#define LLIM__CONFIG_SHAPE(config)  ((uint32_t)((config) >> 44))
+#define LLIM__CONFIG_AMOUNT(config) ((int64_t)((config) & 0xfffffffffff))
+
+/* A scope. A row with more than three limits goes on in further rows of the table, linked by next; those are never LIVE. */
+typedef struct llim__row {
+    at_u64 state; /* epoch << 32 | version << 16 | number of limits << 8 | flags */
+    at_u32 next;  /* row index, 0: none. In a free row: the next free one */
+    at_u32 generation;
+    union {
+        struct {
+            at_u64 key[2];
+            at_i64 cool_until; /* zone time */
+            at_i64 since;      /* zone time of the last change of a limit's identity: older permits correct nothing */
+            llim__cell cell[LLIM__CELLS];
+            at_u64 reserved;
+        };
+        llim__cell more_cell[LLIM__MORE_CELLS];
+    };
+} llim__row;
+
+_Static_assert(sizeof(llim__row) == 128, "a row is two cache lines");
+
+enum { LLIM__LIVE = 1, LLIM__PINNED = 2 };
+
+#define LLIM__STATE(epoch, version, n, flags)                                                                          \
+    ((uint64_t)(epoch) << 32 | (uint64_t)((version) & 0xffff) << 16 | (uint64_t)(n) << 8 | (uint64_t)(flags))
+#define LLIM__STATE_EPOCH(state)   ((uint32_t)((state) >> 32))
+#define LLIM__STATE_VERSION(state) ((uint32_t)((state) >> 16) & 0xffff)
+#define LLIM__STATE_LIMITS(state)  ((uint32_t)((state) >> 8) & 0xff)
+#define LLIM__STATE_FLAGS(state)   ((uint32_t)(state) & 0xff)
+
+/* The identity of limits, shared by all rows that have one like it. Written once under the mutex, then published by the
+   cell that names it; never reused. */
+typedef struct llim__shape {
+    int32_t meter, law, unit, charged;
+    int64_t window_ns; /* of a calendar: the unit's usual length */
+    int64_t guard_ns;
+    int64_t span_ns;     /* sliding: window + guard */
+    uint32_t tick_shift; /* sliding: a tick is 2^tick_shift ns */
+    uint32_t zone;       /* calendar: index of the time zone's name */
+} llim__shape;
+
+/* A lease of a gauge; see gauge.c. */
+typedef struct llim__slot {
+    at_u64 word;   /* expiry in ms << 24 | nonce; 0: free */
+    at_u64 holder; /* row << 32 | meter */
+    at_u64 amount;
+    at_u64 owner; /* pid */
+} llim__slot;
+
+typedef struct llim__header {
+    uint64_t magic;
+    uint32_t version, header_size;
+    uint32_t rows, index_size, rings, slots;
+    uint64_t rows_at, index_at, names_at, rings_at, ring_cum_at, slots_at, shapes_at, zones_at, size;
+    uint64_t secret[2];
+    /* Changed only under the mutex. */
+    at_u32 rows_top, rows_free, rows_used, rows_hand, scopes_used;
+    at_u32 rings_top, rings_free, rings_used;
+    at_u32 shapes_used, zones_used;
+    /* Changed by deciders. */
+    at_u32 slots_top, slots_hint, nonce;
+} llim__header;
+
+/* The period of a calendar shape that was looked up last: a seqlock of this process. */
+typedef struct llim__period_cache {
+    at_u32 seq;
+    at_i64 start_ns, end_ns;
+} llim__period_cache;
+
+struct llim_zone {
+    llim__header *header; /* the zone's bytes begin here */
+    llim__row *row;       /* [rows + 1]; 0 is not a row */
+    at_u64 *index;
+    char (*name)[LLIM_SCOPE_SHOWN];
+    at_u64 (*ring)[LLIM__RING];
+    at_u64 *ring_cum; /* per free ring: next free ring << 42 | where its count stopped; see sliding.c */
+    llim__slot *slot;
+    llim__shape *shape;
+    char (*zone_name)[48];
+
+    llim__clock clock;
+    pthread_mutex_t placing;
+    void *memory; /* as it was allocated; the header is its first multiple of 128 */
+    llim__timezone *timezone[LLIM__ZONES];
+    llim__period_cache period[LLIM__SHAPES];
+    llim_alloc_fn alloc;
+    void *alloc_ctx;
+};
+
+/* Whether a slot's word is a lease that has not expired. */
+static inline bool llim__slot_lives(uint64_t word, int64_t t)
+{
+    return (int64_t)(word >> 24) * 1000000 > t;
+}
+
+/* Zone time (steady + LLIM__EPOCH) and wall time. */
+static inline llim__now llim__zone_now(llim_zone *zone)
+{
+    llim__now now = llim__clock_now(&zone->clock);
+    now.steady += LLIM__EPOCH;
+    return now;
+}
+
+/* The cell of the i-th limit. */
+static inline llim__cell *llim__row_cell(llim_zone *zone, llim__row *row, uint32_t i)
+{
+    if (i < LLIM__CELLS) return &row->cell[i];
+    i -= LLIM__CELLS;
+    row = &zone->row[at_load_rlx(&row->next)];
+    for (; i >= LLIM__MORE_CELLS; i -= LLIM__MORE_CELLS) row = &zone->row[at_load_rlx(&row->next)];
+    return &row->more_cell[i];
+}
+
+static inline const llim__shape *llim__cell_shape(const llim_zone *zone, uint64_t config)
+{
+    return &zone->shape[LLIM__CONFIG_SHAPE(config)];
+}
+
+/* The row behind a handle and its state, or NULL if it was recycled. */
+static inline llim__row *llim__row_of(llim_zone *zone, llim_row handle, uint64_t *state)
+{
+    if (handle.index == 0 || handle.index > zone->header->rows) return NULL;
+    llim__row *row = &zone->row[handle.index];
+    *state = at_load_acq(&row->state);
+    if (LLIM__STATE_EPOCH(*state) != handle.epoch || !(LLIM__STATE_FLAGS(*state) & LLIM__LIVE)) return NULL;
+    return row;
+}
+
+/* The zone's bytes, for tests that compare them. */
+const void *llim__zone_bytes(const llim_zone *zone, size_t *size);
+
+/* Waits for the writer that sealed a row, and unseals what a dead one left sealed. */
+void llim__zone_wait_for_writer(llim_zone *zone, llim__row *row);
+
+#endif

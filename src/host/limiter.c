@@ -1,0 +1,228 @@
+/*
+ * limiter.c - opens and closes a limiter: texts to a VM, the VM's answer to a zone full of rows.
+ */
+#include "host/limiter.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/error.h"
+
+enum { LEARNED_NAMES = 1024, MARGIN_ROWS = 1024, MARGIN_SLIDING = 64, MARGIN_LEASES = 1024 };
+
+static const char *const modalities[] = {"text", "image", "audio", "live"};
+
+static void *libc_alloc(void *ctx, void *ptr, size_t old_size, size_t size)
+{
+    (void)ctx;
+    (void)old_size;
+    if (size == 0) {
+        free(ptr);
+        return NULL;
+    }
+    return realloc(ptr, size);
+}
+
+static void *take(llim_limiter *limiter, size_t n, size_t size)
+{
+    size_t bytes = n * size + 1;
+    void *memory = limiter->alloc(limiter->alloc_ctx, NULL, 0, bytes);
+    if (memory) memset(memory, 0, bytes);
+    return memory;
+}
+
+static void give(llim_limiter *limiter, void *memory, size_t n, size_t size)
+{
+    if (memory) limiter->alloc(limiter->alloc_ctx, memory, n * size + 1, 0);
+}
+
+/* What the models' rows need: the caller's figures come on top. */
+static int measure(llim_limiter *limiter, llim_zone_options *zone, llim_error *err)
+{
+    uint32_t rows = 0, sliding = 0;
+    for (uint32_t i = 0; i < limiter->n_models; i++) {
+        llim__model model;
+        int code = llim__vm_model(limiter->vm, i, &model, err);
+        if (code) return code;
+        rows += model.n_limits <= 3 ? 1 : 1 + (model.n_limits - 3 + 3) / 4;
+        for (uint32_t k = 0; k < model.n_limits; k++) sliding += model.limit[k].law == LLIM_SLIDING;
+    }
+    zone->rows = rows + (zone->rows ? zone->rows : MARGIN_ROWS);
+    zone->sliding = sliding + (zone->sliding ? zone->sliding : MARGIN_SLIDING);
+    if (!zone->leases) zone->leases = MARGIN_LEASES;
+    return LLIM_OK;
+}
+
+static int make_rows(llim_limiter *limiter, llim_error *err)
+{
+    for (uint32_t i = 0; i < limiter->n_models; i++) {
+        llim__model model;
+        llim_model_info *info = &limiter->models[i];
+        int code = llim__vm_model(limiter->vm, i, &model, err);
+        if (code) return code;
+        llim_row_spec spec = {.size = sizeof spec,
+                              .scope = model.scope,
+                              .scope_len = (uint32_t)strlen(model.scope),
+                              .limits = model.limit,
+                              .n_limits = model.n_limits,
+                              .generation = 1,
+                              .pinned = 1};
+        info->name = model.name;
+        info->provider = model.provider;
+        info->scope = model.scope;
+        info->blocked = model.blocked;
+        code = llim_row_set(limiter->zone, &spec, &info->row, err);
+        if (code) return code;
+        llim__names_add(&limiter->names, model.name, i);
+    }
+    for (uint32_t i = 0; i < limiter->n_scopes; i++) {
+        llim__model scope;
+        int code = llim__vm_scope(limiter->vm, i, &scope, err);
+        if (code) return code;
+        limiter->scopes[i].name = scope.name;
+        limiter->scopes[i].n_limits = scope.n_limits;
+        memcpy(limiter->scopes[i].limit, scope.limit, sizeof scope.limit);
+    }
+    return LLIM_OK;
+}
+
+static int fill(llim_limiter *limiter, const llim_options *o, llim_error *err)
+{
+    int code = llim__sources_read(&limiter->sources, o->quotas ? o->quotas : "baseline", o->policy ? o->policy : "priority",
+                                  o->overrides, err);
+    if (code) return code;
+    const char *tier = o->tier ? o->tier : "free", *account = o->account ? o->account : "default";
+    size_t tier_size = strlen(tier) + 1, account_size = strlen(account) + 1;
+    limiter->tier = take(limiter, 1, tier_size + account_size);
+    if (!limiter->tier) return llim__fail(err, LLIM_ENOMEM, "no memory for a limiter");
+    memcpy(limiter->tier, tier, tier_size);
+    memcpy(limiter->tier + tier_size, account, account_size);
+    limiter->vm_options = (llim__vm_options){
+        .sources = &limiter->sources,
+        .modality = modalities[o->modality],
+        .tier = limiter->tier,
+        .account = limiter->tier + tier_size,
+        .guard_ns = o->guard_ns == LLIM_NO_GUARD ? 0 : o->guard_ns ? o->guard_ns : LLIM_SECOND / 10,
+        .alloc = limiter->alloc,
+        .alloc_ctx = limiter->alloc_ctx,
+    };
+    code = llim__vm_open(&limiter->vm_options, &limiter->vm, err);
+    if (code) return code;
+    limiter->routes = llim__vm_has_route(limiter->vm);
+    limiter->n_models = llim__vm_models(limiter->vm);
+    limiter->n_scopes = llim__vm_scopes(limiter->vm);
+    limiter->models = take(limiter, limiter->n_models, sizeof *limiter->models);
+    limiter->scopes = take(limiter, limiter->n_scopes, sizeof *limiter->scopes);
+    limiter->names.size = 1;
+    while (limiter->names.size < 2 * (limiter->n_models + LEARNED_NAMES)) limiter->names.size *= 2;
+    limiter->names.entries = take(limiter, limiter->names.size, sizeof *limiter->names.entries);
+    if (getrandom(limiter->names.secret, sizeof limiter->names.secret, 0) < 0) limiter->names.secret[0] = 1;
+    if (!limiter->models || !limiter->scopes || !limiter->names.entries)
+        return llim__fail(err, LLIM_ENOMEM, "no memory for a limiter of %u models", limiter->n_models);
+    llim_zone_options zone = o->zone;
+    zone.size = sizeof zone;
+    zone.alloc = limiter->alloc;
+    zone.alloc_ctx = limiter->alloc_ctx;
+    code = measure(limiter, &zone, err);
+    if (!code) code = llim_zone_open(&zone, &limiter->zone, err);
+    return code ? code : make_rows(limiter, err);
+}
+
+static void drop_thread_vm(void *value)
+{
+    llim__thread_vm *mine = value;
+    llim_limiter *limiter = mine->limiter;
+    pthread_mutex_lock(&limiter->lock);
+    if (mine->previous)
+        mine->previous->next = mine->next;
+    else
+        limiter->vms = mine->next;
+    if (mine->next) mine->next->previous = mine->previous;
+    pthread_mutex_unlock(&limiter->lock);
+    llim__vm_close(mine->vm);
+    give(limiter, mine, 1, sizeof *mine);
+}
+
+int llim_open(const llim_options *options, llim_limiter **out, llim_error *err)
+{
+    llim_options o = {.size = sizeof o};
+    *out = NULL;
+    if (options) {
+        if (options->size != sizeof o || (options->zone.size != 0 && options->zone.size != sizeof options->zone))
+            return llim__fail(err, LLIM_EVERSION, "llim_options.size is %u, this library expects %zu", options->size,
+                              sizeof o);
+        o = *options;
+    }
+    if (o.modality < LLIM_TEXT || o.modality > LLIM_LIVE)
+        return llim__fail(err, LLIM_EINVAL, "modality is %d, expected LLIM_TEXT, LLIM_IMAGE, LLIM_AUDIO or LLIM_LIVE",
+                          o.modality);
+    if (o.guard_ns < LLIM_NO_GUARD)
+        return llim__fail(err, LLIM_ERANGE, "guard_ns is %lld, expected 0 or more, or LLIM_NO_GUARD", (long long)o.guard_ns);
+    llim_alloc_fn alloc = o.zone.alloc ? o.zone.alloc : libc_alloc;
+    llim_limiter *limiter = alloc(o.zone.alloc_ctx, NULL, 0, sizeof *limiter);
+    if (!limiter) return llim__fail(err, LLIM_ENOMEM, "no memory for a limiter");
+    memset(limiter, 0, sizeof *limiter);
+    limiter->alloc = alloc;
+    limiter->alloc_ctx = o.zone.alloc_ctx;
+    limiter->log = o.log;
+    limiter->log_ctx = o.log_ctx;
+    if (pthread_key_create(&limiter->key, drop_thread_vm)) {
+        alloc(o.zone.alloc_ctx, limiter, sizeof *limiter, 0);
+        return llim__fail(err, LLIM_ENOMEM, "no thread-specific key is left in this process");
+    }
+    pthread_mutex_init(&limiter->lock, NULL);
+    int code = fill(limiter, &o, err);
+    if (code)
+        llim_close(limiter);
+    else
+        *out = limiter;
+    return code;
+}
+
+void llim_close(llim_limiter *limiter)
+{
+    if (!limiter) return;
+    pthread_key_delete(limiter->key);
+    while (limiter->vms) drop_thread_vm(limiter->vms);
+    llim_zone_close(limiter->zone);
+    llim__vm_close(limiter->vm);
+    llim__sources_free(&limiter->sources);
+    give(limiter, limiter->models, limiter->n_models, sizeof *limiter->models);
+    give(limiter, limiter->scopes, limiter->n_scopes, sizeof *limiter->scopes);
+    give(limiter, limiter->names.entries, limiter->names.size, sizeof *limiter->names.entries);
+    if (limiter->tier) {
+        const char *account = limiter->tier + strlen(limiter->tier) + 1;
+        give(limiter, limiter->tier, 1, (size_t)(account - limiter->tier) + strlen(account) + 1);
+    }
+    pthread_mutex_destroy(&limiter->lock);
+    limiter->alloc(limiter->alloc_ctx, limiter, sizeof *limiter, 0);
+}
+
+llim__vm *llim__limiter_vm(llim_limiter *limiter, llim_error *err)
+{
+    llim__thread_vm *mine = pthread_getspecific(limiter->key);
+    if (mine) return mine->vm;
+    mine = take(limiter, 1, sizeof *mine);
+    if (!mine || llim__vm_open(&limiter->vm_options, &mine->vm, err)) {
+        give(limiter, mine, 1, sizeof *mine);
+        return NULL;
+    }
+    mine->limiter = limiter;
+    pthread_mutex_lock(&limiter->lock);
+    mine->next = limiter->vms;
+    if (mine->next) mine->next->previous = mine;
+    limiter->vms = mine;
+    pthread_mutex_unlock(&limiter->lock);
+    if (pthread_setspecific(limiter->key, mine)) {
+        drop_thread_vm(mine);
+        return NULL;
+    }
+    return mine->vm;
+}
+
+llim_zone *llim_limiter_zone(llim_limiter *limiter)
+{
+    return limiter->zone;
+}

@@ -1,0 +1,78 @@
+/* models.c - finding models and scopes of a limiter by name. */
+#include <string.h>
+
+#include "base/error.h"
+#include "host/limiter.h"
+
+/* A spelling that was not met before: the kernel knows what it means. Kept for the next time while there is room. */
+static int learn(llim_limiter *limiter, const char *name, uint32_t *index, llim_error *err)
+{
+    int code = LLIM_OK;
+    pthread_mutex_lock(&limiter->lock);
+    const char *canonical = llim__vm_resolve(limiter->vm, name);
+    *index = canonical ? llim__names_find(&limiter->names, canonical) : UINT32_MAX;
+    if (*index != UINT32_MAX) {
+        llim__names_add(&limiter->names, name, *index);
+    } else if (canonical) {
+        code = llim__fail(err, LLIM_ENO_QUOTA, "model \"%s\" has no numbers in tier \"%s\"; give it some as an override",
+                          name, limiter->tier);
+    } else {
+        const char *nearest = llim__vm_nearest(limiter->vm, name);
+        code = llim__fail(err, LLIM_EUNKNOWN_MODEL, nearest ? "unknown model \"%s\"; did you mean \"%s\"?"
+                                                            : "unknown model \"%s\"; no known name is near", name,
+                          nearest);
+    }
+    pthread_mutex_unlock(&limiter->lock);
+    return code;
+}
+
+int llim__limiter_find(llim_limiter *limiter, const char *name, uint32_t *index, llim_error *err)
+{
+    *index = llim__names_find(&limiter->names, name);
+    return *index != UINT32_MAX ? LLIM_OK : learn(limiter, name, index, err);
+}
+
+int llim_model(llim_limiter *limiter, const char *name, llim_model_info *info, llim_error *err)
+{
+    uint32_t index;
+    int code = llim__limiter_find(limiter, name, &index, err);
+    if (!code) *info = limiter->models[index];
+    return code;
+}
+
+int llim_model_at(llim_limiter *limiter, uint32_t index, llim_model_info *info)
+{
+    if (index >= limiter->n_models) return LLIM_ENOTFOUND;
+    *info = limiter->models[index];
+    return LLIM_OK;
+}
+
+/* An exact name wins over its kind's "*". */
+static const llim__scope_limits *limits_of(const llim_limiter *limiter, const char *scope)
+{
+    const llim__scope_limits *found = NULL;
+    for (uint32_t i = 0; i < limiter->n_scopes; i++) {
+        const llim__scope_limits *one = &limiter->scopes[i];
+        size_t len = strlen(one->name);
+        if (strcmp(one->name, scope) == 0) return one;
+        if (one->name[len - 1] == '*' && strncmp(one->name, scope, len - 1) == 0 && scope[len - 1]) found = one;
+    }
+    return found;
+}
+
+int llim_scope(llim_limiter *limiter, const char *scope, llim_row *row, llim_error *err)
+{
+    size_t len = strlen(scope);
+    if (llim_row_find(limiter->zone, scope, len, row) == LLIM_OK) return LLIM_OK;
+    const llim__scope_limits *limits = limits_of(limiter, scope);
+    if (!limits) return llim__fail(err, LLIM_ENOTFOUND, "scope \"%s\" has no limits", scope);
+    if (len > LLIM_SCOPE_MAX)
+        return llim__fail(err, LLIM_EINVAL, "a scope's name has 1 to %d bytes, not %zu", LLIM_SCOPE_MAX, len);
+    llim_row_spec spec = {.size = sizeof spec,
+                          .scope = scope,
+                          .scope_len = (uint32_t)len,
+                          .limits = limits->limit,
+                          .n_limits = limits->n_limits,
+                          .generation = 1};
+    return llim_row_set(limiter->zone, &spec, row, err);
+}

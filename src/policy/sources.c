@@ -1,0 +1,131 @@
+/* sources.c - see sources.h. */
+#include "policy/sources.h"
+
+#include <errno.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/error.h"
+#include "policy/builtin.h"
+
+enum { MOST_BYTES = 1 << 20 }; /* a table of every model there is has some ten thousand */
+
+static int no_memory(llim_error *err)
+{
+    return llim__fail(err, LLIM_ENOMEM, "no memory for the quota tables");
+}
+
+static int copy(llim__source *out, const char *path, const char *text, size_t size, llim_error *err)
+{
+    *out = (llim__source){strdup(path), malloc(size + 1), size};
+    if (!out->path || !out->text) return no_memory(err);
+    memcpy(out->text, text, size);
+    out->text[size] = 0;
+    return LLIM_OK;
+}
+
+static int read_file(llim__source *out, const char *path, llim_error *err)
+{
+    FILE *file = fopen(path, "rb");
+    struct stat info;
+    int code = LLIM_OK;
+    if (!file || fstat(fileno(file), &info)) {
+        code = llim__fail(err, LLIM_EIO, "%s: cannot be read: %s", path, strerror(errno));
+    } else if (!S_ISREG(info.st_mode)) {
+        code = llim__fail(err, LLIM_EIO, "%s: cannot be read: not a regular file", path);
+    } else if (info.st_size > MOST_BYTES) {
+        code = llim__fail(err, LLIM_ECONFIG, "%s: has %lld bytes, a Lua file of at most %d was expected", path,
+                          (long long)info.st_size, MOST_BYTES);
+    } else {
+        *out = (llim__source){strdup(path), calloc(1, MOST_BYTES + 1), 0};
+        if (!out->path || !out->text) code = no_memory(err);
+        if (!code) out->size = fread(out->text, 1, MOST_BYTES, file);
+        if (!code && ferror(file)) code = llim__fail(err, LLIM_EIO, "%s: cannot be read: %s", path, strerror(errno));
+    }
+    if (file) fclose(file);
+    if (code && err) snprintf(err->file, sizeof err->file, "%s", path);
+    return code;
+}
+
+static int add_quotas(llim__sources *out, llim__source **next, llim_error *err)
+{
+    llim__source *more = realloc(out->quotas, (out->n_quotas + 1) * sizeof *more);
+    if (!more) return no_memory(err);
+    out->quotas = more;
+    *next = &more[out->n_quotas++];
+    memset(*next, 0, sizeof **next);
+    return LLIM_OK;
+}
+
+static int builtin_set(llim__sources *out, const char *name, llim_error *err)
+{
+    char prefix[64];
+    int code = LLIM_OK;
+    size_t len = (size_t)snprintf(prefix, sizeof prefix, "policies/quotas/%s/", name);
+    for (const llim__builtin *b = llim__builtins; b->path && !code; b++) {
+        llim__source *next;
+        if (len >= sizeof prefix || strncmp(b->path, prefix, len) != 0) continue;
+        code = add_quotas(out, &next, err);
+        if (!code) code = copy(next, b->path, b->text, b->size, err);
+    }
+    return code;
+}
+
+static int directory_set(llim__sources *out, const char *directory, llim_error *err)
+{
+    char pattern[4096];
+    glob_t found;
+    struct stat info;
+    if (stat(directory, &info) || !S_ISDIR(info.st_mode) ||
+        snprintf(pattern, sizeof pattern, "%s/*.lua", directory) >= (int)sizeof pattern)
+        return llim__fail(err, LLIM_ECONFIG,
+                          "%s is neither a set of quota tables (baseline, published) nor a directory of them", directory);
+    if (glob(pattern, 0, NULL, &found))
+        return llim__fail(err, LLIM_EIO, "%s: holds no quota table (*.lua)", directory);
+    int code = LLIM_OK;
+    for (size_t i = 0; i < found.gl_pathc && !code; i++) {
+        llim__source *next;
+        code = add_quotas(out, &next, err);
+        if (!code) code = read_file(next, found.gl_pathv[i], err);
+    }
+    globfree(&found);
+    return code;
+}
+
+static int policy_source(llim__source *out, const char *policy, llim_error *err)
+{
+    char path[64];
+    snprintf(path, sizeof path, "policies/%s.lua", policy);
+    for (const llim__builtin *b = llim__builtins; b->path; b++)
+        if (strcmp(b->path, path) == 0) return copy(out, b->path, b->text, b->size, err);
+    return read_file(out, policy, err);
+}
+
+int llim__sources_read(llim__sources *out, const char *quotas, const char *policy, const char *overrides, llim_error *err)
+{
+    memset(out, 0, sizeof *out);
+    int code = builtin_set(out, quotas, err);
+    if (!code && out->n_quotas == 0) code = directory_set(out, quotas, err);
+    if (!code) code = policy_source(&out->policy, policy, err);
+    if (!code && overrides) code = read_file(&out->overrides, overrides, err);
+    if (code) llim__sources_free(out);
+    return code;
+}
+
+static void free_source(llim__source *source)
+{
+    free(source->path);
+    free(source->text);
+}
+
+void llim__sources_free(llim__sources *sources)
+{
+    for (uint32_t i = 0; i < sources->n_quotas; i++) free_source(&sources->quotas[i]);
+    free(sources->quotas);
+    free_source(&sources->policy);
+    free_source(&sources->overrides);
+    memset(sources, 0, sizeof *sources);
+}

@@ -1,0 +1,27 @@
+/*
+ * sources.h - the texts that a limiter is made from: built-in tables and policies, or the user's files in their place.
+ */
+#ifndef LLIM_POLICY_SOURCES_H
+#define LLIM_POLICY_SOURCES_H
+
+#include "llm_limiters_core.h"
+
+typedef struct llim__source {
+    char *path; /* owned */
+    char *text; /* owned, ended by a zero byte */
+    size_t size;
+} llim__source;
+
+typedef struct llim__sources {
+    llim__source *quotas; /* sorted by path */
+    uint32_t n_quotas;
+    llim__source policy;
+    llim__source overrides; /* path NULL: none */
+} llim__sources;
+
+/* Reads them all: quotas is the name of a built-in set or a directory of *.lua; policy a built-in name or a file; overrides
+   a file or NULL. LLIM_EIO, LLIM_ECONFIG (no such set or policy), LLIM_ENOMEM; nothing is left to free then. */
+int llim__sources_read(llim__sources *out, const char *quotas, const char *policy, const char *overrides, llim_error *err);
+void llim__sources_free(llim__sources *sources);
+
+#endif

@@ -1,0 +1,18 @@
+/* vm_state.h - inside of a VM, for the files of this room. */
+#ifndef LLIM_POLICY_VM_STATE_H
+#define LLIM_POLICY_VM_STATE_H
+
+#include <lua.h>
+
+#include "policy/vm.h"
+
+struct llim__vm {
+    lua_State *L;
+    llim_alloc_fn alloc;
+    void *alloc_ctx;
+};
+
+/* What stands on the VM's stack all its life. */
+enum { LLIM__VM_KERNEL = 1, LLIM__VM_SET, LLIM__VM_MODELS, LLIM__VM_SCOPES, LLIM__VM_ROUTE, LLIM__VM_TOP = LLIM__VM_ROUTE };
+
+#endif
