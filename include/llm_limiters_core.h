@@ -139,7 +139,7 @@ typedef struct llim_lease {
     uint32_t nonce;
 } llim_lease;
 
-/* A reservation that was admitted. All zero is a permit that has ended. The caller may keep it, move it and abandon it
+/* A reservation that was admitted. One with n_rows 0 has ended. The caller may keep it, move it and abandon it
    (its charge then stands as estimated until its windows end, its leases until their time to live ends). */
 typedef struct llim_permit {
     uint32_t n_rows; /* 0: ended */

@@ -2,8 +2,10 @@
  * timezone.c - owns the reading of TZif files (RFC 9636, versions 1 to 4) and of the POSIX rule in their footer.
  *
  * A zone is a list of segments of constant offset, the first from the beginning of time, and a rule that takes over at
- * rule_from_s. Neighbours with equal offsets are one segment: a mere change of name or of the DST flag is no transition.
- * Invariant: every offset is in OFFSET_MIN_S .. OFFSET_MAX_S, starts ascend, and nothing changes after parsing.
+ * rule_from_s, its first change after the last transition. Neighbours with equal offsets are one segment: a mere change
+ * of name or of the DST flag is no transition.
+ * Invariant: there is a segment, offsets are in OFFSET_MIN_S .. OFFSET_MAX_S, starts ascend, nothing changes once
+ * parsed.
  * The file's bytes are not trusted: each is read through take(), and whatever is out of range ends as LLIM_ETIMEZONE.
  */
 #include "base/timezone.h"
@@ -103,8 +105,8 @@ static int64_t mean_year(int64_t utc_s)
     return 1970 + utc_s / MEAN_YEAR_S;
 }
 
-/* Counts the DST intervals that are open, so that intervals which touch or overlap across New Year (DST all the year, as
-   RFC 9636 writes it) have no gap. */
+/* Counts the DST intervals that are open, so that intervals which touch or overlap across New Year (DST all the year,
+   as RFC 9636 writes it) have no gap. */
 static bool in_dst(const rule *r, int64_t utc_s)
 {
     int open = r->reversed ? 1 : 0;
@@ -152,7 +154,7 @@ llim__utc_offset llim__timezone_offset(const llim__timezone *tz, int64_t utc_s)
 {
     if (tz->has_rule && utc_s >= tz->rule_from_s) {
         llim__utc_offset o = rule_offset(&tz->rule, utc_s);
-        if (tz->n_segments > 0 && o.from_s <= tz->rule_from_s) {
+        if (o.from_s <= tz->rule_from_s) {
             const segment *last = &tz->segments[tz->n_segments - 1];
             o.from_s = last->offset_s == o.offset_s ? last->start_s : tz->rule_from_s;
         }
@@ -275,6 +277,9 @@ static bool read_header(cursor *c, header *h)
 }
 
 /* Each function below returns what was expected where the file is wrong, or NULL. */
+
+/* The footer tells the changes after the last transition (RFC 9636, 3.3), so the type of that one holds until the
+   first of them: files by older compilers (America/Ojinaga 2022) are right only when read like this. */
 static const char *read_footer(cursor *c, llim__timezone *zone)
 {
     const unsigned char *line = take(c, 1);
@@ -286,7 +291,7 @@ static const char *read_footer(cursor *c, llim__timezone *zone)
     if (len == 0) return NULL;
     zone->has_rule = true;
     if (strlen(text) != len || !read_rule(text, &zone->rule)) return "a POSIX rule such as PST8PDT,M3.2.0,M11.1.0";
-    if (zone->segments[zone->n_segments - 1].start_s == zone->rule_from_s) zone->n_segments--;
+    if (zone->rule_from_s > INT64_MIN) zone->rule_from_s = rule_offset(&zone->rule, zone->rule_from_s).until_s;
     return NULL;
 }
 

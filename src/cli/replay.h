@@ -16,7 +16,7 @@
 
 /* What the command line asks for. */
 typedef struct cli_setup {
-    const char *trace; /* a path, or "-" */
+    const char *trace; /* a path, or "-"; once it is open, what messages call it */
     const char *log;   /* a path, or NULL */
     const char **models;
     uint32_t n_models;

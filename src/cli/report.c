@@ -117,7 +117,7 @@ void cli_write_table(const cli_run *run, const cli_summary *s, FILE *out)
     fprintf(out, "%s: %s requests in %.1f s", setup->trace, cli_count_text((int64_t)s->all.requests, a),
             (double)trace->rows[trace->n - 1].at_ns / LLIM_SECOND);
     if (trace->unsorted) fprintf(out, ", sorted by time (%u rows were out of order)", trace->unsorted);
-    fprintf(out, "\ntier %s, quotas %s, deadline %g s, guard %g s, speed %g, demand %g\n\n",
+    fprintf(out, "\ntier %s, quotas %s, deadline %.10g s, guard %.10g s, speed %.10g, demand %.10g\n\n",
             setup->limiter.tier ? setup->limiter.tier : "free",
             setup->limiter.quotas ? setup->limiter.quotas : "baseline", setup->deadline, setup->guard, setup->speed,
             setup->demand);

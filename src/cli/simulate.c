@@ -132,13 +132,14 @@ static int failed(int code, const llim_error *err)
     return cli_fail("The limiter failed: %s.", llim_code_name(code));
 }
 
-static int read_trace(const cli_setup *setup, cli_trace *trace)
+static int read_trace(cli_setup *setup, cli_trace *trace)
 {
     bool standard = strcmp(setup->trace, "-") == 0;
     FILE *file = standard ? stdin : fopen(setup->trace, "r");
     if (!file) return cli_fail("%s cannot be read: %s.", setup->trace, strerror(errno));
+    if (standard) setup->trace = "standard input";
     llim_error err = {0};
-    int code = cli_trace_read(file, standard ? "standard input" : setup->trace, trace, &err);
+    int code = cli_trace_read(file, setup->trace, trace, &err);
     if (!standard) fclose(file);
     if (code == LLIM_OK) code = cli_trace_shape(trace, setup->speed, (uint32_t)lrint(setup->demand * 1e6), &err);
     if (code != LLIM_OK) return failed(code, &err);

@@ -18,7 +18,7 @@ typedef struct decision {
     const llim_row *rows;
     const llim_charge *charge;
     llim__now now;
-    uint32_t n_rows, n_steps;
+    uint32_t n_rows, n_steps, n_leases;
     llim__row *row[LLIM_MAX_ROWS];
     uint64_t state[LLIM_MAX_ROWS];
     llim__step step[MOST_STEPS];
@@ -28,7 +28,7 @@ typedef struct decision {
    LLIM__WAIT with *sealed set. */
 static int plan(decision *d, llim__row **sealed)
 {
-    d->n_steps = 0;
+    d->n_steps = d->n_leases = 0;
     for (uint32_t r = 0; r < d->n_rows; r++) {
         llim__row *row = d->row[r] = llim__row_of(d->zone, d->rows[r], &d->state[r]);
         if (!row) return LLIM_ENOTFOUND;
@@ -36,11 +36,12 @@ static int plan(decision *d, llim__row **sealed)
         uint32_t n = LLIM__STATE_LIMITS(d->state[r]);
         for (uint32_t i = 0; i < n; i++) {
             llim__step *step = &d->step[d->n_steps++];
-            *step = llim__step_at(d->zone, row, i);
+            llim__step_aim(d->zone, row, i, step);
             step->amount = d->charge->amount[step->shape->meter];
             int code = llim__law_plan(d->zone, d->now, step);
             if (code == LLIM__WAIT) *sealed = row;
             if (code) return code;
+            if (step->shape->law == LLIM_GAUGE && step->amount > 0) d->n_leases++;
         }
     }
     return LLIM_OK;
@@ -94,16 +95,9 @@ static void fill(const decision *d, llim_permit *permit)
     permit->wall_ns = d->now.wall;
     permit->charge = *d->charge;
     for (uint32_t r = 0; r < d->n_rows; r++) permit->row[r] = d->rows[r];
-    for (uint32_t i = 0; i < d->n_steps; i++)
+    for (uint32_t i = 0; d->n_leases && i < d->n_steps; i++)
         if (d->step[i].shape->law == LLIM_GAUGE && d->step[i].amount > 0)
             permit->lease[permit->n_leases++] = d->step[i].lease;
-}
-
-static uint32_t leases_of(const decision *d)
-{
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < d->n_steps; i++) n += d->step[i].shape->law == LLIM_GAUGE && d->step[i].amount > 0;
-    return n;
 }
 
 static int decide(llim_zone *zone, const llim_row *rows, uint32_t n_rows, const llim_charge *charge, llim_permit *permit,
@@ -126,7 +120,7 @@ static int decide(llim_zone *zone, const llim_row *rows, uint32_t n_rows, const 
         llim__row *sealed = NULL;
         d.now = llim__zone_now(zone);
         int code = plan(&d, &sealed);
-        if (code == LLIM_OK && leases_of(&d) > LLIM_MAX_LEASES) return LLIM_EINVAL;
+        if (code == LLIM_OK && d.n_leases > LLIM_MAX_LEASES) return LLIM_EINVAL;
         if (code == LLIM_OK) {
             if (!permit) return LLIM_OK;
             if (!unchanged(&d)) continue;

@@ -21,12 +21,26 @@ static uint64_t fine(int64_t ns)
     return (uint64_t)ns << 4;
 }
 
+static uint64_t wide_cost(uint64_t window, uint64_t amount, uint64_t limit)
+{
+    wide cost = ((wide)window * amount + limit - 1) / limit;
+    return cost < LONGEST ? (uint64_t)cost : LONGEST;
+}
+
+/* What one costs, if that is a whole number of sixteenths, else 0: a division less per decision. The cell's aux. */
+static uint64_t unit_cost(const llim__shape *shape, int64_t limit)
+{
+    uint64_t window = fine(shape->window_ns);
+    return window % (uint64_t)limit ? 0 : window / (uint64_t)limit;
+}
+
 static uint64_t cost_of(const llim__step *step, int64_t amount)
 {
     uint64_t window = fine(step->shape->window_ns), limit = (uint64_t)step->limit, product;
+    uint64_t unit = at_load_rlx(&step->cell->aux);
+    if (unit && !__builtin_mul_overflow(unit, (uint64_t)amount, &product)) return product < LONGEST ? product : LONGEST;
     if (!__builtin_mul_overflow(window, (uint64_t)amount, &product)) return product / limit + (product % limit != 0);
-    wide cost = ((wide)window * (uint64_t)amount + limit - 1) / limit;
-    return cost < LONGEST ? (uint64_t)cost : LONGEST;
+    return wide_cost(window, (uint64_t)amount, limit);
 }
 
 int llim__bucket_plan(llim__now now, llim__step *step)
@@ -51,10 +65,11 @@ static bool move_to(llim__step *step, uint64_t *word, uint64_t next)
     return at_cas_acqrel(&step->cell->word, word, next);
 }
 
-int llim__bucket_give_back(llim__now now, llim__now then, llim__step *step, int64_t before, int64_t after)
+int llim__bucket_give_back(llim_zone *zone, llim__now *now, llim__now then, llim__step *step, int64_t before, int64_t after)
 {
     uint64_t cost = cost_of(step, before) - cost_of(step, after);
-    uint64_t elapsed = now.steady > then.steady ? fine(now.steady - then.steady) : 0;
+    int64_t t = llim__zone_now_once(zone, now).steady;
+    uint64_t elapsed = t > then.steady ? fine(t - then.steady) : 0;
     if (cost <= elapsed) return LLIM_OK;
     uint64_t word = at_load_acq(&step->cell->word);
     while (word != LLIM__SEALED)
@@ -105,8 +120,9 @@ int64_t llim__bucket_used(llim__now now, const llim__step *step, int64_t *until)
     return (int64_t)(((wide)left * (uint64_t)step->limit + window - 1) / window);
 }
 
-void llim__bucket_resize(llim__now now, int64_t before, int64_t after, uint64_t words[2])
+void llim__bucket_resize(llim__now now, const llim__shape *shape, int64_t before, int64_t after, uint64_t words[2])
 {
+    words[1] = unit_cost(shape, after);
     uint64_t t = fine(now.steady);
     if (words[0] <= t) return;
     wide left = ((wide)(words[0] - t) * (uint64_t)before + (uint64_t)after - 1) / (uint64_t)after;
@@ -115,9 +131,8 @@ void llim__bucket_resize(llim__now now, int64_t before, int64_t after, uint64_t 
 
 void llim__bucket_start(llim__now now, const llim__step *step, int64_t used, uint64_t words[2])
 {
-    uint64_t cost = cost_of(step, used);
+    uint64_t cost = wide_cost(fine(step->shape->window_ns), (uint64_t)used, (uint64_t)step->limit);
     /* An empty bucket has been so for its guard. */
-    words[0] = used > 0 ? fine(now.steady) + (cost < LONGEST ? cost : LONGEST)
-                        : fine(now.steady - step->shape->guard_ns);
-    words[1] = 0;
+    words[0] = used > 0 ? fine(now.steady) + cost : fine(now.steady - step->shape->guard_ns);
+    words[1] = unit_cost(step->shape, step->limit);
 }

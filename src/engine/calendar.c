@@ -1,9 +1,10 @@
 /*
  * calendar.c - owns the cutting of time into calendar periods.
  *
- * Days, weeks and months are numbered; the number of an instant is that of the furthest local time any clock of the zone has
- * shown up to it, so it never falls, and period k begins at the first instant that has reached the local start of k. That
- * one definition gives late midnights, skipped dates and midnights that come twice without a case for any of them.
+ * Days, weeks and months are numbered; the number of an instant is that of the furthest local time any clock of the
+ * zone has shown up to it, so it never falls, and period k begins at the first instant that has reached the local
+ * start of k. That one definition gives late midnights, skipped dates and midnights that come twice without a case for
+ * any of them.
  * Invariant: start <= t < end, and the period at end starts at end. Pure functions, called from any thread.
  */
 #include "engine/calendar.h"

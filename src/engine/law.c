@@ -30,7 +30,7 @@ void llim__law_undo(llim_zone *zone, llim__now now, llim__step *step)
     }
     for (;;) {
         int code = shape->law == LLIM_CALENDAR ? llim__period_undo(step)
-                                               : llim__law_give_back(zone, now, now, step, step->amount, 0);
+                                               : llim__law_give_back(zone, &now, now, step, step->amount, 0);
         if (code != LLIM__WAIT) return;
         llim__zone_wait_for_writer(zone, step->row);
         /* The limit that took the charge over may be another by now; it keeps the charge until its window ends. */
@@ -38,12 +38,12 @@ void llim__law_undo(llim_zone *zone, llim__now now, llim__step *step)
     }
 }
 
-int llim__law_give_back(llim_zone *zone, llim__now now, llim__now then, llim__step *step, int64_t before, int64_t after)
+int llim__law_give_back(llim_zone *zone, llim__now *now, llim__now then, llim__step *step, int64_t before, int64_t after)
 {
     switch (step->shape->law) {
     case LLIM_SLIDING: return llim__sliding_give_back(zone, now, then, step, before - after);
     case LLIM_CALENDAR: return llim__period_give_back(zone, then, step, before - after);
-    case LLIM_BUCKET: return llim__bucket_give_back(now, then, step, before, after);
+    case LLIM_BUCKET: return llim__bucket_give_back(zone, now, then, step, before, after);
     default: return LLIM_OK; /* a gauge gives back its leases */
     }
 }

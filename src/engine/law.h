@@ -28,13 +28,23 @@ typedef struct llim__step {
     llim_lease lease;           /* gauge */
 } llim__step;
 
-/* The i-th limit of a row, with no amount yet. */
+/* Aims a step at the i-th limit of a row, with no amount yet. What a law fills in by itself is left as it is: clearing it
+   would cost as much as deciding. */
+static inline void llim__step_aim(llim_zone *zone, llim__row *row, uint32_t i, llim__step *step)
+{
+    step->cell = llim__row_cell(zone, row, i);
+    uint64_t config = at_load_acq(&step->cell->config);
+    step->row = row;
+    step->shape = llim__cell_shape(zone, config);
+    step->limit = LLIM__CONFIG_AMOUNT(config);
+}
+
+/* The i-th limit of a row, where speed does not matter. */
 static inline llim__step llim__step_at(llim_zone *zone, llim__row *row, uint32_t i)
 {
-    llim__cell *cell = llim__row_cell(zone, row, i);
-    uint64_t config = at_load_acq(&cell->config);
-    return (llim__step){
-        .cell = cell, .row = row, .shape = llim__cell_shape(zone, config), .limit = LLIM__CONFIG_AMOUNT(config)};
+    llim__step step = {.amount = 0};
+    llim__step_aim(zone, row, i, &step);
+    return step;
 }
 
 /* step->cell, shape, row, limit and amount are given. LLIM_OK: it fits; LLIM_LATER, LLIM_NEVER, LLIM__WAIT. Writes nothing
@@ -44,8 +54,9 @@ int llim__law_plan(llim_zone *zone, llim__now now, llim__step *step);
 int llim__law_commit(llim_zone *zone, llim__now now, llim__step *step);
 void llim__law_undo(llim_zone *zone, llim__now now, llim__step *step);
 
-/* Corrects a charge of before made at then to after, after < before: each law's file tells its rule. LLIM_OK, LLIM__WAIT. */
-int llim__law_give_back(llim_zone *zone, llim__now now, llim__now then, llim__step *step, int64_t before, int64_t after);
+/* Corrects a charge of before made at then to after, after < before: each law's file tells its rule. LLIM_OK, LLIM__WAIT.
+   now->steady may be 0: the clock is then read by who needs it, since reading it costs more than the rest. */
+int llim__law_give_back(llim_zone *zone, llim__now *now, llim__now then, llim__step *step, int64_t before, int64_t after);
 /* Charges what nobody reserved. fresh: charged now, by no permit; else a settlement above its reservation of then.
    LLIM_OK, LLIM__WAIT. */
 int llim__law_add_debt(llim_zone *zone, llim__now now, llim__now then, llim__step *step, int64_t amount, bool fresh);

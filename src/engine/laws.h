@@ -6,7 +6,7 @@
 
 int llim__sliding_plan(llim_zone *zone, llim__now now, llim__step *step);
 int llim__sliding_commit(llim_zone *zone, llim__step *step);
-int llim__sliding_give_back(llim_zone *zone, llim__now now, llim__now then, llim__step *step, int64_t amount);
+int llim__sliding_give_back(llim_zone *zone, llim__now *now, llim__now then, llim__step *step, int64_t amount);
 int llim__sliding_add_debt(llim_zone *zone, llim__now now, llim__step *step, int64_t amount);
 int64_t llim__sliding_earliest(llim_zone *zone, llim__now now, const llim__step *step);
 int64_t llim__sliding_used(llim_zone *zone, llim__now now, const llim__step *step, int64_t *until);
@@ -22,12 +22,12 @@ void llim__sliding_put_ring(llim_zone *zone, uint64_t aux, uint64_t head);
 void llim__sliding_return_ring(llim_zone *zone, uint64_t ring);
 
 int llim__bucket_plan(llim__now now, llim__step *step);
-int llim__bucket_give_back(llim__now now, llim__now then, llim__step *step, int64_t before, int64_t after);
+int llim__bucket_give_back(llim_zone *zone, llim__now *now, llim__now then, llim__step *step, int64_t before, int64_t after);
 int llim__bucket_add_debt(llim__now now, llim__step *step, int64_t amount);
 int64_t llim__bucket_earliest(llim__now now, const llim__step *step);
 int64_t llim__bucket_used(llim__now now, const llim__step *step, int64_t *until);
-/* The word for the same amount under another limit. */
-void llim__bucket_resize(llim__now now, int64_t before, int64_t after, uint64_t words[2]);
+/* The words for the same amount under another limit. */
+void llim__bucket_resize(llim__now now, const llim__shape *shape, int64_t before, int64_t after, uint64_t words[2]);
 void llim__bucket_start(llim__now now, const llim__step *step, int64_t used, uint64_t words[2]);
 
 int llim__period_plan(llim_zone *zone, llim__now now, llim__step *step);

@@ -207,8 +207,8 @@ static int change(llim_zone *zone, llim__now now, const llim_row_spec *spec, uin
         p->words[i][0] = old[0];
         p->words[i][1] = old[1];
         /* A bucket's word is time, not an amount: another limit means another time for the same amount. */
-        if (shape->law == LLIM_BUCKET && resized && used[kept[i]] > 0)
-            llim__bucket_resize(now, llim__step_at(zone, row, (uint32_t)kept[i]).limit, p->amount[i], p->words[i]);
+        if (shape->law == LLIM_BUCKET && resized)
+            llim__bucket_resize(now, shape, llim__step_at(zone, row, (uint32_t)kept[i]).limit, p->amount[i], p->words[i]);
     }
     for (uint32_t k = 0; k < n; k++)
         if (gone[k] && llim__step_at(zone, row, k).shape->law == LLIM_SLIDING)

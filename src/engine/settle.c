@@ -17,24 +17,26 @@ static int64_t after(enum how how, int meter, const llim__shape *shape, int64_t 
     if (how == CANCEL) return 0;
     if (meter == LLIM_REQUESTS) return before;
     if (how == REJECT) return 0;
-    if (meter == LLIM_SESSIONS || shape->charged == LLIM_CHARGED_RESERVED) return before;
-    return facts && facts->amount[meter] != LLIM_UNKNOWN ? facts->amount[meter] : before;
+    if (!facts || meter == LLIM_SESSIONS || shape->charged == LLIM_CHARGED_RESERVED) return before;
+    int64_t fact = facts->amount[meter];
+    return fact == LLIM_UNKNOWN ? before : fact;
 }
 
-static void correct(llim_zone *zone, llim__now now, const llim_permit *permit, llim_row handle, enum how how,
+static void correct(llim_zone *zone, llim__now *now, const llim_permit *permit, llim_row handle, enum how how,
                     const llim_charge *facts)
 {
     uint64_t state;
     llim__row *row;
     llim__now then = {permit->at_ns + LLIM__EPOCH, permit->wall_ns};
     for (uint32_t i = 0; (row = llim__row_of(zone, handle, &state)) && i < LLIM__STATE_LIMITS(state);) {
-        llim__step step = llim__step_at(zone, row, i);
+        llim__step step;
+        llim__step_aim(zone, row, i, &step);
         int meter = step.shape->meter, code = LLIM_OK;
         int64_t before = permit->charge.amount[meter], becomes = after(how, meter, step.shape, before, facts);
         if (becomes < before && then.steady >= at_load_acq(&row->since))
             code = llim__law_give_back(zone, now, then, &step, before, becomes);
         else if (becomes > before)
-            code = llim__law_add_debt(zone, now, then, &step, becomes - before, false);
+            code = llim__law_add_debt(zone, llim__zone_now_once(zone, now), then, &step, becomes - before, false);
         if (code == LLIM__WAIT)
             llim__zone_wait_for_writer(zone, row);
         else
@@ -42,19 +44,24 @@ static void correct(llim_zone *zone, llim__now now, const llim_permit *permit, l
     }
 }
 
+/* Facts are -1 .. LLIM_AMOUNT_MAX. Without a branch per meter. */
+static bool in_range(const llim_charge *facts)
+{
+    uint64_t out = 0;
+    for (int m = 0; m < LLIM_METERS; m++) out |= (uint64_t)(facts->amount[m] + 1) + (((uint64_t)1 << 63) - LLIM_AMOUNT_MAX - 2);
+    return !(out >> 63);
+}
+
 static int end(llim_zone *zone, llim_permit *permit, enum how how, const llim_charge *facts)
 {
     if (permit->n_rows == 0 || permit->n_rows > LLIM_MAX_ROWS || permit->n_leases > LLIM_MAX_LEASES) return LLIM_EENDED;
-    if (facts)
-        for (int m = 0; m < LLIM_METERS; m++)
-            if (facts->amount[m] < LLIM_UNKNOWN || facts->amount[m] > LLIM_AMOUNT_MAX) return LLIM_ERANGE;
+    if (facts && !in_range(facts)) return LLIM_ERANGE;
     bool held = true;
-    llim__now now = llim__zone_now(zone);
-    for (uint32_t i = 0; i < permit->n_leases; i++) held = llim__gauge_release(zone, now, permit->lease[i]) && held;
-    if (held) {
-        for (uint32_t r = 0; r < permit->n_rows; r++) correct(zone, now, permit, permit->row[r], how, facts);
-    }
-    memset(permit, 0, sizeof *permit);
+    llim__now now = {0, 0};
+    for (uint32_t i = 0; i < permit->n_leases; i++)
+        held = llim__gauge_release(zone, llim__zone_now_once(zone, &now), permit->lease[i]) && held;
+    for (uint32_t r = 0; held && r < permit->n_rows; r++) correct(zone, &now, permit, permit->row[r], how, facts);
+    permit->n_rows = permit->n_leases = 0;
     return held ? LLIM_OK : LLIM_EENDED;
 }
 
@@ -85,8 +92,7 @@ int llim_renew(llim_zone *zone, llim_permit *permit)
 int llim_record(llim_zone *zone, const llim_row *rows, uint32_t n_rows, const llim_charge *facts)
 {
     if (n_rows == 0 || n_rows > LLIM_MAX_ROWS) return LLIM_EINVAL;
-    for (int m = 0; m < LLIM_METERS; m++)
-        if (facts->amount[m] < LLIM_UNKNOWN || facts->amount[m] > LLIM_AMOUNT_MAX) return LLIM_ERANGE;
+    if (!in_range(facts)) return LLIM_ERANGE;
     uint64_t state;
     for (uint32_t r = 0; r < n_rows; r++)
         if (!llim__row_of(zone, rows[r], &state)) return LLIM_ENOTFOUND;

@@ -228,18 +228,29 @@ static bool lower(const view *v, int64_t k, int64_t amount)
     }
 }
 
-int llim__sliding_give_back(llim_zone *zone, llim__now now, llim__now then, llim__step *step, int64_t amount)
+/* A charge in the head's own slot is in no closing: whether it has left or not, taking it out of the head is right. */
+static bool give_back_in_slot(const llim__step *step, int64_t slot, int64_t amount)
+{
+    uint64_t head = at_load_acq(&step->cell->word);
+    int64_t reach = (int64_t)(at_load_acq(&step->cell->aux) & REACH_MASK);
+    if (slot != reach || !closes(head, slot) || head == LLIM__SEALED) return false;
+    uint64_t lowered = (head & ~CUM_MASK) | ((head - (uint64_t)amount) & CUM_MASK);
+    return lowered != LLIM__SEALED && at_cas_acqrel(&step->cell->word, &head, lowered);
+}
+
+int llim__sliding_give_back(llim_zone *zone, llim__now *clock, llim__now then, llim__step *step, int64_t amount)
 {
     const llim__shape *shape = step->shape;
     int64_t slot = slot_of(tick_up(shape, then.steady));
-    int64_t next = slot;
+    if (give_back_in_slot(step, slot, amount)) return LLIM_OK;
+    int64_t next = slot, t = llim__zone_now_once(zone, clock).steady;
     view v;
     for (;;) {
-        if (look(zone, now.steady, step, &v)) return LLIM__WAIT;
+        if (look(zone, t, step, &v)) return LLIM__WAIT;
         /* A head later than our clock knows better what has left. */
-        if (v.head_tick > tick_up(shape, now.steady)) {
-            now.steady = (int64_t)((uint64_t)v.head_tick << shape->tick_shift);
-            if (look(zone, now.steady, step, &v)) return LLIM__WAIT;
+        if (v.head_tick > tick_up(shape, t)) {
+            t = (int64_t)((uint64_t)v.head_tick << shape->tick_shift);
+            if (look(zone, t, step, &v)) return LLIM__WAIT;
         }
         int64_t head_slot = slot_of(v.head_tick);
         if (v.head_tick <= v.cut || slot < slot_of(v.cut) || slot > head_slot) return LLIM_OK;

@@ -143,6 +143,13 @@ static inline llim__now llim__zone_now(llim_zone *zone)
     return now;
 }
 
+/* Reads the clock into *now unless that was done before. */
+static inline llim__now llim__zone_now_once(llim_zone *zone, llim__now *now)
+{
+    if (now->steady == 0) *now = llim__zone_now(zone);
+    return *now;
+}
+
 /* The cell of the i-th limit. */
 static inline llim__cell *llim__row_cell(llim_zone *zone, llim__row *row, uint32_t i)
 {

@@ -1,8 +1,9 @@
 /*
- * fuzz_timezone.c - a libFuzzer entry: the first eight bytes are an instant, the others a file of the time zone database.
+ * fuzz_timezone.c - a libFuzzer entry: the first eight bytes are an instant, the others a file of the time zone
+ * database.
  *
- * Whatever the bytes, a zone that parses has at every instant an offset in range, in an interval that holds the instant and
- * touches its neighbours. A violation aborts.
+ * Whatever the bytes, a zone that parses has at every instant an offset in range, in an interval that holds the
+ * instant and touches its neighbours. A violation aborts.
  */
 #include <stdlib.h>
 #include <string.h>

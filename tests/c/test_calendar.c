@@ -1,6 +1,6 @@
 /*
- * test_calendar.c - calendar periods against a naive model that walks through time step by step, against dates worked out
- * by hand, and against the property that periods tile.
+ * test_calendar.c - calendar periods against a naive model that walks through time step by step, against dates worked
+ * out by hand, and against the property that periods tile.
  *
  * The model knows only the offset at an instant and the C library's gmtime_r. The seed is random, or LLIM_SEED, and is
  * printed when something fails.

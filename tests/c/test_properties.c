@@ -76,7 +76,8 @@ static llim_limit random_limit(play *p)
         limit = kit_limit(meter, LLIM_BUCKET, amount, window, random_guard(p, window));
         break;
     case 5: {
-        static const int64_t length[] = {0, KIT_MINUTE, KIT_HOUR, 23 * KIT_HOUR, 167 * KIT_HOUR, 671 * KIT_HOUR};
+        /* A quarter of the shortest there may be, whatever the zone. */
+        static const int64_t length[] = {0, KIT_MINUTE, KIT_HOUR / 2, 22 * KIT_HOUR, 6 * KIT_DAY, 27 * KIT_DAY};
         int unit = (int)kit_between(&p->rng, LLIM_PER_MINUTE, LLIM_PER_MONTH);
         window = length[unit];
         limit = kit_calendar(meter, unit, one_in(p, 2) ? "America/Los_Angeles" : "", amount, random_guard(p, window));
@@ -316,7 +317,8 @@ static void pass_time(play *p)
 {
     int64_t step = kit_magnitude(&p->rng, one_in(p, 10) ? 30 * p->longest : p->longest + p->longest / 4);
     if (p->next > p->model.now && one_in(p, 2)) step = p->next - p->model.now - kit_between(&p->rng, 0, 1);
-    if (one_in(p, 3)) step = kit_magnitude(&p->rng, KIT_SECOND);
+    /* Some years are enough: the engine tells periods apart for four. */
+    if (one_in(p, 3) || p->model.now + step > KIT_START + 1000 * KIT_DAY) step = kit_magnitude(&p->rng, KIT_SECOND);
     kit_advance(p->world.zone, step);
     if (one_in(p, 30)) {
         int64_t wall = kit_magnitude(&p->rng, one_in(p, 4) ? 3 * KIT_DAY : 2 * KIT_HOUR);

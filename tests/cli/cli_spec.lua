@@ -301,7 +301,7 @@ describe("simulate", function()
   it("reads standard input, CRLF, and a last line without an end", function()
     local rows = file "time,tokens\r\n0,5\r\n1,6"
     local out = good(("cat %s | %s"):format(rows, simulate "-"))
-    assert.truthy(out:find("^%-: 2 requests in 1.0 s\n"), out)
+    assert.truthy(out:find("^standard input: 2 requests in 1.0 s\n"), out)
   end)
 
   it("sorts rows that are out of order, and says so", function()
@@ -365,6 +365,7 @@ describe("simulate", function()
     end
     refused(1, simulate "/no/such/trace.csv", "/no/such/trace.csv cannot be read: No such file")
     refused(1, simulate "/tmp", "/tmp", "Is a directory")
+    refused(1, "echo time,token | " .. simulate "-", "standard input:1: ")
     bad("", ":1: ", "empty")
     bad("time,tokens\n", "No row")
     bad("a,b\n1,2\n", ":1: ", "expected TIMESTAMP,ContextTokens,GeneratedTokens or time,tokens")

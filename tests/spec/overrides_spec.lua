@@ -3,7 +3,8 @@
 local support = dofile "tests/spec/support.lua"
 
 local QUOTAS = {
-  [[return quota "openai" { api = 1, modality = "text", aliases = { big = { "large" } }, families = { big = { "audio" } },
+  [[return quota "openai" { api = 1, modality = "text",
+    aliases = { big = { "large" } }, families = { big = { "audio" } },
     tier "free" { big = { requests = { 10/minute, 100/day }, tokens = 1000/minute } },
     tier "tier1" { big = { rpm = 99 }, other = { requests = 7/minute } } }]],
   [[return quota "gemini" { api = 1, modality = "text",
@@ -85,8 +86,9 @@ describe("an override", function()
     assert.is_false(support.model(set, "audio").blocked)
     assert.is_false(support.model(set, "flash").blocked)
     assert.same(BIG, lines(set, "big"))
-    local published = { quotas = support.set "published", overrides = "return { ['gpt-5'] = { blocked = false, rpm = 3 } }" }
-    local unblocked = support.model(assert(support.load(published)), "gpt-5")
+    local text = "return { ['gpt-5'] = { blocked = false, rpm = 3 } }"
+    local published = assert(support.load { quotas = support.set "published", overrides = text })
+    local unblocked = support.model(published, "gpt-5")
     assert.is_false(unblocked.blocked)
     assert.equal(3, unblocked.limits[1].amount)
   end)
@@ -128,7 +130,8 @@ describe("an override", function()
     assert.is_false(model.blocked)
     assert.same({ "requests sliding 20 60 used", "requests sliding 100 86400 used" }, lines(set, "in-house"))
     assert.same({}, over("return { empty = {} }", "empty"))
-    assert.same({ "requests sliding 5 60 used" }, over("return { ['llama3:8b'] = { requests = 5/minute } }", "llama3:8b"))
+    assert.same({ "requests sliding 5 60 used" },
+      over("return { ['llama3:8b'] = { requests = 5/minute } }", "llama3:8b"))
     assert.equal("model:acme/openai/big", support.model(set, "big").scope)
   end)
 
@@ -190,7 +193,7 @@ describe("a wrong override", function()
     { "return minute", nil, nil, "the script returns a unit; it must end with return {" },
     { "big = { rpm = 5 }", nil, nil, "the script returns nothing; it must end with return {" },
     { "return {", 1, nil, "the script cannot be read as Lua: " },
-    { "return {\nbig = { guard = 16 } }", 2, "guard", "0 to 15 seconds (a quarter of the window of the limit on requests)" },
+    { "return {\nbig = { guard = 16 } }", 2, "guard", "0 to 15 seconds (a quarter of the window of the limit on req" },
     { "return {\nbig = { rpm = 1 },\nlarge = { rpm = 2 } }", 3, "large", 'overrides the same row as "big" does' },
     { "return {\nbig = { rpm = 1 },\naudio = { tpm = 2 } }", 2, "big", 'overrides the same row as "audio" does' },
     { "return { big = { requests = {\n5/minute, 5/minute } } }", 1, "requests", "twice over the same minute" },
@@ -198,7 +201,7 @@ describe("a wrong override", function()
     { "return {\n['tem:acme'] = {} }", 2, "tem:acme", 'did you mean "team:acme"?' },
     { "return {\n['team:acme'] = { rpm = 1, blocked = true } }", 2, "blocked", 'of scope "team:acme" is unknown' },
     { "return {\n['team:acme'] = { rpm = -1 } }", 2, "rpm", 'field rpm of scope "team:acme" must be a whole' },
-    { "return {\n['team:" .. ("x"):rep(251) .. "'] = {} }", 2, nil, "has a name of 256 bytes; at most 255 are expected." },
+    { "return {\n['team:" .. ("x"):rep(251) .. "'] = {} }", 2, nil, "has a name of 256 bytes; at most 255 are" },
   }
 
   it("is told with file, line and field", function()

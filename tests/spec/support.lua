@@ -72,6 +72,17 @@ function support.limits(provider, body, guard)
   return set.models[1].limits
 end
 
+-- The error of a table of openai with one model "m" whose braces hold body; body begins on line 3.
+function support.fault_of(body, guard)
+  local list, err = support.limits("openai", body, guard)
+  if list then error("this was accepted: " .. body, 2) end
+  return err
+end
+
+function support.contains(message, part)
+  if not message:find(part, 1, true) then error(message .. "\nlacks: " .. part, 2) end
+end
+
 function support.model(set, name)
   for _, model in ipairs(set.models) do
     if model.name == name then return model end

@@ -238,7 +238,8 @@ describe("every shipped table", function()
       end
     end
     local overrides = [[return {
-      ["gpt-4o"] = { rpm = 1, tpd = 2, guard = 0 }, ["b"] = { rpm = 1 }, ["a"] = { tpm = 5, rpd = 6, requests = 1/hour },
+      ["gpt-4o"] = { rpm = 1, tpd = 2, guard = 0 },
+      ["b"] = { rpm = 1 }, ["a"] = { tpm = 5, rpd = 6, requests = 1/hour },
       ["team:x"] = { rpm = 1 }, ["team:*"] = { rpm = 2, tpm = 3 }, ["org:o"] = { sessions = 3 } }]]
     local spec = { quotas = support.set "published", tier = "tier1", overrides = overrides }
     local wanted = support.dump(assert(support.load(spec)))

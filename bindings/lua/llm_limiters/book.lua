@@ -11,6 +11,8 @@ local fault = require "llm_limiters.fault"
 
 local book = {}
 
+local format, match = string.format, string.match
+
 local SCOPE_MAX = 255 -- bytes, the engine's
 
 function book.new(account)
@@ -20,7 +22,7 @@ end
 -- The model that a spelling means, or nil. A dated snapshot draws on its alias, whether or not a table lists it.
 function book.resolve(known, aliases, name)
   if known[name] then return aliases[name] or name end
-  local undated = name:match "^(.+)%-%d%d%d%d%-%d%d%-%d%d$"
+  local undated = match(name, "^(.+)%-%d%d%d%d%-%d%d%-%d%d$")
   if undated and known[undated] then return aliases[undated] or undated end
   return nil
 end
@@ -29,11 +31,11 @@ end
 function book.add_name(self, name, provider, family, place)
   local home = self.homes[name]
   if home and home.provider ~= provider then
-    fault.about(place, string.format("names a model that provider %q has too; a name must mean one model.",
+    fault.about(place, format("names a model that provider %q has too; a name must mean one model.",
       home.provider))
   end
   if self.aliases[name] then
-    fault.about(place, string.format("names a model that is another spelling of %q already.", self.aliases[name]))
+    fault.about(place, format("names a model that is another spelling of %q already.", self.aliases[name]))
   end
   if not home then
     self.known[name] = true
@@ -44,7 +46,7 @@ end
 function book.add_alias(self, spelling, name, place)
   local other = self.aliases[spelling] or (self.homes[spelling] and spelling)
   if other and other ~= name then
-    fault.at(place, spelling, string.format("cannot be another spelling of %q, since it means %q already.", name,
+    fault.at(place, spelling, format("cannot be another spelling of %q, since it means %q already.", name,
       other))
   end
   if spelling ~= name then
@@ -58,7 +60,7 @@ function book.add_model(self, name, blocked, place)
   local home = self.homes[name]
   local scope = "model:" .. self.account .. "/" .. home.provider .. "/" .. home.family
   if #scope > SCOPE_MAX then
-    fault.about(place, string.format("makes a scope of %d bytes, longer than %d; use a shorter name or account.",
+    fault.about(place, format("makes a scope of %d bytes, longer than %d; use a shorter name or account.",
       #scope, SCOPE_MAX))
   end
   local row = self.rows[scope] or { scope = scope, limits = {} }

@@ -10,20 +10,23 @@ local source = require "llm_limiters.source"
 
 local fault = {}
 
+-- Here and in the other modules: a host may strip the methods of strings for its scripts, after the kernel was loaded.
+local format, gsub, sub = string.format, string.gsub, string.sub
+
 local is_fault = setmetatable({}, { __mode = "k" })
 
 -- The same text in every VM: a NaN prints as "-nan" in some.
 function fault.show(value)
   local kind = type(value)
   if kind == "string" then
-    local text = value:gsub("%c", "?")
-    if #text > 60 then text = text:sub(1, 57) .. "..." end
+    local text = gsub(value, "%c", "?")
+    if #text > 60 then text = sub(text, 1, 57) .. "..." end
     return '"' .. text .. '"'
   elseif kind == "number" then
     if value ~= value then return "nan" end
     if value == math.huge then return "inf" end
     if value == -math.huge then return "-inf" end
-    return string.format("%.14g", value)
+    return format("%.14g", value)
   elseif kind == "table" or kind == "function" or kind == "userdata" or kind == "thread" then
     return "a " .. kind
   end
@@ -34,7 +37,7 @@ end
 function fault.raise(code, text, file, line, field)
   local message = text
   if file and line then
-    message = string.format("%s:%d: %s", file, line, text)
+    message = format("%s:%d: %s", file, line, text)
   elseif file then
     message = file .. ": " .. text
   end

@@ -21,6 +21,8 @@ local tiers = require "llm_limiters.tiers"
 
 local kernel = {}
 
+local find = string.find
+
 local GUARD = 0.1 -- seconds: the jitter between a decision and the provider's count
 
 local function check_spec(spec)
@@ -28,7 +30,7 @@ local function check_spec(spec)
     fault.raise("ECONFIG", "modality must be one of audio, image, live, text, not " .. fault.show(spec.modality) .. ".",
       nil, nil, "modality")
   end
-  if type(spec.account) ~= "string" or not spec.account:find "^[^%c/]+$" then
+  if type(spec.account) ~= "string" or not find(spec.account, "^[^%c/]+$") then
     fault.raise("ECONFIG", "account must be a name without \"/\" and control characters, not "
       .. fault.show(spec.account) .. ".", nil, nil, "account")
   end

@@ -15,6 +15,8 @@ local words = require "llm_limiters.words"
 
 local limits = {}
 
+local format = string.format
+
 local AMOUNT_MAX = 1099511627775 -- 2^40 - 1, the engine's largest amount
 local TTL_MAX = 400 * 86400
 local COUNT_MAX = 16 -- limits of one row
@@ -41,7 +43,7 @@ local function read_amount(value, place, field)
   end
   if value == 0 or value == math.huge then return nil end
   if value ~= value or value < 0 or value > AMOUNT_MAX or value ~= math.floor(value) then
-    fault.at(place, field, string.format("must be a whole number from 1 to %.0f, or 0 or inf for no limit, not %s.",
+    fault.at(place, field, format("must be a whole number from 1 to %.0f, or 0 or inf for no limit, not %s.",
       AMOUNT_MAX, fault.show(value)))
   end
   return math.floor(value)
@@ -67,7 +69,7 @@ function limits.set_guard(limit, guard, place, field)
   end
   local most = guard_span(limit) / 4
   if guard > most then
-    fault.at(place, field, string.format("needs a guard of 0 to %.14g seconds (a quarter of the window of the limit on "
+    fault.at(place, field, format("needs a guard of 0 to %.14g seconds (a quarter of the window of the limit on "
       .. "%s), not %s.", most, limit.meter, fault.show(guard)))
   end
   limit.guard = guard
@@ -96,7 +98,7 @@ end
 
 function limits.check_count(list, place)
   if #list > COUNT_MAX then
-    fault.at(place, list[COUNT_MAX + 1].meter, string.format("is one limit too many; a model has at most %d.",
+    fault.at(place, list[COUNT_MAX + 1].meter, format("is one limit too many; a model has at most %d.",
       COUNT_MAX))
   end
 end
@@ -107,7 +109,7 @@ local function new_limit(common, meter, content, law, field)
   if content.kind == "gauge" then
     local ttl = content.ttl
     if not (ttl >= 1 and ttl <= TTL_MAX) then
-      fault.at(common.place, field, string.format("must give its leases 1 to %.0f seconds to live, not %s.", TTL_MAX,
+      fault.at(common.place, field, format("must give its leases 1 to %.0f seconds to live, not %s.", TTL_MAX,
         fault.show(ttl)))
     end
     limit.law, limit.window = "gauge", ttl

@@ -6,6 +6,8 @@
 
 local names = {}
 
+local byte, lower = string.byte, string.lower
+
 local LONGEST = 128 -- the distance takes time by the product of the lengths, and names come from outside
 
 -- The number of slips between a and b.
@@ -15,9 +17,9 @@ local function distance(a, b)
   for i = 1, #a do
     row[0] = i
     for j = 1, #b do
-      local cost = a:byte(i) == b:byte(j) and 0 or 1
+      local cost = byte(a, i) == byte(b, j) and 0 or 1
       local least = math.min(above[j] + 1, row[j - 1] + 1, above[j - 1] + cost)
-      if i > 1 and j > 1 and a:byte(i) == b:byte(j - 1) and a:byte(i - 1) == b:byte(j) then
+      if i > 1 and j > 1 and byte(a, i) == byte(b, j - 1) and byte(a, i - 1) == byte(b, j) then
         least = math.min(least, before[j - 2] + 1)
       end
       row[j] = least
@@ -40,12 +42,12 @@ end
 -- The nearest of the sorted list, or nil when none is near.
 function names.nearest(name, list)
   if type(name) ~= "string" or #name > LONGEST then return nil end
-  local wanted = name:lower()
+  local wanted = lower(name)
   local best
   local least = math.min(4, math.max(1, math.floor(#name / 4))) + 1
   for _, candidate in ipairs(list) do
     if math.abs(#candidate - #name) < least then
-      local slips = distance(wanted, candidate:lower())
+      local slips = distance(wanted, lower(candidate))
       if slips < least then best, least = candidate, slips end
     end
   end

@@ -20,6 +20,8 @@ local words = require "llm_limiters.words"
 
 local overrides = {}
 
+local find, format, match = string.find, string.format, string.match
+
 local CUSTOM = "custom"
 local KINDS = { "key", "org", "team", "tenant", "user" }
 local SCOPE_MAX = 255
@@ -71,7 +73,7 @@ end
 local function read_scope(key, entry, src, guard)
   local place = { source = src, path = { key }, what = "of scope " .. fault.show(key) }
   if #key > SCOPE_MAX then
-    fault.about(place, string.format("has a name of %d bytes; at most %d are expected.", #key, SCOPE_MAX))
+    fault.about(place, format("has a name of %d bytes; at most %d are expected.", #key, SCOPE_MAX))
   end
   local defaults = { law = "bucket", plain_law = "bucket", charged = "used", guard = guard }
   local read = limits.read(entry, defaults, place, "blocked")
@@ -84,7 +86,7 @@ end
 
 -- Whether the key names a scope. A kind that is nearly one of ours is taken for a slip, not for a model.
 local function names_scope(key, src)
-  local kind, name = key:match "^(%a+):(.*)$"
+  local kind, name = match(key, "^(%a+):(.*)$")
   if not kind then return false end
   if is_kind[kind] then
     if name == "" then
@@ -109,7 +111,7 @@ function overrides.apply(into, src, compile, guard)
       src.file)
   end
   for key in pairs(entries) do
-    if type(key) ~= "string" or key == "" or key:find "%c" then
+    if type(key) ~= "string" or key == "" or find(key, "%c") then
       fault.raise("ECONFIG", "the table of overrides has an entry without a model's name; it must be like " .. EXAMPLE
         .. ".", src.file)
     end

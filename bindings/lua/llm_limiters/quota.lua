@@ -17,6 +17,8 @@ local words = require "llm_limiters.words"
 
 local quota = {}
 
+local find, format, sub = string.find, string.format, string.sub
+
 local API = 1
 local FIELDS = { "aliases", "api", "families", "guard", "modality" }
 local MODALITIES = { "audio", "image", "live", "text" }
@@ -36,7 +38,7 @@ end
 -- Used for policies too: the version of the language that a script was written for.
 function quota.check_api(body, place)
   if body.api ~= API then
-    fault.at(place, "api", string.format("must be %d, the version of the language that this release reads, not %s.",
+    fault.at(place, "api", format("must be %d, the version of the language that this release reads, not %s.",
       API, fault.show(body.api)), body.api == nil)
   end
 end
@@ -45,7 +47,7 @@ end
 -- depend on the order of pairs.
 local function check_names(list, place)
   for key in pairs(list) do
-    if type(key) ~= "string" or key == "" or key:find "%c" then
+    if type(key) ~= "string" or key == "" or find(key, "%c") then
       fault.about(place, "has an entry without a model's name, where [\"gpt-4o\"] = { ... } is expected.")
     end
   end
@@ -73,7 +75,7 @@ local function read_lists(body, field, place)
       fault.at(inner, name, "must be a list of names, not " .. words.show(others) .. ".")
     end
     for _, other in ipairs(others) do
-      if type(other) ~= "string" or other == "" or other:find "%c" then
+      if type(other) ~= "string" or other == "" or find(other, "%c") then
         fault.at(inner, name, "must be a list of names, and " .. words.show(other) .. " is not a name.")
       end
     end
@@ -223,7 +225,7 @@ function quota.fill(self, into, chosen, guard)
   if prefix then
     for _, name in ipairs(names.sorted(into.known)) do
       local model = into.aliases[name] or name
-      if into.homes[model].provider == self.provider and name:sub(1, #prefix) ~= prefix then
+      if into.homes[model].provider == self.provider and sub(name, 1, #prefix) ~= prefix then
         book.add_alias(into, prefix .. name, model, self.place)
       end
     end

@@ -10,15 +10,17 @@ local words = require "llm_limiters.words"
 
 local script = {}
 
+local find, match, sub = string.find, string.match, string.sub
+
 -- Lua shortens long file names in positions, so the line is taken from behind whatever stands before it.
 local function split(message)
-  local line, text = message:match "^.-:(%d+): (.*)$"
+  local line, text = match(message, "^.-:(%d+): (.*)$")
   if line then return tonumber(line), text end
   return nil, message
 end
 
 local function sentence(text)
-  if text:find "[.?!]$" then return text end
+  if find(text, "[.?!]$") then return text end
   return text .. "."
 end
 
@@ -45,8 +47,8 @@ function script.run(src, compile, example)
   end
   local bad_line, literal = source.bad_number(src.text)
   if bad_line then
-    fault.raise("ECONFIG", "the number " .. literal:sub(1, 40) .. " is larger than Lua can hold; write math.huge or "
-      .. "inf for no limit.", src.file, bad_line, literal:sub(1, 40))
+    fault.raise("ECONFIG", "the number " .. sub(literal, 1, 40) .. " is larger than Lua can hold; write math.huge or "
+      .. "inf for no limit.", src.file, bad_line, sub(literal, 1, 40))
   end
   local ok, value = pcall(chunk)
   if not ok then raise_failure(src, value, record) end

@@ -7,7 +7,7 @@
 
 local source = {}
 
-local find, sub = string.find, string.sub
+local find, gsub, match, rep, sub = string.find, string.gsub, string.match, string.rep, string.sub
 
 local function long_bracket_end(text, level, from)
   local _, last = find(text, "]" .. level .. "]", from, true)
@@ -58,7 +58,7 @@ local function token_at(text, pos)
 end
 
 local function line_of(text, pos)
-  local _, breaks = sub(text, 1, pos - 1):gsub("\n", "")
+  local _, breaks = gsub(sub(text, 1, pos - 1), "\n", "")
   return breaks + 1
 end
 
@@ -84,13 +84,13 @@ end
 -- nil, or the line of the first literal that means something else than it says, with that literal.
 function source.bad_number(text)
   -- Most texts hold nothing of the kind; this look is much cheaper than the scan.
-  if not find(text, "[eEpP]%+?%d%d%d") and not find(text, ("%x"):rep(14)) then return nil end
+  if not find(text, "[eEpP]%+?%d%d%d") and not find(text, rep("%x", 14)) then return nil end
   local pos = 1
   while pos <= #text do
     local kind, last = token_at(text, pos)
     if kind == "number" then
       local literal = sub(text, pos, last)
-      local digits = literal:match "^0[xX]0*(%x*)$"
+      local digits = match(literal, "^0[xX]0*(%x*)$")
       if tonumber(literal) == math.huge or (digits and #digits > 13) then
         return line_of(text, pos), literal
       end

@@ -10,6 +10,8 @@ local names = require "llm_limiters.names"
 
 local tiers = {}
 
+local find, gmatch, match = string.find, string.gmatch, string.match
+
 local function must_exist(tier, existing)
   if existing[tier] then return end
   local message = "tier " .. fault.show(tier) .. " does not exist; the tiers are "
@@ -24,15 +26,15 @@ function tiers.choose(choice, existing, providers)
     fault.raise("ECONFIG", "tier must be a name or a list like openai=tier3,gemini=free, not "
       .. fault.show(choice) .. ".", nil, nil, "tier")
   end
-  if not choice:find("=", 1, true) then
+  if not find(choice, "=", 1, true) then
     must_exist(choice, existing)
     return function()
       return choice
     end
   end
   local by_provider = {}
-  for part in (choice .. ","):gmatch "([^,]*)," do
-    local provider, tier = part:match "^%s*([^%s=]+)%s*=%s*([^%s=]+)%s*$"
+  for part in gmatch(choice .. ",", "([^,]*),") do
+    local provider, tier = match(part, "^%s*([^%s=]+)%s*=%s*([^%s=]+)%s*$")
     if not provider then
       fault.raise("ECONFIG", "tier must be a name or a list like openai=tier3,gemini=free, and "
         .. fault.show(part) .. " is not provider=tier.", nil, nil, "tier")

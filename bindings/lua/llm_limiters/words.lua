@@ -13,6 +13,8 @@ local names = require "llm_limiters.names"
 
 local words = {}
 
+local find = string.find
+
 local contents = setmetatable({}, { __mode = "k" })
 
 -- A month without a time zone is a rolling window; the longest month is safe for all of them.
@@ -60,7 +62,7 @@ end
 -- What is wrong with the form of a time zone's name, or nil. Whether it exists is for the system's database to say.
 local function zone_fault(zone)
   local good = type(zone) == "string" and zone ~= "" and #zone <= 47
-    and not zone:find("..", 1, true) and not zone:find "^/" and not zone:find "[%c%s]"
+    and not find(zone, "..", 1, true) and not find(zone, "^/") and not find(zone, "[%c%s]")
   if good then return nil end
   return "tz must be the name of a time zone such as \"America/Los_Angeles\", of at most 47 bytes without \"..\", "
     .. "blanks or a leading \"/\", not " .. fault.show(zone) .. "."
@@ -118,7 +120,7 @@ function words.environment(record)
 
   local function named(kind, example)
     return function(name)
-      if type(name) ~= "string" or not name:find "^[%w_][%w_.-]*$" then
+      if type(name) ~= "string" or not find(name, "^[%w_][%w_.-]*$") then
         complain(kind, kind .. " takes a name of letters, digits, dots, dashes and underlines, like " .. example
           .. ", not " .. fault.show(name) .. ".")
       end

@@ -1,0 +1,430 @@
+/*
+ * test_rows.c - scopes and their limits: made, found, changed without losing a count, recycled only when idle, and every
+ * argument that the header excludes.
+ */
+#include "kit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int set_row(llim_zone *zone, const char *scope, const llim_limit *limits, uint32_t n, bool pinned, llim_row *row)
+{
+    llim_row_spec spec = {.size = sizeof spec,
+                          .scope_len = (uint32_t)strlen(scope),
+                          .scope = scope,
+                          .limits = limits,
+                          .n_limits = n,
+                          .generation = 7,
+                          .pinned = pinned};
+    return llim_row_set(zone, &spec, row, NULL);
+}
+
+static void test_found_by_name(void **state)
+{
+    (void)state;
+    kit_world world;
+    kit_open(&world, 300, 4, 4);
+    llim_limit spec = kit_limit(LLIM_TOKENS, LLIM_BUCKET, 10, KIT_MINUTE, 0);
+    llim_row row[200], found;
+    char scope[LLIM_SCOPE_MAX + 1];
+    for (int i = 0; i < 200; i++) {
+        snprintf(scope, sizeof scope, "user:acme/%d", i);
+        row[i] = kit_row(world.zone, scope, &spec, 1);
+    }
+    for (int i = 0; i < 200; i++) {
+        int length = snprintf(scope, sizeof scope, "user:acme/%d", i);
+        assert_int_equal(llim_row_find(world.zone, scope, (size_t)length, &found), LLIM_OK);
+        assert_memory_equal(&found, &row[i], sizeof found);
+        llim_row again = kit_row(world.zone, scope, &spec, 1);
+        assert_memory_equal(&again, &row[i], sizeof again);
+    }
+    assert_int_equal(llim_row_find(world.zone, "user:acme/200", 13, &found), LLIM_ENOTFOUND);
+    memset(scope, 'x', LLIM_SCOPE_MAX);
+    scope[LLIM_SCOPE_MAX] = '\0';
+    llim_row longest = kit_row(world.zone, scope, &spec, 1);
+    assert_int_equal(llim_row_find(world.zone, scope, LLIM_SCOPE_MAX, &found), LLIM_OK);
+    assert_memory_equal(&found, &longest, sizeof found);
+    /* A refusal shows as much of the name as there is room for. */
+    llim_charge charge = kit_charge(LLIM_TOKENS, 11);
+    llim_refusal refusal;
+    assert_int_equal(llim_check(world.zone, &longest, 1, &charge, &refusal), LLIM_NEVER);
+    assert_int_equal(strlen(refusal.scope), LLIM_SCOPE_SHOWN - 1);
+    assert_int_equal(refusal.scope[LLIM_SCOPE_SHOWN - 2], '~');
+    kit_close(&world);
+}
+
+static void test_many_limits(void **state)
+{
+    (void)state;
+    kit_world world;
+    kit_open(&world, 8, 20, 4);
+    llim_limit limits[LLIM_MAX_LIMITS];
+    for (int i = 0; i < LLIM_MAX_LIMITS; i++)
+        limits[i] = kit_limit(LLIM_TOKENS, i % 2 ? LLIM_SLIDING : LLIM_BUCKET, 100 + i, KIT_MINUTE * (i + 1), 0);
+    llim_row row = kit_row(world.zone, "team:acme", limits, LLIM_MAX_LIMITS);
+    kit_permit(world.zone, row, LLIM_TOKENS, 60);
+    llim_usage usage[LLIM_MAX_LIMITS];
+    uint32_t n;
+    assert_int_equal(llim_row_usage(world.zone, row, usage, LLIM_MAX_LIMITS, &n), LLIM_OK);
+    assert_int_equal(n, LLIM_MAX_LIMITS);
+    for (int i = 0; i < LLIM_MAX_LIMITS; i++) {
+        assert_int_equal(usage[i].used, 60);
+        assert_int_equal(usage[i].limit.amount, 100 + i);
+        assert_int_equal(usage[i].limit.window_ns, limits[i].window_ns);
+        assert_int_equal(usage[i].limit.law, limits[i].law);
+    }
+    usage[2].used = -5;
+    assert_int_equal(llim_row_usage(world.zone, row, usage, 2, &n), LLIM_OK);
+    assert_int_equal(n, LLIM_MAX_LIMITS);
+    assert_int_equal(usage[2].used, -5);
+    assert_int_equal(kit_admit(world.zone, row, LLIM_TOKENS, 41), LLIM_LATER);
+    kit_permit(world.zone, row, LLIM_TOKENS, 40);
+    assert_int_equal(kit_try_row(world.zone, "team:acme", limits, LLIM_MAX_LIMITS + 1, &row), LLIM_ERANGE);
+    kit_close(&world);
+}
+
+static const int laws[] = {LLIM_SLIDING, LLIM_CALENDAR, LLIM_BUCKET, LLIM_GAUGE};
+
+static llim_limit of_law(int law, int64_t amount)
+{
+    return law == LLIM_CALENDAR ? kit_calendar(LLIM_TOKENS, LLIM_PER_DAY, "", amount, 0)
+                                : kit_limit(LLIM_TOKENS, law, amount, KIT_MINUTE, 0);
+}
+
+/* The same limits again, others beside them, another charged: nothing is forgotten. */
+static void test_unchanged_limits_keep_their_counts(void **state)
+{
+    (void)state;
+    for (size_t l = 0; l < KIT_COUNT(laws); l++) {
+        kit_world world;
+        kit_open(&world, 8, 8, 8);
+        llim_limit limits[] = {of_law(laws[l], 100), kit_limit(LLIM_IMAGES, LLIM_BUCKET, 5, KIT_MINUTE, 0)};
+        llim_row row = kit_row(world.zone, "team:acme", limits, 1);
+        kit_permit(world.zone, row, LLIM_TOKENS, 60);
+        for (int i = 0; i < 3; i++) {
+            llim_row again = kit_row(world.zone, "team:acme", limits, 1);
+            assert_memory_equal(&row, &again, sizeof row);
+            assert_int_equal(kit_used(world.zone, row, 0), 60);
+        }
+        kit_row(world.zone, "team:acme", limits, 2);
+        assert_int_equal(kit_used(world.zone, row, 0), 60);
+        assert_int_equal(kit_used(world.zone, row, 1), 0);
+        llim_limit turned[] = {limits[1], limits[0]};
+        turned[1].charged = LLIM_CHARGED_RESERVED;
+        kit_row(world.zone, "team:acme", turned, 2);
+        assert_int_equal(kit_used(world.zone, row, 1), 60);
+        assert_int_equal(kit_admit(world.zone, row, LLIM_TOKENS, 41), LLIM_LATER);
+        kit_permit(world.zone, row, LLIM_TOKENS, 40);
+        kit_close(&world);
+    }
+}
+
+static void test_raising_never_denies_and_lowering_never_refunds(void **state)
+{
+    (void)state;
+    for (size_t l = 0; l < KIT_COUNT(laws); l++) {
+        kit_world world;
+        kit_open(&world, 8, 8, 8);
+        llim_limit limit = of_law(laws[l], 100);
+        llim_row row = kit_row(world.zone, "team:acme", &limit, 1);
+        kit_permit(world.zone, row, LLIM_TOKENS, 60);
+        limit.amount = 1000;
+        kit_row(world.zone, "team:acme", &limit, 1);
+        assert_int_equal(kit_used(world.zone, row, 0), 60);
+        kit_permit(world.zone, row, LLIM_TOKENS, 900);
+        assert_int_equal(kit_admit(world.zone, row, LLIM_TOKENS, 41), LLIM_LATER);
+        limit.amount = 50;
+        kit_row(world.zone, "team:acme", &limit, 1);
+        assert_in_range(kit_used(world.zone, row, 0), 960, 961);
+        assert_int_equal(kit_admit(world.zone, row, LLIM_TOKENS, 1), LLIM_LATER);
+        limit.amount = 1000;
+        kit_row(world.zone, "team:acme", &limit, 1);
+        assert_in_range(kit_used(world.zone, row, 0), 960, 961);
+        assert_int_equal(kit_admit(world.zone, row, LLIM_TOKENS, 41), LLIM_LATER);
+        kit_permit(world.zone, row, LLIM_TOKENS, 39);
+        kit_close(&world);
+    }
+}
+
+static void test_changed_law_starts_charged(void **state)
+{
+    (void)state;
+    for (size_t from = 0; from < 3; from++) {
+        for (size_t to = 0; to < 3; to++) {
+            kit_world world;
+            kit_open(&world, 8, 8, 8);
+            llim_limit limit = of_law(laws[from], 100);
+            llim_row row = kit_row(world.zone, "team:acme", &limit, 1);
+            llim_permit permit = kit_permit(world.zone, row, LLIM_TOKENS, 60);
+            limit = of_law(laws[to], 100);
+            limit.guard_ns = KIT_MS;
+            kit_row(world.zone, "team:acme", &limit, 1);
+            assert_in_range(kit_used(world.zone, row, 0), 60, 61);
+            assert_int_equal(kit_admit(world.zone, row, LLIM_TOKENS, 41), LLIM_LATER);
+            /* The permit settles against the row that it charged, and must not free what others hold. */
+            llim_charge facts = kit_fact(LLIM_TOKENS, 80);
+            assert_int_equal(llim_settle(world.zone, &permit, &facts), LLIM_OK);
+            assert_in_range(kit_used(world.zone, row, 0), 80, 81);
+            kit_close(&world);
+        }
+    }
+}
+
+/* Two old limits of a meter, one new: it starts with the larger of what they hold, at least. */
+static void test_replacing_several(void **state)
+{
+    (void)state;
+    kit_world world;
+    kit_open(&world, 8, 8, 8);
+    llim_limit old[] = {of_law(LLIM_SLIDING, 100), of_law(LLIM_BUCKET, 500)};
+    llim_row row = kit_row(world.zone, "team:acme", old, 2);
+    kit_permit(world.zone, row, LLIM_TOKENS, 70);
+    llim_limit limit = of_law(LLIM_CALENDAR, 100);
+    kit_row(world.zone, "team:acme", &limit, 1);
+    assert_true(kit_used(world.zone, row, 0) >= 70);
+    assert_int_equal(kit_admit(world.zone, row, LLIM_TOKENS, 31), LLIM_LATER);
+    kit_row(world.zone, "team:acme", NULL, 0);
+    assert_int_equal(kit_admit(world.zone, row, LLIM_TOKENS, LLIM_AMOUNT_MAX), LLIM_OK);
+    kit_close(&world);
+}
+
+static void test_full_zone_recycles_what_is_idle(void **state)
+{
+    (void)state;
+    kit_world world;
+    kit_open(&world, 4, 1, 1);
+    llim_limit limit = kit_limit(LLIM_TOKENS, LLIM_BUCKET, 60, KIT_MINUTE, 0);
+    llim_row pinned, busy, idle, cooled, other, found;
+    assert_int_equal(set_row(world.zone, "team:pinned", &limit, 1, true, &pinned), LLIM_OK);
+    assert_int_equal(set_row(world.zone, "team:busy", &limit, 1, false, &busy), LLIM_OK);
+    assert_int_equal(set_row(world.zone, "team:cooled", &limit, 1, false, &cooled), LLIM_OK);
+    assert_int_equal(set_row(world.zone, "team:idle", &limit, 1, false, &idle), LLIM_OK);
+    llim_permit permit = kit_permit(world.zone, busy, LLIM_TOKENS, 30),
+                late = kit_permit(world.zone, idle, LLIM_TOKENS, 1);
+    assert_int_equal(llim_cool(world.zone, cooled, KIT_MINUTE), LLIM_OK);
+    assert_int_equal(set_row(world.zone, "team:new", &limit, 1, false, &other), LLIM_EFULL);
+    kit_advance(world.zone, 2 * KIT_SECOND);
+    assert_int_equal(set_row(world.zone, "team:new", &limit, 1, false, &other), LLIM_OK);
+    assert_int_equal(llim_row_find(world.zone, "team:idle", 9, &found), LLIM_ENOTFOUND);
+    assert_int_equal(llim_row_find(world.zone, "team:new", 8, &found), LLIM_OK);
+    assert_int_equal(kit_used(world.zone, busy, 0), 28);
+    kit_permit(world.zone, other, LLIM_TOKENS, 20);
+    /* The old handle is of no use, and its permit corrects nobody else's counts. */
+    llim_charge charge = kit_charge(LLIM_TOKENS, 1);
+    llim_usage usage;
+    llim_refusal refusal;
+    int64_t left;
+    uint32_t n;
+    assert_int_equal(llim_row_usage(world.zone, idle, &usage, 1, &n), LLIM_ENOTFOUND);
+    assert_int_equal(llim_admit(world.zone, &idle, 1, &charge, &permit, &refusal), LLIM_ENOTFOUND);
+    assert_int_equal(llim_check(world.zone, &idle, 1, &charge, NULL), LLIM_ENOTFOUND);
+    assert_int_equal(llim_record(world.zone, &idle, 1, &charge), LLIM_ENOTFOUND);
+    assert_int_equal(llim_cool(world.zone, idle, KIT_SECOND), LLIM_ENOTFOUND);
+    assert_int_equal(llim_cooling(world.zone, idle, &left), LLIM_ENOTFOUND);
+    assert_int_equal(llim_cancel(world.zone, &late), LLIM_OK);
+    assert_int_equal(kit_used(world.zone, other, 0), 20);
+    /* An hour later all but the pinned one may go. */
+    kit_advance(world.zone, KIT_HOUR);
+    for (int i = 0; i < 50; i++) {
+        char scope[32];
+        snprintf(scope, sizeof scope, "team:%d", i);
+        assert_int_equal(set_row(world.zone, scope, &limit, 1, false, &other), LLIM_OK);
+    }
+    assert_int_equal(llim_row_find(world.zone, "team:pinned", 11, &found), LLIM_OK);
+    assert_memory_equal(&found, &pinned, sizeof found);
+    llim_zone_stats stats;
+    llim_zone_get_stats(world.zone, &stats);
+    assert_int_equal(stats.rows, 4);
+    assert_int_equal(stats.rows_used, 4);
+    kit_close(&world);
+}
+
+/* Sliding limits are few: without one left nothing changes, and those of idle rows come back clean. */
+static void test_sliding_limits_run_out(void **state)
+{
+    (void)state;
+    kit_world world;
+    kit_open(&world, 16, 2, 1);
+    llim_limit limit = kit_limit(LLIM_TOKENS, LLIM_SLIDING, 10, KIT_MINUTE, 0);
+    llim_limit day = kit_limit(LLIM_TOKENS, LLIM_SLIDING, 10, KIT_HOUR, 0);
+    llim_row a = kit_row(world.zone, "team:a", &limit, 1), b = kit_row(world.zone, "team:b", &limit, 1), c;
+    kit_permit(world.zone, a, LLIM_TOKENS, 10);
+    kit_permit(world.zone, b, LLIM_TOKENS, 10);
+    assert_int_equal(set_row(world.zone, "team:c", &limit, 1, false, &c), LLIM_EFULL);
+    assert_int_equal(llim_row_find(world.zone, "team:c", 6, &c), LLIM_ENOTFOUND);
+    llim_limit both[] = {limit, day};
+    assert_int_equal(set_row(world.zone, "team:a", both, 2, false, &c), LLIM_EFULL);
+    assert_int_equal(kit_used(world.zone, a, 0), 10);
+    for (int i = 0; i < 40; i++) {
+        kit_advance(world.zone, KIT_MINUTE + KIT_SECOND + i * KIT_SECOND * 7);
+        char scope[32];
+        snprintf(scope, sizeof scope, "team:%d", i);
+        llim_row row = kit_row(world.zone, scope, i % 3 ? &limit : &day, 1);
+        assert_int_equal(kit_used(world.zone, row, 0), 0);
+        kit_permit(world.zone, row, LLIM_TOKENS, 10);
+        assert_int_equal(kit_admit(world.zone, row, LLIM_TOKENS, 1), LLIM_LATER);
+        if (i % 3 == 0) kit_advance(world.zone, KIT_HOUR);
+    }
+    kit_close(&world);
+}
+
+static void test_two_equal_limits(void **state)
+{
+    (void)state;
+    for (size_t l = 0; l < KIT_COUNT(laws); l++) {
+        kit_world world;
+        kit_open(&world, 4, 4, 4);
+        llim_limit limits[] = {of_law(laws[l], 100), of_law(laws[l], 200)};
+        llim_row row;
+        assert_int_equal(kit_try_row(world.zone, "team:acme", limits, 2, &row), LLIM_EINVAL);
+        assert_int_equal(llim_row_find(world.zone, "team:acme", 9, &row), LLIM_ENOTFOUND);
+        kit_close(&world);
+    }
+}
+
+static void test_bad_limits_change_nothing(void **state)
+{
+    (void)state;
+    kit_world world;
+    kit_open(&world, 4, 4, 4);
+    llim_limit good = of_law(LLIM_BUCKET, 100);
+    llim_row row = kit_row(world.zone, "team:acme", &good, 1);
+    kit_permit(world.zone, row, LLIM_TOKENS, 60);
+    struct {
+        llim_limit limit;
+        int code;
+    } bad[] = {
+        {kit_limit(LLIM_METERS, LLIM_BUCKET, 1, KIT_MINUTE, 0), LLIM_EINVAL},
+        {kit_limit(-1, LLIM_BUCKET, 1, KIT_MINUTE, 0), LLIM_EINVAL},
+        {kit_limit(LLIM_TOKENS, LLIM_GAUGE + 1, 1, KIT_MINUTE, 0), LLIM_EINVAL},
+        {kit_limit(LLIM_TOKENS, LLIM_BUCKET, 0, KIT_MINUTE, 0), LLIM_ERANGE},
+        {kit_limit(LLIM_TOKENS, LLIM_BUCKET, -1, KIT_MINUTE, 0), LLIM_ERANGE},
+        {kit_limit(LLIM_TOKENS, LLIM_BUCKET, (int64_t)LLIM_AMOUNT_MAX + 1, KIT_MINUTE, 0), LLIM_ERANGE},
+        {kit_limit(LLIM_TOKENS, LLIM_BUCKET, 1, KIT_SECOND - 1, 0), LLIM_ERANGE},
+        {kit_limit(LLIM_TOKENS, LLIM_SLIDING, 1, 400 * KIT_DAY + 1, 0), LLIM_ERANGE},
+        {kit_limit(LLIM_TOKENS, LLIM_SLIDING, 1, KIT_MINUTE, -1), LLIM_ERANGE},
+        {kit_limit(LLIM_TOKENS, LLIM_SLIDING, 1, KIT_MINUTE, KIT_MINUTE / 4 + 1), LLIM_ERANGE},
+        {kit_limit(LLIM_SESSIONS, LLIM_GAUGE, 1, KIT_MINUTE, 1), LLIM_ERANGE},
+        {kit_calendar(LLIM_TOKENS, LLIM_NO_UNIT, "", 1, 0), LLIM_EINVAL},
+        {kit_calendar(LLIM_TOKENS, LLIM_PER_MONTH + 1, "", 1, 0), LLIM_EINVAL},
+        {kit_calendar(LLIM_TOKENS, LLIM_PER_MINUTE, "", 1, 16 * KIT_SECOND), LLIM_ERANGE},
+        {kit_calendar(LLIM_TOKENS, LLIM_PER_DAY, "Mars/Olympus_Mons", 1, 0), LLIM_ETIMEZONE},
+        {kit_calendar(LLIM_TOKENS, LLIM_PER_DAY, "../etc/passwd", 1, 0), LLIM_ETIMEZONE},
+        {kit_calendar(LLIM_TOKENS, LLIM_PER_DAY, "/etc/localtime", 1, 0), LLIM_ETIMEZONE},
+    };
+    for (size_t i = 0; i < KIT_COUNT(bad); i++) {
+        llim_limit limits[] = {of_law(LLIM_BUCKET, 1000), bad[i].limit};
+        llim_error err;
+        llim_row_spec spec = {
+            .size = sizeof spec, .scope_len = 9, .scope = "team:acme", .limits = limits, .n_limits = 2};
+        llim_row other;
+        int code = llim_row_set(world.zone, &spec, &other, &err);
+        if (code != bad[i].code) fail_msg("limit %zu: %s", i, llim_code_name(code));
+        assert_int_equal(err.code, code);
+        assert_true(err.message[0] != '\0');
+        assert_int_equal(llim_row_set(world.zone, &spec, &other, NULL), code);
+        assert_int_equal(kit_used(world.zone, row, 0), 60);
+        assert_int_equal(kit_admit(world.zone, row, LLIM_TOKENS, 101), LLIM_NEVER);
+    }
+    kit_close(&world);
+}
+
+static void test_bad_arguments(void **state)
+{
+    (void)state;
+    kit_world world;
+    kit_open(&world, 16, 4, 4);
+    llim_limit limit = of_law(LLIM_BUCKET, 100);
+    char scope[LLIM_SCOPE_MAX + 2];
+    memset(scope, 'x', sizeof scope - 1);
+    scope[sizeof scope - 1] = '\0';
+    llim_row row, rows[LLIM_MAX_ROWS + 1];
+    assert_int_equal(kit_try_row(world.zone, scope, &limit, 1, &row), LLIM_EINVAL);
+    assert_int_equal(kit_try_row(world.zone, "", &limit, 1, &row), LLIM_EINVAL);
+    llim_row_spec spec = {.size = sizeof spec - 1, .scope_len = 1, .scope = "x", .limits = &limit, .n_limits = 1};
+    assert_int_equal(llim_row_set(world.zone, &spec, &row, NULL), LLIM_EVERSION);
+    for (int i = 0; i <= LLIM_MAX_ROWS; i++) {
+        scope[2] = '\0';
+        scope[1] = (char)('a' + i);
+        rows[i] = kit_row(world.zone, scope, &limit, 1);
+    }
+    llim_charge charge = kit_charge(LLIM_TOKENS, 1);
+    llim_permit permit;
+    assert_int_equal(llim_admit(world.zone, rows, 0, &charge, &permit, NULL), LLIM_EINVAL);
+    assert_int_equal(llim_admit(world.zone, rows, LLIM_MAX_ROWS + 1, &charge, &permit, NULL), LLIM_EINVAL);
+    assert_int_equal(llim_check(world.zone, rows, 0, &charge, NULL), LLIM_EINVAL);
+    assert_int_equal(llim_record(world.zone, rows, LLIM_MAX_ROWS + 1, &charge), LLIM_EINVAL);
+    for (int i = 0; i <= LLIM_MAX_ROWS; i++) assert_int_equal(kit_used(world.zone, rows[i], 0), 0);
+    static const llim_row nowhere[] = {{0, 0}, {UINT32_MAX, 0}, {UINT32_MAX, UINT32_MAX}, {0, 1}, {16, 99}, {17, 0}};
+    for (size_t i = 0; i < KIT_COUNT(nowhere); i++)
+        assert_int_equal(llim_admit(world.zone, &nowhere[i], 1, &charge, &permit, NULL), LLIM_ENOTFOUND);
+    kit_close(&world);
+}
+
+static void *no_memory(void *ctx, void *ptr, size_t old_size, size_t size)
+{
+    int *left = ctx;
+    (void)old_size;
+    if (size == 0) {
+        free(ptr);
+        return NULL;
+    }
+    return (*left)-- > 0 ? realloc(ptr, size) : NULL;
+}
+
+static void test_opening(void **state)
+{
+    (void)state;
+    llim_zone *zone = NULL;
+    static const llim_zone_options wrong[] = {
+        {.size = sizeof(llim_zone_options), .rows = (1u << 24) + 1},
+        {.size = sizeof(llim_zone_options), .sliding = (1u << 20) + 1},
+        {.size = sizeof(llim_zone_options), .leases = (1u << 20) + 1},
+        {.size = sizeof(llim_zone_options), .clock = LLIM_CLOCK_VIRTUAL, .start_ns = -1},
+    };
+    for (size_t i = 0; i < KIT_COUNT(wrong); i++) {
+        zone = (llim_zone *)&zone;
+        assert_int_equal(llim_zone_open(&wrong[i], &zone, NULL), LLIM_ERANGE);
+        assert_null(zone);
+    }
+    llim_zone_options options = {.size = sizeof options + 8};
+    assert_int_equal(llim_zone_open(&options, &zone, NULL), LLIM_EVERSION);
+    int code = LLIM_ENOMEM;
+    for (int blocks = 0; code == LLIM_ENOMEM && blocks < 100; blocks++) {
+        int left = blocks;
+        options = (llim_zone_options){.size = sizeof options, .alloc = no_memory, .alloc_ctx = &left};
+        code = llim_zone_open(&options, &zone, NULL);
+        assert_true(code == LLIM_OK || (code == LLIM_ENOMEM && !zone));
+        if (code == LLIM_OK) llim_zone_close(zone);
+    }
+    assert_int_equal(code, LLIM_OK);
+    assert_int_equal(llim_zone_open(NULL, &zone, NULL), LLIM_OK);
+    llim_zone_stats stats;
+    llim_zone_get_stats(zone, &stats);
+    assert_int_equal(stats.rows, 1024);
+    assert_int_equal(stats.sliding, 256);
+    assert_int_equal(stats.leases, 1024);
+    assert_int_equal(stats.rows_used, 0);
+    llim_zone_close(zone);
+    llim_zone_close(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_found_by_name),
+        cmocka_unit_test(test_many_limits),
+        cmocka_unit_test(test_unchanged_limits_keep_their_counts),
+        cmocka_unit_test(test_raising_never_denies_and_lowering_never_refunds),
+        cmocka_unit_test(test_changed_law_starts_charged),
+        cmocka_unit_test(test_replacing_several),
+        cmocka_unit_test(test_full_zone_recycles_what_is_idle),
+        cmocka_unit_test(test_sliding_limits_run_out),
+        cmocka_unit_test(test_two_equal_limits),
+        cmocka_unit_test(test_bad_limits_change_nothing),
+        cmocka_unit_test(test_bad_arguments),
+        cmocka_unit_test(test_opening),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
