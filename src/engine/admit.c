@@ -6,8 +6,6 @@
  * request is refused as if it had come a moment later. Last, the rows' states are read again: if a writer has changed a
  * row's limits or recycled it since they were planned, all is undone and the decision starts over.
  */
-#include <string.h>
-
 #include "engine/law.h"
 #include "engine/refusal.h"
 
@@ -19,32 +17,38 @@ typedef struct decision {
     const llim_charge *charge;
     llim__now now;
     uint32_t n_rows, n_steps, n_leases;
+    llim__row *sealed; /* the row that made a step say LLIM__WAIT */
     llim__row *row[LLIM_MAX_ROWS];
     uint64_t state[LLIM_MAX_ROWS];
     llim__step step[MOST_STEPS];
 } decision;
 
-/* Plans all steps. LLIM_OK, LLIM_ENOTFOUND, LLIM_LATER or LLIM_NEVER (at the first limit or cooldown that says so), or
-   LLIM__WAIT with *sealed set. */
-static int plan(decision *d, llim__row **sealed)
+/* Plans all steps: LLIM_OK, LLIM_ENOTFOUND, LLIM__WAIT, LLIM_LATER or LLIM_NEVER at the first limit or cooldown that says
+   so. */
+static int plan(decision *d)
 {
-    d->n_steps = d->n_leases = 0;
+    llim__step *step = d->step;
+    d->n_leases = 0;
     for (uint32_t r = 0; r < d->n_rows; r++) {
-        llim__row *row = d->row[r] = llim__row_of(d->zone, d->rows[r], &d->state[r]);
+        uint64_t state;
+        llim__row *row = llim__row_of(d->zone, d->rows[r], &state);
         if (!row) return LLIM_ENOTFOUND;
+        d->row[r] = row;
+        d->state[r] = state;
         if (at_load_acq(&row->cool_until) > d->now.steady) return LLIM_LATER;
-        uint32_t n = LLIM__STATE_LIMITS(d->state[r]);
-        for (uint32_t i = 0; i < n; i++) {
-            llim__step *step = &d->step[d->n_steps++];
+        for (uint32_t i = 0, n = LLIM__STATE_LIMITS(state); i < n; i++, step++) {
             llim__step_aim(d->zone, row, i, step);
             step->amount = d->charge->amount[step->shape->meter];
             int code = llim__law_plan(d->zone, d->now, step);
-            if (code == LLIM__WAIT) *sealed = row;
-            if (code) return code;
+            if (code) {
+                d->sealed = row;
+                return code;
+            }
             if (step->shape->law == LLIM_GAUGE && step->amount > 0) d->n_leases++;
         }
     }
-    return LLIM_OK;
+    d->n_steps = (uint32_t)(step - d->step);
+    return d->n_leases > LLIM_MAX_LEASES ? LLIM_EINVAL : LLIM_OK;
 }
 
 /* Whether no writer has touched the rows since they were planned. */
@@ -61,23 +65,26 @@ static void undo(decision *d, uint32_t n)
         if (d->step[n].amount > 0) llim__law_undo(d->zone, d->now, &d->step[n]);
 }
 
-static int commit(decision *d, llim__row **sealed)
+/* A step whose word has changed since it was planned, until it is true or does not fit any more. */
+static int insist(decision *d, llim__step *step)
+{
+    for (;;) {
+        int code = llim__law_plan(d->zone, d->now, step);
+        if (code == LLIM_OK && !unchanged(d)) code = LLIM__WAIT;
+        if (code == LLIM_OK) code = llim__law_commit(d->zone, d->now, step);
+        if (code != LLIM__RETRY) return code;
+    }
+}
+
+static int commit(decision *d)
 {
     for (uint32_t i = 0; i < d->n_steps; i++) {
         llim__step *step = &d->step[i];
         if (step->amount == 0) continue;
-        int code;
-        while ((code = llim__law_commit(d->zone, d->now, step)) == LLIM_LATER) {
-            code = llim__law_plan(d->zone, d->now, step);
-            if (code == LLIM__WAIT) *sealed = step->row;
-            if (code) break;
-            if (!unchanged(d)) {
-                code = LLIM__WAIT;
-                *sealed = step->row;
-                break;
-            }
-        }
+        int code = llim__law_commit(d->zone, d->now, step);
+        if (code == LLIM__RETRY) code = insist(d, step);
         if (code) {
+            d->sealed = step->row;
             undo(d, i);
             return code;
         }
@@ -85,7 +92,7 @@ static int commit(decision *d, llim__row **sealed)
     return LLIM_OK;
 }
 
-static void fill(const decision *d, llim_permit *permit)
+static inline void fill(const decision *d, llim_permit *permit)
 {
     permit->n_rows = d->n_rows;
     permit->n_leases = 0;
@@ -100,42 +107,52 @@ static void fill(const decision *d, llim_permit *permit)
             permit->lease[permit->n_leases++] = d->step[i].lease;
 }
 
+static bool in_range(const llim_charge *charge)
+{
+    uint64_t any = 0;
+    _Static_assert(LLIM_METERS == 9, "a new meter is checked too");
+    const int64_t *a = charge->amount;
+    any = (uint64_t)(a[0] | a[1] | a[2] | a[3] | a[4] | a[5] | a[6] | a[7] | a[8]);
+    return any <= LLIM_AMOUNT_MAX;
+}
+
+static bool distinct(const llim_row *rows, uint32_t n)
+{
+    for (uint32_t i = 1; i < n; i++)
+        for (uint32_t k = 0; k < i; k++)
+            if (rows[i].index == rows[k].index) return false;
+    return true;
+}
+
+/* permit NULL: only ask. */
 static int decide(llim_zone *zone, const llim_row *rows, uint32_t n_rows, const llim_charge *charge, llim_permit *permit,
                   llim_refusal *refusal)
 {
-    if (n_rows == 0 || n_rows > LLIM_MAX_ROWS) return LLIM_EINVAL;
-    uint64_t high = 0;
-    for (int m = 0; m < LLIM_METERS; m++) high |= (uint64_t)charge->amount[m];
-    if (high > LLIM_AMOUNT_MAX) return LLIM_ERANGE;
-    for (uint32_t i = 1; i < n_rows; i++)
-        for (uint32_t k = 0; k < i; k++)
-            if (rows[i].index == rows[k].index) return LLIM_EINVAL;
-
+    if (n_rows == 0 || n_rows > LLIM_MAX_ROWS || !distinct(rows, n_rows)) return LLIM_EINVAL;
+    if (!in_range(charge)) return LLIM_ERANGE;
     decision d;
     d.zone = zone;
     d.rows = rows;
     d.n_rows = n_rows;
     d.charge = charge;
     for (;;) {
-        llim__row *sealed = NULL;
         d.now = llim__zone_now(zone);
-        int code = plan(&d, &sealed);
-        if (code == LLIM_OK && d.n_leases > LLIM_MAX_LEASES) return LLIM_EINVAL;
+        int code = plan(&d);
         if (code == LLIM_OK) {
             if (!permit) return LLIM_OK;
             if (!unchanged(&d)) continue;
-            code = commit(&d, &sealed);
-            if (code == LLIM_OK && !unchanged(&d)) {
+            code = commit(&d);
+            if (code == LLIM_OK) {
+                if (unchanged(&d)) {
+                    fill(&d, permit);
+                    return LLIM_OK;
+                }
                 undo(&d, d.n_steps);
                 continue;
             }
         }
-        if (code == LLIM_OK) {
-            fill(&d, permit);
-            return LLIM_OK;
-        }
         if (code == LLIM__WAIT) {
-            llim__zone_wait_for_writer(zone, sealed);
+            llim__zone_wait_for_writer(zone, d.sealed);
             continue;
         }
         if (code != LLIM_LATER && code != LLIM_NEVER) return code;

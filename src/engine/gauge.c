@@ -128,7 +128,7 @@ int llim__gauge_commit(llim_zone *zone, llim__now now, llim__step *step)
     if (step->amount > 0 && !claim(zone, now, step)) return LLIM_EFULL;
     if (step->amount == 0 || at_cas_acqrel(&step->cell->word, &step->expected, step->desired)) return LLIM_OK;
     llim__gauge_release(zone, now, step->lease);
-    return LLIM_LATER;
+    return LLIM__RETRY;
 }
 
 int64_t llim__gauge_earliest(llim_zone *zone, llim__now now, const llim__step *step)

@@ -16,7 +16,7 @@ int llim__law_commit(llim_zone *zone, llim__now now, llim__step *step)
     switch (step->shape->law) {
     case LLIM_SLIDING: return llim__sliding_commit(zone, step);
     case LLIM_CALENDAR: return llim__period_commit(step);
-    case LLIM_BUCKET: return at_cas_acqrel(&step->cell->word, &step->expected, step->desired) ? LLIM_OK : LLIM_LATER;
+    case LLIM_BUCKET: return at_cas_acqrel(&step->cell->word, &step->expected, step->desired) ? LLIM_OK : LLIM__RETRY;
     default: return llim__gauge_commit(zone, now, step);
     }
 }

@@ -10,8 +10,8 @@
 
 #include "engine/zone.h"
 
-/* Beside LLIM_OK, LLIM_LATER, LLIM_NEVER: a writer has sealed the row. */
-#define LLIM__WAIT 1
+/* Beside LLIM_OK, LLIM_LATER, LLIM_NEVER: a writer has sealed the row; a word has changed since it was planned. */
+enum { LLIM__WAIT = 1, LLIM__RETRY = 2 };
 
 typedef struct llim__step {
     llim__cell *cell;
@@ -50,7 +50,7 @@ static inline llim__step llim__step_at(llim_zone *zone, llim__row *row, uint32_t
 /* step->cell, shape, row, limit and amount are given. LLIM_OK: it fits; LLIM_LATER, LLIM_NEVER, LLIM__WAIT. Writes nothing
    but the step. */
 int llim__law_plan(llim_zone *zone, llim__now now, llim__step *step);
-/* LLIM_OK, or LLIM_LATER: a word has changed, plan again; LLIM_EFULL: no lease is left. */
+/* LLIM_OK; LLIM__RETRY; LLIM__WAIT; LLIM_EFULL: no lease is left. */
 int llim__law_commit(llim_zone *zone, llim__now now, llim__step *step);
 void llim__law_undo(llim_zone *zone, llim__now now, llim__step *step);
 

@@ -140,9 +140,9 @@ static int adjust(at_u64 *place, uint64_t id, int64_t amount)
 
 int llim__period_commit(llim__step *step)
 {
-    if (!at_cas_acqrel(step->first, &step->expected, step->desired)) return LLIM_LATER;
+    if (!at_cas_acqrel(step->first, &step->expected, step->desired)) return LLIM__RETRY;
     if (!step->other || at_cas_acqrel(step->other, &step->other_expected, step->other_desired)) return LLIM_OK;
-    return adjust(step->first, word_id(step->desired), -step->amount) == LLIM_OK ? LLIM_LATER : LLIM__WAIT;
+    return adjust(step->first, word_id(step->desired), -step->amount) == LLIM_OK ? LLIM__RETRY : LLIM__WAIT;
 }
 
 int llim__period_undo(llim__step *step)

@@ -118,7 +118,7 @@ static int64_t used_after(const view *v, uint64_t closing)
 
 /* Everything that a decision needs to know, or LLIM__WAIT. The head is read before reach: reach is raised before the head
    moves, so it is never below the head that was read. */
-static int look(llim_zone *zone, int64_t t, const llim__step *step, view *v)
+static inline int look(llim_zone *zone, int64_t t, const llim__step *step, view *v)
 {
     const llim__shape *shape = step->shape;
     v->head = at_load_acq(&step->cell->word);
@@ -206,7 +206,7 @@ int llim__sliding_commit(llim_zone *zone, llim__step *step)
         raise_reach(step->cell, step->to_slot);
         if (step->idle) close_slots(zone, step, true);
     }
-    if (!at_cas_acqrel(&step->cell->word, &step->expected, step->desired)) return LLIM_LATER;
+    if (!at_cas_acqrel(&step->cell->word, &step->expected, step->desired)) return LLIM__RETRY;
     if (moves && !step->idle) close_slots(zone, step, false);
     return LLIM_OK;
 }

@@ -238,8 +238,8 @@ static void test_charged_is_settled_plus_outstanding(void **state)
         all->ops = operations(6);
         all->n_rows = 2;
         for (uint32_t r = 0; r < 2; r++) {
-            llim_limit specs[] = {of_law(laws[l], LLIM_REQUESTS, 6000000000), of_law(laws[l], LLIM_TOKENS, 6000000000),
-                                  of_law(laws[l], LLIM_OUTPUT_TOKENS, 6000000000)};
+            llim_limit specs[] = {of_law(laws[l], LLIM_REQUESTS, 600000000), of_law(laws[l], LLIM_TOKENS, 600000000),
+                                  of_law(laws[l], LLIM_OUTPUT_TOKENS, 600000000)};
             specs[2].charged = LLIM_CHARGED_RESERVED;
             all->row[r] = kit_row(all->world.zone, r ? "team:b" : "team:a", specs, 3);
         }
@@ -266,6 +266,7 @@ static void *note_all(void *arg)
     worker *w = arg;
     wait_for_go(w);
     for (int64_t i = 0; i < w->all->ops; i++) {
+        if (i % 16 == 0) sched_yield(); /* the clock waits for every thread */
         llim_charge charge = kit_charge(LLIM_TOKENS, kit_between(&w->rng, 1, 9));
         llim_permit permit;
         enter(w);
@@ -338,7 +339,7 @@ static void test_no_window_is_over_while_the_clock_moves(void **state)
         qsort(log, n, sizeof *log, by_time);
         print_message("%s: %u admitted in %lld s\n", llim_law_name(limit.law), n,
                       (long long)((log[n - 1].at - log[0].at) / KIT_SECOND));
-        assert_true(log[n - 1].at - log[0].at > 3 * KIT_SECOND);
+        assert_true(log[n - 1].at - log[0].at > limit.window_ns + limit.guard_ns);
         check_windows(log, n, &limit);
         free(log);
         arena_free(all);

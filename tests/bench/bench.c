@@ -1,0 +1,298 @@
+/*
+ * bench.c - what a decision costs, as a ratio to a floor measured in the same run: clock_gettime(CLOCK_MONOTONIC) and three
+ * uncontended compare-and-swaps on one cache line.
+ *
+ * Each row is measured in repetitions that alternate with the floor's, so that a drift of the machine's speed cancels; what
+ * is printed is the median, the spread, the median's ratio and the bar. It reports and never fails. Bytes come from
+ * llim_zone_get_stats().
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "llm_limiters_core.h"
+
+#define SECOND ((int64_t)LLIM_SECOND)
+#define MINUTE (60 * SECOND)
+#define DAY    (86400 * SECOND)
+#define GUARD  (SECOND / 10)
+
+enum { REPETITIONS = 11, BATCH = 20000, TENANTS = 100000 };
+
+static int64_t read_ns(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * SECOND + ts.tv_nsec;
+}
+
+static _Alignas(64) atomic_uint_least64_t line[8];
+
+static double floor_once(void)
+{
+    int64_t begin = read_ns();
+    for (int i = 0; i < BATCH; i++) {
+        uint64_t now = (uint64_t)read_ns();
+        for (int k = 0; k < 3; k++) {
+            uint64_t seen = atomic_load_explicit(&line[k], memory_order_relaxed);
+            atomic_compare_exchange_strong(&line[k], &seen, seen ^ now);
+        }
+    }
+    return (double)(read_ns() - begin) / BATCH;
+}
+
+static void die(const char *what, int code)
+{
+    fprintf(stderr, "bench: %s: %s\n", what, llim_code_name(code));
+    exit(1);
+}
+
+static llim_zone *zone_new(uint32_t rows, uint32_t sliding, int32_t clock)
+{
+    llim_zone_options options = {.size = sizeof options,
+                                 .clock = clock,
+                                 .rows = rows,
+                                 .sliding = sliding,
+                                 .leases = 1,
+                                 .start_wall_ns = 1718452800 * SECOND};
+    llim_zone *zone;
+    int code = llim_zone_open(&options, &zone, NULL);
+    if (code) die("zone", code);
+    return zone;
+}
+
+static llim_row row_new(llim_zone *zone, const char *scope, const llim_limit *limits, uint32_t n)
+{
+    llim_row_spec spec = {
+        .size = sizeof spec, .scope_len = (uint32_t)strlen(scope), .scope = scope, .limits = limits, .n_limits = n};
+    llim_row row;
+    int code = llim_row_set(zone, &spec, &row, NULL);
+    if (code) die(scope, code);
+    return row;
+}
+
+/* Limits that a benchmark does not reach, round as real ones are. */
+static const llim_limit openai[] = {
+    {.meter = LLIM_REQUESTS, .law = LLIM_BUCKET, .amount = 1000000000, .window_ns = MINUTE, .guard_ns = GUARD},
+    {.meter = LLIM_TOKENS, .law = LLIM_BUCKET, .amount = 10000000000, .window_ns = MINUTE, .guard_ns = GUARD},
+    {.meter = LLIM_REQUESTS, .law = LLIM_BUCKET, .amount = 1000000000, .window_ns = DAY, .guard_ns = GUARD}};
+static const llim_limit gemini[] = {
+    {.meter = LLIM_REQUESTS, .law = LLIM_SLIDING, .amount = 1000000000000, .window_ns = MINUTE, .guard_ns = GUARD},
+    {.meter = LLIM_TOKENS, .law = LLIM_SLIDING, .amount = 1000000000000, .window_ns = MINUTE, .guard_ns = GUARD},
+    {.meter = LLIM_REQUESTS,
+     .law = LLIM_CALENDAR,
+     .unit = LLIM_PER_DAY,
+     .amount = 1000000000000,
+     .guard_ns = GUARD,
+     .zone = "America/Los_Angeles"}};
+
+static const llim_charge call = {{[LLIM_REQUESTS] = 1, [LLIM_TOKENS] = 10}};
+static const llim_charge facts = {{[LLIM_REQUESTS] = 1, [LLIM_TOKENS] = 7}};
+
+typedef struct bench {
+    llim_zone *zone;
+    llim_row row;
+    llim_row *tenants;
+    llim_permit *permits; /* BATCH */
+    uint64_t random;
+} bench;
+
+/* One repetition: nanoseconds per operation. */
+typedef double (*measure)(bench *b);
+
+static double admit(bench *b)
+{
+    llim_permit permit;
+    int64_t begin = read_ns();
+    for (int i = 0; i < BATCH; i++)
+        if (llim_admit(b->zone, &b->row, 1, &call, &permit, NULL)) die("admit", LLIM_LATER);
+    return (double)(read_ns() - begin) / BATCH;
+}
+
+static double refuse(bench *b)
+{
+    llim_permit permit;
+    llim_refusal refusal;
+    int64_t begin = read_ns();
+    for (int i = 0; i < BATCH; i++)
+        if (llim_admit(b->zone, &b->row, 1, &call, &permit, &refusal) != LLIM_LATER) die("refuse", LLIM_OK);
+    return (double)(read_ns() - begin) / BATCH;
+}
+
+static void reserve_batch(bench *b)
+{
+    for (int i = 0; i < BATCH; i++) {
+        int code = llim_admit(b->zone, &b->row, 1, &call, &b->permits[i], NULL);
+        if (code) die("reserve", code);
+    }
+}
+
+static double settle_batch(bench *b)
+{
+    int64_t begin = read_ns();
+    for (int i = 0; i < BATCH; i++) llim_settle(b->zone, &b->permits[i], &facts);
+    return (double)(read_ns() - begin) / BATCH;
+}
+
+static double settle_now(bench *b)
+{
+    reserve_batch(b);
+    return settle_batch(b);
+}
+
+/* On a virtual clock: other traffic in every slot, then the settlement. No clock is read, which flatters it by that much. */
+static double settle_later(bench *b)
+{
+    reserve_batch(b);
+    for (int slot = 0; slot < 80; slot++) {
+        int64_t steady, wall;
+        llim_permit permit;
+        llim_zone_now(b->zone, &steady, &wall);
+        llim_zone_set_clock(b->zone, steady + SECOND / 4, wall + SECOND / 4);
+        if (llim_admit(b->zone, &b->row, 1, &call, &permit, NULL)) die("slots", LLIM_LATER);
+    }
+    return settle_batch(b);
+}
+
+static void *admit_thread(void *arg)
+{
+    admit(arg);
+    return NULL;
+}
+
+/* Wall time over the decisions of both threads. */
+static double admit_twice(bench *b)
+{
+    pthread_t other;
+    int64_t begin = read_ns();
+    if (pthread_create(&other, NULL, admit_thread, b)) die("thread", LLIM_ENOMEM);
+    admit(b);
+    pthread_join(other, NULL);
+    return (double)(read_ns() - begin) / (2 * BATCH);
+}
+
+static double admit_tenants(bench *b)
+{
+    llim_permit permit;
+    int64_t begin = read_ns();
+    for (int i = 0; i < BATCH; i++) {
+        b->random = b->random * 6364136223846793005u + 1442695040888963407u;
+        const llim_row *row = &b->tenants[(b->random >> 33) % TENANTS];
+        if (llim_admit(b->zone, row, 1, &call, &permit, NULL)) die("tenant", LLIM_LATER);
+    }
+    return (double)(read_ns() - begin) / BATCH;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const double *x = a, *y = b;
+    return *x < *y ? -1 : *x > *y;
+}
+
+/* Returns the median. beside: what the bar is a multiple of, 0 for the floor. */
+static double report(const char *what, measure run, bench *b, double bar, double beside)
+{
+    double floors[REPETITIONS], values[REPETITIONS];
+    run(b);
+    for (int i = 0; i < REPETITIONS; i++) {
+        floors[i] = floor_once();
+        values[i] = run(b);
+    }
+    qsort(floors, REPETITIONS, sizeof *floors, by_value);
+    qsort(values, REPETITIONS, sizeof *values, by_value);
+    double median = values[REPETITIONS / 2], base = beside > 0 ? beside : floors[REPETITIONS / 2];
+    printf("%-54s %8.1f ns  %7.1f .. %-8.1f floor %6.1f  %5.2f x %s  bar %.1f%s\n", what, median, values[0],
+           values[REPETITIONS - 1], floors[REPETITIONS / 2], median / base, beside > 0 ? "admit" : "floor", bar,
+           median / base <= bar ? "" : "  MISSED");
+    return median;
+}
+
+static bench bench_new(const llim_limit *limits, int32_t clock)
+{
+    bench b = {.zone = zone_new(8, 8, clock), .permits = calloc(BATCH, sizeof *b.permits), .random = 1};
+    if (!b.permits) die("permits", LLIM_ENOMEM);
+    b.row = row_new(b.zone, "model:m", limits, 3);
+    return b;
+}
+
+static void bench_free(bench *b)
+{
+    llim_zone_close(b->zone);
+    free(b->permits);
+    free(b->tenants);
+}
+
+static void one_model(const char *provider, const llim_limit *limits)
+{
+    char what[64];
+    bench b = bench_new(limits, LLIM_CLOCK_REAL);
+    snprintf(what, sizeof what, "admit, %s", provider);
+    double admitted = report(what, admit, &b, 1.5, 0);
+    snprintf(what, sizeof what, "settle in the slot of the charge, %s", provider);
+    report(what, settle_now, &b, 1.0, 0);
+    snprintf(what, sizeof what, "two threads, same model, %s", provider);
+    report(what, admit_twice, &b, 3.0, 0);
+    bench_free(&b);
+
+    b = bench_new(limits, LLIM_CLOCK_VIRTUAL);
+    snprintf(what, sizeof what, "settle 20 s later (virtual clock), %s", provider);
+    report(what, settle_later, &b, 4.0, 0);
+    bench_free(&b);
+
+    llim_limit full[3];
+    memcpy(full, limits, sizeof full);
+    full[0].amount = 1; /* spent once, refused for the minute that this takes a small part of */
+    b = bench_new(full, LLIM_CLOCK_REAL);
+    llim_permit permit;
+    int code = llim_admit(b.zone, &b.row, 1, &call, &permit, NULL);
+    if (code) die("fill", code);
+    snprintf(what, sizeof what, "refused at the first limit, %s", provider);
+    report(what, refuse, &b, 1.5, admitted);
+    bench_free(&b);
+}
+
+static void tenants(void)
+{
+    bench b = {
+        .zone = zone_new(TENANTS, 1, LLIM_CLOCK_REAL), .tenants = calloc(TENANTS, sizeof *b.tenants), .random = 1};
+    if (!b.tenants) die("tenants", LLIM_ENOMEM);
+    for (int i = 0; i < TENANTS; i++) {
+        char scope[32];
+        snprintf(scope, sizeof scope, "user:acme/%d", i);
+        b.tenants[i] = row_new(b.zone, scope, openai, 3);
+    }
+    report("100,000 tenant scopes, bucket law, random", admit_tenants, &b, 5.0, 0);
+    bench_free(&b);
+}
+
+static uint64_t bytes_of(uint32_t rows, uint32_t sliding)
+{
+    llim_zone *zone = zone_new(rows, sliding, LLIM_CLOCK_VIRTUAL);
+    llim_zone_stats stats;
+    llim_zone_get_stats(zone, &stats);
+    llim_zone_close(zone);
+    return stats.bytes;
+}
+
+static void memory(void)
+{
+    double row = (double)(bytes_of(TENANTS + 1, 1) - bytes_of(1, 1)) / TENANTS;
+    double sliding = (double)(bytes_of(1, 10001) - bytes_of(1, 1)) / 10000;
+    printf("%-54s %8.1f bytes  bar 192%s\n", "a tenant scope of up to 3 limits", row, row <= 192 ? "" : "  MISSED");
+    printf("%-54s %8.1f bytes  bar 2560%s\n", "a sliding limit", sliding, sliding <= 2560 ? "" : "  MISSED");
+}
+
+int main(void)
+{
+    printf("medians of %d repetitions of %d; least .. most; floor: clock_gettime + 3 compare-and-swaps\n", REPETITIONS,
+           BATCH);
+    one_model("OpenAI (3 buckets)", openai);
+    one_model("Gemini (2 sliding, 1 day)", gemini);
+    tenants();
+    memory();
+    return 0;
+}
