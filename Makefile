@@ -33,12 +33,13 @@ LIB_CORE := $(BUILD)/libllm_limiters_core
 LIB      := $(BUILD)/libllm_limiters
 BIN      := $(BUILD)/llm-limiters
 
-.PHONY: all demo test c-tests check bench install uninstall deps deps-test format clean help
+.PHONY: all demo test c-tests examples check bench install uninstall deps deps-test format clean help
 all: $(LIB_CORE).a $(LIB_CORE).so $(LIB).a $(LIB).so $(BIN)
 
 help:
 	@echo "make demo     install what is missing, build, and simulate 10,000 requests against three free models"
 	@echo "make test     install what is missing, build, and run every test and check"
+	@echo "make examples build and run every example"
 	@echo "make bench    cost of decisions, as ratios to the cheapest exact one"
 	@echo "make install  PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)"
 	@echo "make check    exported symbols, rooms, headers, formatting, luacheck"
@@ -107,6 +108,15 @@ $(BUILD)/bench: tests/bench/bench.c $(LIB).a
 bench: deps
 	@$(MAKE) --no-print-directory -s $(BUILD)/bench
 	@$(BUILD)/bench
+
+# Each example is a program of its own, built against the public headers and run.
+EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
+$(BUILD)/examples/%: examples/%.c $(LIB).a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -Iinclude $< $(LIB).a $(LDFLAGS) $(LUA_LIBS) -o $@
+examples: deps
+	@$(MAKE) --no-print-directory -s $(EXAMPLES)
+	@for e in $(EXAMPLES); do echo "== $$e"; $$e || exit 1; done
 
 C_FILES := $(wildcard include/*.h src/*/*.[ch] tests/*/*.[ch] examples/*.c)
 check: deps-test

@@ -96,7 +96,7 @@ enum llim_charged { LLIM_CHARGED_USED, LLIM_CHARGED_RESERVED };
 #define LLIM_MAX_LIMITS  16            /* limits of one row */
 #define LLIM_MAX_LEASES  4             /* gauge limits of one admission */
 #define LLIM_SCOPE_MAX   255           /* bytes of a scope's name */
-#define LLIM_SCOPE_SHOWN 40 /* bytes kept for display, with the ending zero; a longer name is cut and ends in ~ */
+#define LLIM_SCOPE_SHOWN 48 /* bytes kept for display, with the ending zero; a longer name is cut and ends in ~ */
 #define LLIM_SECOND      1000000000 /* nanoseconds */
 
 /* Where and why something was wrong. Filled only when a function fails with an error (not a refusal); always ended by a
@@ -164,6 +164,7 @@ typedef struct llim_refusal {
     int32_t law;
     int32_t unit;
     int64_t window_ns;
+    int64_t guard_ns; /* a bucket refuses this much before its level would */
     int64_t limit;
     int64_t used;       /* reservations included */
     int64_t amount;     /* that was asked for */

@@ -27,10 +27,23 @@ static const char *name_at(const char *const *names, int n, int i)
 
 const char *llim_code_name(int code)
 {
-    static const char *const names[] = {
-        "LLIM_OK",        "LLIM_LATER",         "LLIM_NEVER",   "LLIM_EINVAL", "LLIM_ERANGE",    "LLIM_ENOMEM",
-        "LLIM_EFULL",     "LLIM_ENOTFOUND",     "LLIM_EENDED",  "LLIM_ETIMEZONE", "LLIM_EUNKNOWN_MODEL",
-        "LLIM_ENO_QUOTA", "LLIM_EUNKNOWN_TIER", "LLIM_ECONFIG", "LLIM_EIO",    "LLIM_ELUA",      "LLIM_EVERSION"};
+    static const char *const names[] = {"LLIM_OK",
+                                        "LLIM_LATER",
+                                        "LLIM_NEVER",
+                                        "LLIM_EINVAL",
+                                        "LLIM_ERANGE",
+                                        "LLIM_ENOMEM",
+                                        "LLIM_EFULL",
+                                        "LLIM_ENOTFOUND",
+                                        "LLIM_EENDED",
+                                        "LLIM_ETIMEZONE",
+                                        "LLIM_EUNKNOWN_MODEL",
+                                        "LLIM_ENO_QUOTA",
+                                        "LLIM_EUNKNOWN_TIER",
+                                        "LLIM_ECONFIG",
+                                        "LLIM_EIO",
+                                        "LLIM_ELUA",
+                                        "LLIM_EVERSION"};
     return code > 0 ? "?" : name_at(names, COUNT(names), -code);
 }
 

@@ -20,6 +20,7 @@ static void name_limit(llim_zone *zone, llim__now now, const llim__step *step, l
     out->law = step->shape->law;
     out->unit = step->shape->unit;
     out->window_ns = step->shape->window_ns;
+    out->guard_ns = step->shape->guard_ns;
     out->limit = step->limit;
     out->used = llim__law_used(zone, now, step, &until);
     out->amount = step->amount;
@@ -97,14 +98,16 @@ static const char *per(const llim_refusal *r, char *buf, size_t cap)
 
 int llim_refusal_text(const llim_refusal *r, char *buf, size_t cap)
 {
-    char window[32], when[64] = "";
+    char window[32], when[64] = "", guard[48] = "";
     if (r->code == LLIM_LATER) {
         int64_t ms = r->wait_ns / 1000000 + (r->wait_ns % 1000000 != 0);
         snprintf(when, sizeof when, "; it fits in %" PRId64 ".%03d s", ms / 1000, (int)(ms % 1000));
     }
     if (r->reason == LLIM_BY_COOLDOWN) return snprintf(buf, cap, "%s cools down%s", r->scope, when);
     if (r->reason == LLIM_BY_BLOCKED) return snprintf(buf, cap, "%s is blocked in this tier", r->scope);
-    return snprintf(buf, cap, "%s: %" PRId64 " %s %s allowed, %" PRId64 " used, %" PRId64 " asked for%s", r->scope, r->limit,
-                    llim_meter_name(r->meter), per(r, window, sizeof window), r->used, r->amount,
+    if (r->code == LLIM_LATER && r->used + r->amount <= r->limit) /* only the guard of a bucket refuses then */
+        snprintf(guard, sizeof guard, " within the guard of %.3f s", (double)r->guard_ns / LLIM_SECOND);
+    return snprintf(buf, cap, "%s: %" PRId64 " %s %s allowed, %" PRId64 " used, %" PRId64 " asked for%s%s", r->scope,
+                    r->limit, llim_meter_name(r->meter), per(r, window, sizeof window), r->used, r->amount, guard,
                     r->code == LLIM_NEVER ? "; it never fits" : when);
 }

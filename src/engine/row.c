@@ -57,7 +57,8 @@ static int take_rings(llim_zone *zone, llim__now now, const int *kept, plan *p, 
     }
     if (ring >= 0) return LLIM_OK;
     while (i--)
-        if (zone->shape[p->shape[i]].law == LLIM_SLIDING && kept[i] < 0) llim__sliding_return_ring(zone, p->words[i][1]);
+        if (zone->shape[p->shape[i]].law == LLIM_SLIDING && kept[i] < 0)
+            llim__sliding_return_ring(zone, p->words[i][1]);
     return llim__fail(err, LLIM_EFULL, "no sliding window is left: all %u are in use", zone->header->rings);
 }
 
@@ -208,14 +209,14 @@ static int change(llim_zone *zone, llim__now now, const llim_row_spec *spec, uin
         p->words[i][1] = old[1];
         /* A bucket's word is time, not an amount: another limit means another time for the same amount. */
         if (shape->law == LLIM_BUCKET && resized)
-            llim__bucket_resize(now, shape, llim__step_at(zone, row, (uint32_t)kept[i]).limit, p->amount[i], p->words[i]);
+            llim__bucket_resize(now, shape, llim__step_at(zone, row, (uint32_t)kept[i]).limit, p->amount[i],
+                                p->words[i]);
     }
     for (uint32_t k = 0; k < n; k++)
         if (gone[k] && llim__step_at(zone, row, k).shape->law == LLIM_SLIDING)
             llim__sliding_put_ring(zone, words[k][1], words[k][0]);
     if (!as_before) at_store_rel(&row->since, now.steady);
-    write_cells(zone, row, p,
-                LLIM__STATE(LLIM__STATE_EPOCH(state), LLIM__STATE_VERSION(state) + 1, p->n, flags));
+    write_cells(zone, row, p, LLIM__STATE(LLIM__STATE_EPOCH(state), LLIM__STATE_VERSION(state) + 1, p->n, flags));
     return LLIM_OK;
 }
 
@@ -225,7 +226,8 @@ int llim_row_set(llim_zone *zone, const llim_row_spec *spec, llim_row *row, llim
         return llim__fail(err, LLIM_EVERSION, "llim_row_spec.size is %u, this library expects %zu", spec->size,
                           sizeof *spec);
     if (spec->scope_len == 0 || spec->scope_len > LLIM_SCOPE_MAX)
-        return llim__fail(err, LLIM_EINVAL, "a scope's name has 1 to %d bytes, not %u", LLIM_SCOPE_MAX, spec->scope_len);
+        return llim__fail(err, LLIM_EINVAL, "a scope's name has 1 to %d bytes, not %u", LLIM_SCOPE_MAX,
+                          spec->scope_len);
     llim__key key = llim__hash(zone->header->secret, spec->scope, spec->scope_len);
     pthread_mutex_lock(&zone->placing);
     plan p;

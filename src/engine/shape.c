@@ -7,8 +7,8 @@
 #include "base/error.h"
 #include "engine/laws.h"
 
-#define DAY_NS      ((int64_t)86400 * LLIM_SECOND)
-#define LONGEST_NS  (400 * DAY_NS)
+#define DAY_NS     ((int64_t)86400 * LLIM_SECOND)
+#define LONGEST_NS (400 * DAY_NS)
 
 /* The usual and the shortest length of a unit's period: an hour and a day may be cut by a transition of the clock. */
 static const struct {

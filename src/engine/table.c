@@ -29,7 +29,8 @@ uint32_t llim__table_find(llim_zone *zone, llim__key key)
         if (entry == 0) return 0;
         if ((entry ^ key.word[1]) >> 32) continue;
         const llim__row *row = &zone->row[(uint32_t)entry];
-        if (at_load_rlx(&row->key[0]) == key.word[0] && at_load_rlx(&row->key[1]) == key.word[1]) return (uint32_t)entry;
+        if (at_load_rlx(&row->key[0]) == key.word[0] && at_load_rlx(&row->key[1]) == key.word[1])
+            return (uint32_t)entry;
     }
     return 0;
 }
@@ -102,7 +103,8 @@ static bool recycle(llim_zone *zone, llim__now now, uint32_t index, bool with_ri
     }
     unpublish(zone, index);
     for (uint32_t i = 0; i < n; i++)
-        if (llim__step_at(zone, row, i).shape->law == LLIM_SLIDING) llim__sliding_put_ring(zone, words[i][1], words[i][0]);
+        if (llim__step_at(zone, row, i).shape->law == LLIM_SLIDING)
+            llim__sliding_put_ring(zone, words[i][1], words[i][0]);
     llim__table_put(zone, index);
     return true;
 }

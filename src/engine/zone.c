@@ -72,16 +72,18 @@ int llim_zone_open(const llim_zone_options *options, llim_zone **out, llim_error
     *out = NULL;
     if (options) {
         if (options->size != sizeof o)
-            return llim__fail(err, LLIM_EVERSION, "llim_zone_options.size is %u, this library expects %zu", options->size,
-                              sizeof o);
+            return llim__fail(err, LLIM_EVERSION, "llim_zone_options.size is %u, this library expects %zu",
+                              options->size, sizeof o);
         o = *options;
     }
     if (o.rows > MOST_ROWS || o.sliding > MOST_SLIDING || o.leases > MOST_LEASES)
-        return llim__fail(err, LLIM_ERANGE, "a zone has at most %d rows, %d sliding limits and %d leases, not %u, %u and %u",
-                          MOST_ROWS, MOST_SLIDING, MOST_LEASES, o.rows, o.sliding, o.leases);
+        return llim__fail(err, LLIM_ERANGE,
+                          "a zone has at most %d rows, %d sliding limits and %d leases, not %u, %u and %u", MOST_ROWS,
+                          MOST_SLIDING, MOST_LEASES, o.rows, o.sliding, o.leases);
     if (o.clock != LLIM_CLOCK_REAL && o.clock != LLIM_CLOCK_VIRTUAL)
         return llim__fail(err, LLIM_ERANGE, "clock is %d, expected LLIM_CLOCK_REAL or LLIM_CLOCK_VIRTUAL", o.clock);
-    if (o.start_ns < 0) return llim__fail(err, LLIM_ERANGE, "start_ns is negative; a steady clock starts at 0 or later");
+    if (o.start_ns < 0)
+        return llim__fail(err, LLIM_ERANGE, "start_ns is negative; a steady clock starts at 0 or later");
     if (!o.alloc) o.alloc = libc_alloc;
 
     llim__header h = layout(&o);

@@ -16,7 +16,8 @@ static int estimate(const llim_request *request, llim_charge *charge, llim_error
     int64_t *a = charge->amount;
     for (int m = 0; m < LLIM_METERS; m++)
         if (a[m] < 0 || a[m] > LLIM_AMOUNT_MAX)
-            return llim__fail(err, LLIM_ERANGE, "%s is %lld, expected 0 to 2^40 - 1", llim_meter_name(m), (long long)a[m]);
+            return llim__fail(err, LLIM_ERANGE, "%s is %lld, expected 0 to 2^40 - 1", llim_meter_name(m),
+                              (long long)a[m]);
     if (request->max_output_tokens < 0 || request->max_output_tokens > LLIM_AMOUNT_MAX)
         return llim__fail(err, LLIM_ERANGE, "max_output_tokens is %lld, expected 0 to 2^40 - 1",
                           (long long)request->max_output_tokens);
@@ -34,7 +35,8 @@ static int estimate(const llim_request *request, llim_charge *charge, llim_error
 }
 
 /* The policy's order, or the caller's if there is none or it fails. */
-static uint32_t route(llim_limiter *limiter, const llim_charge *charge, const uint32_t *models, uint32_t n, uint32_t *order)
+static uint32_t route(llim_limiter *limiter, const llim_charge *charge, const uint32_t *models, uint32_t n,
+                      uint32_t *order)
 {
     for (uint32_t i = 0; i < n; i++) order[i] = i;
     if (!limiter->routes) return n;

@@ -90,8 +90,8 @@ static int make_rows(llim_limiter *limiter, llim_error *err)
 
 static int fill(llim_limiter *limiter, const llim_options *o, llim_error *err)
 {
-    int code = llim__sources_read(&limiter->sources, o->quotas ? o->quotas : "baseline", o->policy ? o->policy : "priority",
-                                  o->overrides, err);
+    int code = llim__sources_read(&limiter->sources, o->quotas ? o->quotas : "baseline",
+                                  o->policy ? o->policy : "priority", o->overrides, err);
     if (code) return code;
     const char *tier = o->tier ? o->tier : "free", *account = o->account ? o->account : "default";
     size_t tier_size = strlen(tier) + 1, account_size = strlen(account) + 1;
@@ -104,7 +104,9 @@ static int fill(llim_limiter *limiter, const llim_options *o, llim_error *err)
         .modality = modalities[o->modality],
         .tier = limiter->tier,
         .account = limiter->tier + tier_size,
-        .guard_ns = o->guard_ns == LLIM_NO_GUARD ? 0 : o->guard_ns ? o->guard_ns : LLIM_SECOND / 10,
+        .guard_ns = o->guard_ns == LLIM_NO_GUARD ? 0
+                    : o->guard_ns                ? o->guard_ns
+                                                 : LLIM_SECOND / 10,
         .alloc = limiter->alloc,
         .alloc_ctx = limiter->alloc_ctx,
     };
@@ -159,7 +161,8 @@ int llim_open(const llim_options *options, llim_limiter **out, llim_error *err)
         return llim__fail(err, LLIM_EINVAL, "modality is %d, expected LLIM_TEXT, LLIM_IMAGE, LLIM_AUDIO or LLIM_LIVE",
                           o.modality);
     if (o.guard_ns < LLIM_NO_GUARD)
-        return llim__fail(err, LLIM_ERANGE, "guard_ns is %lld, expected 0 or more, or LLIM_NO_GUARD", (long long)o.guard_ns);
+        return llim__fail(err, LLIM_ERANGE, "guard_ns is %lld, expected 0 or more, or LLIM_NO_GUARD",
+                          (long long)o.guard_ns);
     llim_alloc_fn alloc = o.zone.alloc ? o.zone.alloc : libc_alloc;
     llim_limiter *limiter = alloc(o.zone.alloc_ctx, NULL, 0, sizeof *limiter);
     if (!limiter) return llim__fail(err, LLIM_ENOMEM, "no memory for a limiter");

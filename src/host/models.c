@@ -14,13 +14,15 @@ static int learn(llim_limiter *limiter, const char *name, uint32_t *index, llim_
     if (*index != UINT32_MAX) {
         llim__names_add(&limiter->names, name, *index);
     } else if (canonical) {
-        code = llim__fail(err, LLIM_ENO_QUOTA, "model \"%s\" has no numbers in tier \"%s\"; give it some as an override",
-                          name, limiter->tier);
+        code =
+            llim__fail(err, LLIM_ENO_QUOTA, "model \"%s\" has no numbers in tier \"%s\"; give it some as an override",
+                       name, limiter->tier);
     } else {
         const char *nearest = llim__vm_nearest(limiter->vm, name);
-        code = llim__fail(err, LLIM_EUNKNOWN_MODEL, nearest ? "unknown model \"%s\"; did you mean \"%s\"?"
-                                                            : "unknown model \"%s\"; no known name is near", name,
-                          nearest);
+        code = llim__fail(err, LLIM_EUNKNOWN_MODEL,
+                          nearest ? "unknown model \"%s\"; did you mean \"%s\"?"
+                                  : "unknown model \"%s\"; no known name is near",
+                          name, nearest);
     }
     pthread_mutex_unlock(&limiter->lock);
     return code;

@@ -51,8 +51,8 @@ static int ask(lua_State *L)
     return 0;
 }
 
-int llim__vm_route(llim__vm *vm, const llim_charge *charge, const llim__candidate *candidates, uint32_t n, uint32_t *order,
-                   uint32_t *n_order, llim_error *err)
+int llim__vm_route(llim__vm *vm, const llim_charge *charge, const llim__candidate *candidates, uint32_t n,
+                   uint32_t *order, uint32_t *n_order, llim_error *err)
 {
     lua_State *L = vm->L;
     call c = {charge, candidates, n, order, 0};

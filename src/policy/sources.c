@@ -82,9 +82,9 @@ static int directory_set(llim__sources *out, const char *directory, llim_error *
     if (stat(directory, &info) || !S_ISDIR(info.st_mode) ||
         snprintf(pattern, sizeof pattern, "%s/*.lua", directory) >= (int)sizeof pattern)
         return llim__fail(err, LLIM_ECONFIG,
-                          "%s is neither a set of quota tables (baseline, published) nor a directory of them", directory);
-    if (glob(pattern, 0, NULL, &found))
-        return llim__fail(err, LLIM_EIO, "%s: holds no quota table (*.lua)", directory);
+                          "%s is neither a set of quota tables (baseline, published) nor a directory of them",
+                          directory);
+    if (glob(pattern, 0, NULL, &found)) return llim__fail(err, LLIM_EIO, "%s: holds no quota table (*.lua)", directory);
     int code = LLIM_OK;
     for (size_t i = 0; i < found.gl_pathc && !code; i++) {
         llim__source *next;
@@ -104,7 +104,8 @@ static int policy_source(llim__source *out, const char *policy, llim_error *err)
     return read_file(out, policy, err);
 }
 
-int llim__sources_read(llim__sources *out, const char *quotas, const char *policy, const char *overrides, llim_error *err)
+int llim__sources_read(llim__sources *out, const char *quotas, const char *policy, const char *overrides,
+                       llim_error *err)
 {
     memset(out, 0, sizeof *out);
     int code = builtin_set(out, quotas, err);

@@ -21,7 +21,8 @@ typedef struct llim__sources {
 
 /* Reads them all: quotas is the name of a built-in set or a directory of *.lua; policy a built-in name or a file; overrides
    a file or NULL. LLIM_EIO, LLIM_ECONFIG (no such set or policy), LLIM_ENOMEM; nothing is left to free then. */
-int llim__sources_read(llim__sources *out, const char *quotas, const char *policy, const char *overrides, llim_error *err);
+int llim__sources_read(llim__sources *out, const char *quotas, const char *policy, const char *overrides,
+                       llim_error *err);
 void llim__sources_free(llim__sources *sources);
 
 #endif

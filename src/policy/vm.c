@@ -58,7 +58,8 @@ static void preload(lua_State *L)
     for (const llim__builtin *b = llim__builtins; b->path; b++) {
         if (strncmp(b->path, prefix, sizeof prefix - 1) != 0) continue;
         char name[128];
-        snprintf(name, sizeof name, "%.*s", (int)(strlen(b->path) - (sizeof prefix - 1) - 4), b->path + sizeof prefix - 1);
+        snprintf(name, sizeof name, "%.*s", (int)(strlen(b->path) - (sizeof prefix - 1) - 4),
+                 b->path + sizeof prefix - 1);
         for (char *p = name; *p; p++)
             if (*p == '/') *p = '.';
         if (luaL_loadbufferx(L, b->text, b->size, name, "t") != LUA_OK) lua_error(L);
@@ -107,7 +108,8 @@ static int load_set(lua_State *L)
 /* The kernel's error table, on top of the stack. */
 static int kernel_error(lua_State *L, llim_error *err)
 {
-    if (!lua_istable(L, -1)) return llim__fail(err, LLIM_ELUA, "the Lua kernel failed: %s", luaL_tolstring(L, -1, NULL));
+    if (!lua_istable(L, -1))
+        return llim__fail(err, LLIM_ELUA, "the Lua kernel failed: %s", luaL_tolstring(L, -1, NULL));
     lua_getfield(L, -1, "code");
     lua_getfield(L, -2, "message");
     lua_getfield(L, -3, "file");

@@ -55,7 +55,7 @@ typedef struct llim__candidate {
 
 /* Asks the route hook for an order: up to n indexes of the candidates into order, their number into *n_order.
    LLIM_ELUA: the hook failed or returned something else; the caller's order then stands. */
-int llim__vm_route(llim__vm *vm, const llim_charge *charge, const llim__candidate *candidates, uint32_t n, uint32_t *order,
-                   uint32_t *n_order, llim_error *err);
+int llim__vm_route(llim__vm *vm, const llim_charge *charge, const llim__candidate *candidates, uint32_t n,
+                   uint32_t *order, uint32_t *n_order, llim_error *err);
 
 #endif

@@ -13,6 +13,13 @@ struct llim__vm {
 };
 
 /* What stands on the VM's stack all its life. */
-enum { LLIM__VM_KERNEL = 1, LLIM__VM_SET, LLIM__VM_MODELS, LLIM__VM_SCOPES, LLIM__VM_ROUTE, LLIM__VM_TOP = LLIM__VM_ROUTE };
+enum {
+    LLIM__VM_KERNEL = 1,
+    LLIM__VM_SET,
+    LLIM__VM_MODELS,
+    LLIM__VM_SCOPES,
+    LLIM__VM_ROUTE,
+    LLIM__VM_TOP = LLIM__VM_ROUTE
+};
 
 #endif

@@ -182,7 +182,7 @@ uint32_t model_add_row(model_zone *zone, const llim_limit *limits, uint32_t n)
         model_limit *limit = &row->limit[i];
         limit->spec = limits[i];
         limit->n = limit->left = 0;
-        limit->tat_least = limit->tat_most = 0;
+        limit->tat_least = limit->tat_most = (zone->now - limit->spec.guard_ns) * SIXTEENTHS; /* idle */
         if (limit->spec.law == LLIM_CALENDAR) open_periods(zone, limit);
     }
     return zone->n++;

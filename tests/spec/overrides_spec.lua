@@ -146,23 +146,23 @@ describe("an override", function()
 end)
 
 describe("a scope in the overrides", function()
-  it("has limits of the bucket law, charged as used", function()
+  it("has limits of the bucket law, charged as used, without a guard", function()
     local set = assert(load_over [[return {
       ["team:acme"] = { rpm = 60, tokens = { 1000/minute, 5/day { tz = "UTC" } } }, ["team:*"] = { rpm = 6 },
       ["org:x"] = { rpm = 1, law = "sliding" }, ["user:acme/ann"] = { sessions = 2 }, ["tenant:t"] = { rpm = 0 },
-      ["key:k:1"] = { rpm = 3, guard = 0 } }]])
+      ["key:k:1"] = { rpm = 3, guard = 0.5 } }]])
     local function rate(meter, law, amount, guard)
       return { meter = meter, law = law, amount = amount, window = 60, guard = guard, charged = "used" }
     end
     assert.same({
-      { name = "key:k:1", limits = { rate("requests", "bucket", 3, 0) } },
-      { name = "org:x", limits = { rate("requests", "sliding", 1, 0.1) } },
-      { name = "team:*", limits = { rate("requests", "bucket", 6, 0.1) } },
+      { name = "key:k:1", limits = { rate("requests", "bucket", 3, 0.5) } },
+      { name = "org:x", limits = { rate("requests", "sliding", 1, 0) } },
+      { name = "team:*", limits = { rate("requests", "bucket", 6, 0) } },
       {
         name = "team:acme",
         limits = {
-          rate("requests", "bucket", 60, 0.1), rate("tokens", "bucket", 1000, 0.1),
-          { meter = "tokens", law = "calendar", amount = 5, unit = "day", zone = "UTC", guard = 0.1, charged = "used" },
+          rate("requests", "bucket", 60, 0), rate("tokens", "bucket", 1000, 0),
+          { meter = "tokens", law = "calendar", amount = 5, unit = "day", zone = "UTC", guard = 0, charged = "used" },
         },
       },
       { name = "tenant:t", limits = {} },

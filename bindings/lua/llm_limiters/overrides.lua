@@ -70,12 +70,13 @@ local function override_model(into, key, entry, src, guard, touched)
   end
 end
 
-local function read_scope(key, entry, src, guard)
+-- No provider counts behind a scope, so there is no jitter to guard against unless the entry says so.
+local function read_scope(key, entry, src)
   local place = { source = src, path = { key }, what = "of scope " .. fault.show(key) }
   if #key > SCOPE_MAX then
     fault.about(place, format("has a name of %d bytes; at most %d are expected.", #key, SCOPE_MAX))
   end
-  local defaults = { law = "bucket", plain_law = "bucket", charged = "used", guard = guard }
+  local defaults = { law = "bucket", plain_law = "bucket", charged = "used", guard = 0 }
   local read = limits.read(entry, defaults, place, "blocked")
   local list = {}
   for _, limit in ipairs(read.limits) do
@@ -119,7 +120,7 @@ function overrides.apply(into, src, compile, guard)
   local scopes, touched = {}, {}
   for _, key in ipairs(names.sorted(entries)) do
     if names_scope(key, src) then
-      scopes[#scopes + 1] = read_scope(key, entries[key], src, guard)
+      scopes[#scopes + 1] = read_scope(key, entries[key], src)
     else
       override_model(into, key, entries[key], src, guard, touched)
     end

@@ -1,0 +1,33 @@
+/* first.c - ask before a call, settle after it. Build: cc first.c $(pkg-config --cflags --libs llm_limiters) */
+#include <llm_limiters.h>
+#include <stdio.h>
+
+int main(void)
+{
+    const char *models[] = {"gemini-2.5-flash", "gpt-4o-mini"};
+    llim_options options = {.size = sizeof options, .tier = "free"};
+    llim_request request = {
+        .size = sizeof request, .models = models, .n_models = 2, .charge.amount[LLIM_TOKENS] = 1200};
+    llim_charge used = {.amount[LLIM_TOKENS] = 987};
+    llim_limiter *limiter;
+    llim_permit permit;
+    llim_refusal refusal;
+    llim_error err;
+    char why[256];
+
+    if (llim_open(&options, &limiter, &err)) return fprintf(stderr, "%s\n", err.message), 1;
+    for (int call = 0; call < 70; call++) {
+        int code = llim_acquire(limiter, &request, &permit, &refusal, &err);
+        if (code == LLIM_OK) {
+            printf("call %d goes to %s\n", call, models[permit.candidate]);
+            llim_settle(llim_limiter_zone(limiter), &permit, &used); /* what the answer reported */
+        } else if (code == LLIM_LATER) {
+            llim_refusal_text(&refusal, why, sizeof why);
+            printf("call %d waits: %s\n", call, why);
+        } else {
+            return fprintf(stderr, "%s\n", err.message), 1;
+        }
+    }
+    llim_close(limiter);
+    return 0;
+}
