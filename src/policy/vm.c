@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/timezone.h"
 #include "policy/builtin.h"
 
 /* In a process that already runs LuaJIT our undefined lua_* symbols are bound to its, and the first call would crash. */
@@ -39,6 +40,19 @@ static int compile(lua_State *L)
     lua_pushvalue(L, 3);
     if (!lua_setupvalue(L, -2, 1)) lua_pop(L, 1);
     return 1;
+}
+
+/* zone_error(name) -> nil | what is wrong with it */
+static int zone_error(lua_State *L)
+{
+    llim__timezone *zone;
+    llim_error err;
+    if (llim__timezone_load(luaL_checkstring(L, 1), &zone, &err)) {
+        lua_pushstring(L, err.message);
+        return 1;
+    }
+    llim__timezone_free(zone);
+    return 0;
 }
 
 static void push_source(lua_State *L, const llim__source *source)
@@ -78,7 +92,7 @@ static int load_set(lua_State *L)
     lua_pushliteral(L, "llm_limiters.kernel");
     lua_call(L, 1, 1);
     lua_getfield(L, -1, "load");
-    lua_createtable(L, 0, 8);
+    lua_createtable(L, 0, 9);
     lua_pushstring(L, o->modality);
     lua_setfield(L, -2, "modality");
     lua_pushstring(L, o->tier);
@@ -89,6 +103,8 @@ static int load_set(lua_State *L)
     lua_setfield(L, -2, "guard");
     lua_pushcfunction(L, compile);
     lua_setfield(L, -2, "compile");
+    lua_pushcfunction(L, zone_error);
+    lua_setfield(L, -2, "zone_error");
     lua_createtable(L, (int)o->sources->n_quotas, 0);
     for (uint32_t i = 0; i < o->sources->n_quotas; i++) {
         push_source(L, &o->sources->quotas[i]);

@@ -153,6 +153,16 @@ describe("a word used wrongly", function()
     }, fault_of)
   end)
 
+  it("is refused for a time zone that the host does not know", function()
+    local text = 'return quota "a" { api = 1, modality = "text",\n tier "free" { m = { requests = 1/day { tz = "A/B" } } } }'
+    local function zone_error(name) return name == "A/B" and "there is no A/B." or nil end
+    local set, err = support.load { quotas = { text }, zone_error = zone_error }
+    assert.is_nil(set)
+    assert.equal(2, err.line)
+    assert.equal("tz", err.field)
+    contains(err.message, "there is no A/B.")
+  end)
+
   it("cannot change what the next script reads", function()
     local first = [[
       math.huge, string.len, second, tonumber = 5, nil, 5, nil

@@ -60,6 +60,7 @@ function support.load(spec)
     policy = source(spec.policy or support.read "policies/priority.lua", "policy.lua"),
     guard = spec.guard,
     compile = spec.compile or support.compile,
+    zone_error = spec.zone_error,
   }
 end
 

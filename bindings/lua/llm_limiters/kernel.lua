@@ -1,7 +1,8 @@
 -- The Lua kernel: quota tables, a tier, overrides and a policy in, one set of plain data out.
 --
 --   local set, err = kernel.load { modality =, tier =, account =, quotas = { {file=, text=} }, overrides =, policy =,
---                                  guard =, compile = function(text, chunkname, env) -> fn | nil, message }
+--                                  guard =, compile = function(text, chunkname, env) -> fn | nil, message,
+--                                  zone_error = function(name) -> nil | what is wrong with a time zone }
 --   set = { models = { { name, provider, scope, blocked, limits } }, aliases, known, scopes = { { name, limits } },
 --           policy = { name, route } }
 --   err = { code = "ECONFIG" | "UNKNOWN_TIER", file, line, field, message }
@@ -44,7 +45,7 @@ end
 local function run_quotas(spec)
   local tables, existing, providers = {}, {}, {}
   for i, src in ipairs(spec.quotas) do
-    local one = quota.run(src, spec.compile)
+    local one = quota.run(src, spec)
     for tier in pairs(one.tiers) do existing[tier] = true end
     providers[one.provider] = true
     tables[i] = one
@@ -74,7 +75,7 @@ local function build(spec)
     if one.modality == spec.modality then quota.fill(one, into, tier_of(one.provider), guard) end
   end
   local scopes = {}
-  if spec.overrides then scopes = overrides.apply(into, spec.overrides, spec.compile, guard) end
+  if spec.overrides then scopes = overrides.apply(into, spec.overrides, spec, guard) end
   for _, scope in ipairs(scopes) do scope.limits = plain_limits(scope.limits) end
   local models = {}
   for i, name in ipairs(names.sorted(into.models)) do
@@ -89,7 +90,7 @@ local function build(spec)
     aliases = into.aliases,
     known = into.known,
     scopes = scopes,
-    policy = policy.run(spec.policy, spec.compile),
+    policy = policy.run(spec.policy, spec),
   }
 end
 

@@ -105,8 +105,8 @@ local function names_scope(key, src)
 end
 
 -- Lays the table of src over the book, and returns the scopes, sorted by name.
-function overrides.apply(into, src, compile, guard)
-  local entries = script.run(src, compile, EXAMPLE)
+function overrides.apply(into, src, host, guard)
+  local entries = script.run(src, host, EXAMPLE)
   if type(entries) ~= "table" or words.open(entries) then
     fault.raise("ECONFIG", "the script returns " .. words.show(entries) .. "; it must end with " .. EXAMPLE .. ".",
       src.file)

@@ -22,8 +22,8 @@ local known_field = {}
 for _, field in ipairs(FIELDS) do known_field[field] = true end
 
 -- Runs the source and returns { name, and the hooks that it has }.
-function policy.run(src, compile)
-  local content = words.open(script.run(src, compile, EXAMPLE))
+function policy.run(src, host)
+  local content = words.open(script.run(src, host, EXAMPLE))
   if not content or content.kind ~= "policy" then
     fault.raise("ECONFIG", "the script returns something that is not a policy; it must end with " .. EXAMPLE .. ".",
       src.file)

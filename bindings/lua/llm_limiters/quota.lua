@@ -105,8 +105,8 @@ local function read_tiers(body, place)
 end
 
 -- Runs a source and judges what all modalities share. Returns a table for quota.fill.
-function quota.run(src, compile)
-  local content = words.open(script.run(src, compile, EXAMPLE))
+function quota.run(src, host)
+  local content = words.open(script.run(src, host, EXAMPLE))
   if not content or content.kind ~= "quota" then
     fault.raise("ECONFIG", "the script returns something that is not a quota table; it must end with " .. EXAMPLE
       .. ".", src.file)

@@ -1,6 +1,6 @@
 -- Runs the text of a quota table, an override table or a policy, and returns the one value it ends with.
 --
--- A source is { file, text }. Compiling is the host's: compile(text, chunkname, env) returns a function or nil and a
+-- A source is { file, text }. Compiling is the host's: host.compile(text, chunkname, env) returns a function or nil and a
 -- message. Whatever goes wrong (syntax, a number that overflows, an error while running, nothing returned) is raised as
 -- a fault with file and line. For the kernel's modules only.
 
@@ -38,9 +38,9 @@ local function raise_failure(src, value, record)
 end
 
 -- example is the line that such a script ends with, for the message of one that returns nothing.
-function script.run(src, compile, example)
+function script.run(src, host, example)
   local record = {}
-  local chunk, message = compile(src.text, "@" .. src.file, words.environment(record))
+  local chunk, message = host.compile(src.text, "@" .. src.file, words.environment(record, host.zone_error))
   if not chunk then
     local line, text = split(tostring(message))
     fault.raise("ECONFIG", "the script cannot be read as Lua: " .. sentence(text), src.file, line)

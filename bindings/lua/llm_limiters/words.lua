@@ -59,7 +59,7 @@ local function subset(library, wanted)
   return copy
 end
 
--- What is wrong with the form of a time zone's name, or nil. Whether it exists is for the system's database to say.
+-- What is wrong with the form of a time zone's name, or nil.
 local function zone_fault(zone)
   local good = type(zone) == "string" and zone ~= "" and #zone <= 47
     and not find(zone, "..", 1, true) and not find(zone, "^/") and not find(zone, "[%c%s]")
@@ -68,8 +68,9 @@ local function zone_fault(zone)
     .. "blanks or a leading \"/\", not " .. fault.show(zone) .. "."
 end
 
--- The words for one script. record gets field and text of the word that raised, if one does.
-function words.environment(record)
+-- The words for one script. record gets field and text of the word that raised, if one does. zone_error(name) tells what
+-- the system's database has against a time zone; a host without it learns that from the engine.
+function words.environment(record, zone_error)
   local value_mt = {}
 
   local function make(kind, content)
@@ -113,7 +114,7 @@ function words.environment(record)
     if not SPANS[content.span].shortest then
       complain("tz", "a second has no calendar; minute, hour, day, week and month take a time zone.")
     end
-    local wrong = zone_fault(options.tz)
+    local wrong = zone_fault(options.tz) or zone_error and zone_error(options.tz)
     if wrong then complain("tz", wrong) end
     return make("unit", { span = content.span, zone = options.tz })
   end
