@@ -154,7 +154,8 @@ describe("a word used wrongly", function()
   end)
 
   it("is refused for a time zone that the host does not know", function()
-    local text = 'return quota "a" { api = 1, modality = "text",\n tier "free" { m = { requests = 1/day { tz = "A/B" } } } }'
+    local text = [[return quota "a" { api = 1, modality = "text",
+      tier "free" { m = { requests = 1/day { tz = "A/B" } } } }]]
     local function zone_error(name) return name == "A/B" and "there is no A/B." or nil end
     local set, err = support.load { quotas = { text }, zone_error = zone_error }
     assert.is_nil(set)

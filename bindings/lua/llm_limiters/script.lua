@@ -1,7 +1,7 @@
 -- Runs the text of a quota table, an override table or a policy, and returns the one value it ends with.
 --
--- A source is { file, text }. Compiling is the host's: host.compile(text, chunkname, env) returns a function or nil and a
--- message. Whatever goes wrong (syntax, a number that overflows, an error while running, nothing returned) is raised as
+-- A source is { file, text }. Compiling is the host's: host.compile(text, chunkname, env) returns a function or nil and
+-- a message. Whatever goes wrong (syntax, a number that overflows, an error while running, nothing returned) is raised as
 -- a fault with file and line. For the kernel's modules only.
 
 local fault = require "llm_limiters.fault"

@@ -68,8 +68,8 @@ local function zone_fault(zone)
     .. "blanks or a leading \"/\", not " .. fault.show(zone) .. "."
 end
 
--- The words for one script. record gets field and text of the word that raised, if one does. zone_error(name) tells what
--- the system's database has against a time zone; a host without it learns that from the engine.
+-- The words for one script. record gets field and text of the word that raised, if one does. zone_error(name) tells
+-- what the system's database has against a time zone; a host without it learns that from the engine.
 function words.environment(record, zone_error)
   local value_mt = {}
 
