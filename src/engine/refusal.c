@@ -1,8 +1,8 @@
 /*
  * refusal.c - explains a refusal: the limit that keeps the request waiting longest, and the instant at which it fits.
  *
- * Each law tells the earliest instant from a given one on. A calendar may refuse again within the guard of a later boundary,
- * so the instant is carried round all limits until none moves it.
+ * Each law tells the earliest instant from a given one on. What fits then goes on fitting, but for a calendar, which may
+ * refuse again within the guard of a later boundary: with one, the instant is carried round all limits until none moves it.
  */
 #include "engine/refusal.h"
 
@@ -12,75 +12,86 @@
 
 #include "engine/law.h"
 
-static void name_limit(llim_zone *zone, llim__now now, const llim__step *step, llim_refusal *out)
-{
-    int64_t until;
-    out->reason = LLIM_BY_LIMIT;
-    out->meter = step->shape->meter;
-    out->law = step->shape->law;
-    out->unit = step->shape->unit;
-    out->window_ns = step->shape->window_ns;
-    out->guard_ns = step->shape->guard_ns;
-    out->limit = step->limit;
-    out->used = llim__law_used(zone, now, step, &until);
-    out->amount = step->amount;
-}
+/* The latest instant found so far, and who named it. */
+typedef struct verdict {
+    int64_t at;
+    uint32_t row; /* index in the request's rows */
+    bool by_limit;
+    bool calendar; /* some limit may refuse again later */
+    llim__step step;
+} verdict;
 
-static void name_scope(const llim_zone *zone, llim_row row, llim_refusal *out)
-{
-    memcpy(out->scope, zone->name[row.index], sizeof out->scope);
-}
-
-/* One round over all rows: the latest of their earliest instants from *at on. */
+/* One round over all rows: the latest of their earliest instants from v->at on. */
 static int round_from(llim_zone *zone, llim__now now, const llim_row *rows, uint32_t n_rows, const llim_charge *charge,
-                      int64_t *at, llim_refusal *out)
+                      verdict *v)
 {
-    int64_t from = *at;
+    llim__now from = {v->at, now.wall + (v->at - now.steady)};
     for (uint32_t r = 0; r < n_rows; r++) {
         uint64_t state;
         llim__row *row = llim__row_of(zone, rows[r], &state);
         if (!row) return LLIM_ENOTFOUND;
         int64_t cool = at_load_acq(&row->cool_until);
-        if (cool > *at) {
-            *at = cool;
-            *out = (llim_refusal){.code = LLIM_LATER, .reason = LLIM_BY_COOLDOWN};
-            name_scope(zone, rows[r], out);
+        if (cool > v->at) {
+            v->at = cool;
+            v->row = r;
+            v->by_limit = false;
         }
         for (uint32_t i = 0; i < LLIM__STATE_LIMITS(state); i++) {
-            llim__step step = llim__step_at(zone, row, i);
+            llim__step step;
+            llim__step_aim(zone, row, i, &step);
             step.amount = charge->amount[step.shape->meter];
-            llim__now then = {from, now.wall + (from - now.steady)};
-            int64_t fits = llim__law_earliest(zone, then, &step);
-            if (fits <= *at) continue;
-            *at = fits;
-            *out = (llim_refusal){.code = fits == INT64_MAX ? LLIM_NEVER : LLIM_LATER};
-            name_limit(zone, now, &step, out);
-            name_scope(zone, rows[r], out);
+            v->calendar = v->calendar || step.shape->law == LLIM_CALENDAR;
+            int64_t fits = llim__law_earliest(zone, from, &step);
+            if (fits <= v->at) continue;
+            v->at = fits;
+            v->row = r;
+            v->by_limit = true;
+            v->step = step;
             if (fits == INT64_MAX) return LLIM_OK;
         }
     }
     return LLIM_OK;
 }
 
+static void tell(llim_zone *zone, llim__now now, const llim_row *rows, const verdict *v, llim_refusal *out)
+{
+    memset(out, 0, sizeof *out);
+    out->code = v->at == INT64_MAX ? LLIM_NEVER : LLIM_LATER;
+    out->reason = v->by_limit ? LLIM_BY_LIMIT : LLIM_BY_COOLDOWN;
+    memcpy(out->scope, zone->name[rows[v->row].index], sizeof out->scope);
+    if (v->by_limit) {
+        const llim__shape *shape = v->step.shape;
+        int64_t until;
+        out->meter = shape->meter;
+        out->law = shape->law;
+        out->unit = shape->unit;
+        out->window_ns = shape->window_ns;
+        out->guard_ns = shape->guard_ns;
+        out->limit = v->step.limit;
+        out->used = llim__law_used(zone, now, &v->step, &until);
+        out->amount = v->step.amount;
+    }
+    if (v->at == INT64_MAX) return;
+    out->wait_ns = v->at - now.steady;
+    out->at_ns = v->at - LLIM__EPOCH;
+    out->at_wall_ns = now.wall + out->wait_ns;
+}
+
 int llim__refuse(llim_zone *zone, llim__now now, const llim_row *rows, uint32_t n_rows, const llim_charge *charge,
                  llim_refusal *refusal)
 {
-    llim_refusal out;
-    memset(&out, 0, sizeof out);
-    int64_t at = now.steady, before;
+    verdict v;
+    v.at = now.steady;
+    v.calendar = false;
+    int64_t before;
     do {
-        before = at;
-        int code = round_from(zone, now, rows, n_rows, charge, &at, &out);
+        before = v.at;
+        int code = round_from(zone, now, rows, n_rows, charge, &v);
         if (code) return code;
-    } while (at != before && at != INT64_MAX);
-    if (at == now.steady) return LLIM_OK;
-    if (at != INT64_MAX) {
-        out.wait_ns = at - now.steady;
-        out.at_ns = at - LLIM__EPOCH;
-        out.at_wall_ns = now.wall + out.wait_ns;
-    }
-    if (refusal) *refusal = out;
-    return out.code;
+    } while (v.calendar && v.at != before && v.at != INT64_MAX);
+    if (v.at == now.steady) return LLIM_OK;
+    if (refusal) tell(zone, now, rows, &v, refusal);
+    return v.at == INT64_MAX ? LLIM_NEVER : LLIM_LATER;
 }
 
 static const char *per(const llim_refusal *r, char *buf, size_t cap)

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 
 #include "base/error.h"
@@ -66,6 +67,15 @@ static void find_parts(llim_zone *zone, char *bytes)
     zone->zone_name = (void *)(bytes + h->zones_at);
 }
 
+/* A decision on one of many rows costs more in address translation than in counting: 2 MiB pages, where there are any, cut
+   that by half. Advice only; whoever gave the memory still owns it. */
+static void use_huge_pages(char *memory, uint64_t size)
+{
+    const uintptr_t page = (uintptr_t)2 << 20;
+    uintptr_t from = ((uintptr_t)memory + page - 1) & ~(page - 1), to = ((uintptr_t)memory + size) & ~(page - 1);
+    if (from < to) (void)madvise((void *)from, to - from, MADV_HUGEPAGE);
+}
+
 int llim_zone_open(const llim_zone_options *options, llim_zone **out, llim_error *err)
 {
     llim_zone_options o = {.size = sizeof o};
@@ -94,6 +104,7 @@ int llim_zone_open(const llim_zone_options *options, llim_zone **out, llim_error
         return llim__fail(err, LLIM_ENOMEM, "no memory for a zone of %llu bytes", (unsigned long long)h.size);
     }
     memset(zone, 0, sizeof *zone);
+    use_huge_pages(memory, h.size);
     memset(memory, 0, h.size + 127);
     if (getrandom(h.secret, sizeof h.secret, 0) != sizeof h.secret) memcpy(h.secret, &zone, sizeof zone);
     char *bytes = memory + (-(uintptr_t)memory & 127);
