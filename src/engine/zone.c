@@ -4,27 +4,16 @@
 #include "engine/zone.h"
 
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 
+#include "base/alloc.h"
 #include "base/error.h"
 #include "engine/law.h"
 
 enum { DEFAULT_ROWS = 1024, DEFAULT_SLIDING = 256, DEFAULT_LEASES = 1024 };
 enum { MOST_ROWS = 1 << 24, MOST_SLIDING = 1 << 20, MOST_LEASES = 1 << 20 };
-
-static void *libc_alloc(void *ctx, void *ptr, size_t old_size, size_t size)
-{
-    (void)ctx;
-    (void)old_size;
-    if (size == 0) {
-        free(ptr);
-        return NULL;
-    }
-    return realloc(ptr, size);
-}
 
 static uint64_t place(uint64_t *end, uint64_t count, uint64_t size)
 {
@@ -94,7 +83,7 @@ int llim_zone_open(const llim_zone_options *options, llim_zone **out, llim_error
         return llim__fail(err, LLIM_ERANGE, "clock is %d, expected LLIM_CLOCK_REAL or LLIM_CLOCK_VIRTUAL", o.clock);
     if (o.start_ns < 0)
         return llim__fail(err, LLIM_ERANGE, "start_ns is negative; a steady clock starts at 0 or later");
-    if (!o.alloc) o.alloc = libc_alloc;
+    if (!o.alloc) o.alloc = llim__libc_alloc;
 
     llim__header h = layout(&o);
     llim_zone *zone = o.alloc(o.alloc_ctx, NULL, 0, sizeof *zone);

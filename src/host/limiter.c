@@ -4,26 +4,15 @@
 #include "host/limiter.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/alloc.h"
 #include "base/error.h"
 
 enum { LEARNED_NAMES = 1024, MARGIN_ROWS = 1024, MARGIN_SLIDING = 64, MARGIN_LEASES = 1024 };
 
 static const char *const modalities[] = {"text", "image", "audio", "live"};
-
-static void *libc_alloc(void *ctx, void *ptr, size_t old_size, size_t size)
-{
-    (void)ctx;
-    (void)old_size;
-    if (size == 0) {
-        free(ptr);
-        return NULL;
-    }
-    return realloc(ptr, size);
-}
 
 static void *take(llim_limiter *limiter, size_t n, size_t size)
 {
@@ -163,7 +152,7 @@ int llim_open(const llim_options *options, llim_limiter **out, llim_error *err)
     if (o.guard_ns < LLIM_NO_GUARD)
         return llim__fail(err, LLIM_ERANGE, "guard_ns is %lld, expected 0 or more, or LLIM_NO_GUARD",
                           (long long)o.guard_ns);
-    llim_alloc_fn alloc = o.zone.alloc ? o.zone.alloc : libc_alloc;
+    llim_alloc_fn alloc = o.zone.alloc ? o.zone.alloc : llim__libc_alloc;
     llim_limiter *limiter = alloc(o.zone.alloc_ctx, NULL, 0, sizeof *limiter);
     if (!limiter) return llim__fail(err, LLIM_ENOMEM, "no memory for a limiter");
     memset(limiter, 0, sizeof *limiter);
