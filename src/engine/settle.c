@@ -47,9 +47,9 @@ static void correct(llim_zone *zone, llim__now *now, const llim_permit *permit, 
 /* Facts are -1 .. LLIM_AMOUNT_MAX. Without a branch per meter. */
 static bool in_range(const llim_charge *facts)
 {
-    uint64_t out = 0;
-    for (int m = 0; m < LLIM_METERS; m++) out |= (uint64_t)(facts->amount[m] + 1) + (((uint64_t)1 << 63) - LLIM_AMOUNT_MAX - 2);
-    return !(out >> 63);
+    bool out = false;
+    for (int m = 0; m < LLIM_METERS; m++) out |= (uint64_t)facts->amount[m] + 1 > (uint64_t)LLIM_AMOUNT_MAX + 1;
+    return !out;
 }
 
 static int end(llim_zone *zone, llim_permit *permit, enum how how, const llim_charge *facts)
