@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include <getopt.h>
+#include <sys/stat.h>
 
 static const char usage[] = "usage: llm-limiters simulate TRACE --models A,B,C [OPTION]...\n"
                             "\n"
@@ -118,6 +119,8 @@ static int read_option(cli_setup *setup, int option)
         return number("demand", "", 0.001, 1000, &setup->demand);
     case LOG:
         setup->log = optarg;
+        if (strcmp(optarg, "-") == 0)
+            return cli_misuse("simulate", "--log needs the path of a file; standard output carries the summary.");
         return 0;
     default:
         setup->json = true;
@@ -179,8 +182,17 @@ static int open_limiter(cli_setup *setup, const cli_trace *trace, llim_limiter *
     return code == LLIM_OK ? 0 : failed(code, &err);
 }
 
+static bool same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    return a && b && stat(a, &x) == 0 && stat(b, &y) == 0 && S_ISREG(x.st_mode) && x.st_dev == y.st_dev &&
+           x.st_ino == y.st_ino;
+}
+
 static int play(const cli_setup *setup, cli_run *run)
 {
+    if (same_file(setup->log, setup->trace) || same_file(setup->log, setup->limiter.overrides))
+        return cli_fail("%s is an input of this run and would be overwritten; give --log another file.", setup->log);
     FILE *log = setup->log ? fopen(setup->log, "w") : NULL;
     if (setup->log && !log) return cli_fail("%s cannot be written: %s.", setup->log, strerror(errno));
     int code = cli_replay(run);

@@ -386,6 +386,15 @@ describe("simulate", function()
     refused(1, ("$B simulate %s --models in-house --quotas %s"):format(trace, file "return {"), "")
   end)
 
+  it("never writes the log over an input", function()
+    local mine = file "time,tokens\n0,5\n"
+    refused(1, simulate(mine, models .. " --log " .. mine), "is an input of this run and would be overwritten")
+    local kept = assert(io.open(mine))
+    assert.equal("time,tokens\n0,5\n", kept:read "a")
+    kept:close()
+    refused(2, simulate(mine, models .. " --log -"), "--log needs the path of a file")
+  end)
+
   it("refuses outputs that cannot be written", function()
     local trace = file(small)
     refused(1, simulate(trace, models .. " --log /no/such/dir/log"), "/no/such/dir/log cannot be written: No such file")
