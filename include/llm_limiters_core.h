@@ -199,8 +199,8 @@ typedef struct llim_zone_options {
     uint32_t sliding; /* sliding limits. Default 256, at most 2^20 */
     uint32_t leases;  /* leases of gauges at one time. Default 1024, at most 2^20 */
     uint32_t reserved;
-    int64_t start_ns;      /* virtual clock: its first steady time, >= 0 */
-    int64_t start_wall_ns; /* virtual clock: its first wall time */
+    int64_t start_ns;      /* virtual clock: its first steady time, 0 .. 2^58 (9 years) */
+    int64_t start_wall_ns; /* virtual clock: its first wall time, 1970 .. 2199 */
     llim_alloc_fn alloc;   /* default: the C library's */
     void *alloc_ctx;
 } llim_zone_options;
@@ -232,7 +232,7 @@ LLIM_API void llim_zone_close(llim_zone *zone);
 LLIM_API void llim_zone_now(llim_zone *zone, int64_t *steady_ns, int64_t *wall_ns);
 
 /* Sets a virtual clock. The steady part never goes backwards (LLIM_ERANGE, nothing changes); the wall part may.
-   LLIM_EINVAL on a real clock. */
+   LLIM_ERANGE too outside 0 .. 2^58 and 1970 .. 2199.    LLIM_EINVAL on a real clock. */
 LLIM_API int llim_zone_set_clock(llim_zone *zone, int64_t steady_ns, int64_t wall_ns);
 
 LLIM_API void llim_zone_get_stats(llim_zone *zone, llim_zone_stats *stats);

@@ -8,7 +8,12 @@
 #ifndef LLIM_BASE_CLOCK_H
 #define LLIM_BASE_CLOCK_H
 
+#include <time.h>
+
 #include "base/atomic.h"
+#include "llm_limiters_core.h"
+
+#define LLIM__WALL_AGE_NS 1000000
 
 typedef struct llim__now {
     int64_t steady;
@@ -22,8 +27,30 @@ typedef struct llim__clock {
 } llim__clock;
 
 void llim__clock_init(llim__clock *clock, int32_t kind, int64_t steady, int64_t wall);
-llim__now llim__clock_now(llim__clock *clock);
 /* Virtual only; the caller has checked that steady does not go back. */
 void llim__clock_set(llim__clock *clock, int64_t steady, int64_t wall);
+/* Real only: measures the wall clock's offset anew, at a steady time just read. */
+llim__now llim__clock_measure(llim__clock *clock, int64_t steady);
+
+static inline int64_t llim__clock_read(clockid_t id)
+{
+    struct timespec ts;
+    clock_gettime(id, &ts);
+    return (int64_t)ts.tv_sec * LLIM_SECOND + ts.tv_nsec;
+}
+
+static inline llim__now llim__clock_now(llim__clock *clock)
+{
+    int64_t steady, offset;
+    if (clock->kind == LLIM_CLOCK_VIRTUAL) {
+        steady = at_load_acq(&clock->steady);
+        offset = at_load_rlx(&clock->wall_offset);
+        return (llim__now){steady, steady + offset};
+    }
+    steady = llim__clock_read(CLOCK_MONOTONIC);
+    offset = at_load_rlx(&clock->wall_offset);
+    if (steady - at_load_rlx(&clock->steady) > LLIM__WALL_AGE_NS) return llim__clock_measure(clock, steady);
+    return (llim__now){steady, steady + offset};
+}
 
 #endif

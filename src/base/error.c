@@ -14,6 +14,9 @@ int llim__fail(llim_error *err, int code, const char *format, ...)
         va_start(args, format);
         vsnprintf(err->message, sizeof err->message, format, args);
         va_end(args);
+        /* What a message quotes may come from anywhere; a terminal must not be steered by it. */
+        for (char *p = err->message; *p; p++)
+            if ((unsigned char)*p < ' ' || *p == 0x7f) *p = '?';
     }
     return code;
 }

@@ -6,7 +6,7 @@
  * request is refused as if it had come a moment later. Last, the rows' states are read again: if a writer has changed a
  * row's limits or recycled it since they were planned, all is undone and the decision starts over.
  */
-#include "engine/law.h"
+#include "engine/laws.h"
 #include "engine/refusal.h"
 
 enum { MOST_STEPS = LLIM_MAX_ROWS * LLIM_MAX_LIMITS };
@@ -16,7 +16,9 @@ typedef struct decision {
     const llim_row *rows;
     const llim_charge *charge;
     llim__now now;
-    uint32_t n_rows, n_steps, n_leases;
+    uint32_t n_rows;
+    bool leases;       /* some step takes one */
+    llim__step *end;   /* of the steps */
     llim__row *sealed; /* the row that made a step say LLIM__WAIT */
     llim__row *row[LLIM_MAX_ROWS];
     uint64_t state[LLIM_MAX_ROWS];
@@ -27,46 +29,54 @@ typedef struct decision {
    so. */
 static int plan(decision *d)
 {
+    llim_zone *zone = d->zone;
+    const llim__now now = d->now;
+    const int64_t *amount = d->charge->amount;
+    const uint32_t n_rows = d->n_rows;
     llim__step *step = d->step;
-    d->n_leases = 0;
-    for (uint32_t r = 0; r < d->n_rows; r++) {
+    uint32_t n_leases = 0, r = 0;
+    do {
         uint64_t state;
-        llim__row *row = llim__row_of(d->zone, d->rows[r], &state);
+        llim__row *row = llim__row_of(zone, d->rows[r], &state);
         if (!row) return LLIM_ENOTFOUND;
         d->row[r] = row;
         d->state[r] = state;
-        if (at_load_acq(&row->cool_until) > d->now.steady) return LLIM_LATER;
+        if (at_load_acq(&row->cool_until) > now.steady) return LLIM_LATER;
         for (uint32_t i = 0, n = LLIM__STATE_LIMITS(state); i < n; i++, step++) {
-            llim__step_aim(d->zone, row, i, step);
-            step->amount = d->charge->amount[step->shape->meter];
-            int code = llim__law_plan(d->zone, d->now, step);
+            llim__step_aim(zone, row, i, step);
+            step->amount = amount[step->shape->meter];
+            int code = llim__law_plan(zone, now, step);
             if (code) {
                 d->sealed = row;
                 return code;
             }
-            if (step->shape->law == LLIM_GAUGE && step->amount > 0) d->n_leases++;
+            if (step->more && step->shape->law == LLIM_GAUGE && step->amount > 0) n_leases++;
         }
-    }
-    d->n_steps = (uint32_t)(step - d->step);
-    return d->n_leases > LLIM_MAX_LEASES ? LLIM_EINVAL : LLIM_OK;
+    } while (++r < n_rows);
+    d->end = step;
+    d->leases = n_leases > 0;
+    return n_leases > LLIM_MAX_LEASES ? LLIM_EINVAL : LLIM_OK;
 }
 
 /* Whether no writer has touched the rows since they were planned. */
 static bool unchanged(const decision *d)
 {
-    for (uint32_t r = 0; r < d->n_rows; r++)
+    uint32_t r = 0, n = d->n_rows;
+    do
         if (at_load_acq(&d->row[r]->state) != d->state[r]) return false;
+    while (++r < n);
     return true;
 }
 
-static void undo(decision *d, uint32_t n)
+/* Takes back the steps before end. */
+static __attribute__((noinline)) void undo(decision *d, llim__step *end)
 {
-    while (n--)
-        if (d->step[n].amount > 0) llim__law_undo(d->zone, d->now, &d->step[n]);
+    while (end > d->step)
+        if ((--end)->amount > 0) llim__law_undo(d->zone, d->now, end);
 }
 
 /* A step whose word has changed since it was planned, until it is true or does not fit any more. */
-static int insist(decision *d, llim__step *step)
+static __attribute__((noinline)) int insist(decision *d, llim__step *step)
 {
     for (;;) {
         int code = llim__law_plan(d->zone, d->now, step);
@@ -78,16 +88,15 @@ static int insist(decision *d, llim__step *step)
 
 static int commit(decision *d)
 {
-    for (uint32_t i = 0; i < d->n_steps; i++) {
-        llim__step *step = &d->step[i];
+    for (llim__step *step = d->step, *end = d->end; step < end; step++) {
         if (step->amount == 0) continue;
         int code = llim__law_commit(d->zone, d->now, step);
+        if (code == LLIM_OK) continue;
         if (code == LLIM__RETRY) code = insist(d, step);
-        if (code) {
-            d->sealed = step->row;
-            undo(d, i);
-            return code;
-        }
+        if (code == LLIM_OK) continue;
+        d->sealed = step->row;
+        undo(d, step);
+        return code;
     }
     return LLIM_OK;
 }
@@ -102,9 +111,8 @@ static inline void fill(const decision *d, llim_permit *permit)
     permit->wall_ns = d->now.wall;
     permit->charge = *d->charge;
     for (uint32_t r = 0; r < d->n_rows; r++) permit->row[r] = d->rows[r];
-    for (uint32_t i = 0; d->n_leases && i < d->n_steps; i++)
-        if (d->step[i].shape->law == LLIM_GAUGE && d->step[i].amount > 0)
-            permit->lease[permit->n_leases++] = d->step[i].lease;
+    for (const llim__step *step = d->step; d->leases && step < d->end; step++)
+        if (step->shape->law == LLIM_GAUGE && step->amount > 0) permit->lease[permit->n_leases++] = step->lease;
 }
 
 static bool in_range(const llim_charge *charge)
@@ -124,9 +132,25 @@ static bool distinct(const llim_row *rows, uint32_t n)
     return true;
 }
 
-/* permit NULL: only ask. */
-static int decide(llim_zone *zone, const llim_row *rows, uint32_t n_rows, const llim_charge *charge, llim_permit *permit,
-                  llim_refusal *refusal)
+/* One try: a verdict, or LLIM__WAIT and LLIM__RETRY: the rows have changed meanwhile. permit NULL: only ask. */
+static __attribute__((noinline)) int attempt(decision *d, llim_permit *permit)
+{
+    d->now = llim__zone_now(d->zone);
+    int code = plan(d);
+    if (code || !permit) return code;
+    if (!unchanged(d)) return LLIM__RETRY;
+    code = commit(d);
+    if (code) return code;
+    if (unchanged(d)) {
+        fill(d, permit);
+        return LLIM_OK;
+    }
+    undo(d, d->end);
+    return LLIM__RETRY;
+}
+
+static int decide(llim_zone *zone, const llim_row *rows, uint32_t n_rows, const llim_charge *charge,
+                  llim_permit *permit, llim_refusal *refusal)
 {
     if (n_rows == 0 || n_rows > LLIM_MAX_ROWS || !distinct(rows, n_rows)) return LLIM_EINVAL;
     if (!in_range(charge)) return LLIM_ERANGE;
@@ -136,25 +160,10 @@ static int decide(llim_zone *zone, const llim_row *rows, uint32_t n_rows, const 
     d.n_rows = n_rows;
     d.charge = charge;
     for (;;) {
-        d.now = llim__zone_now(zone);
-        int code = plan(&d);
-        if (code == LLIM_OK) {
-            if (!permit) return LLIM_OK;
-            if (!unchanged(&d)) continue;
-            code = commit(&d);
-            if (code == LLIM_OK) {
-                if (unchanged(&d)) {
-                    fill(&d, permit);
-                    return LLIM_OK;
-                }
-                undo(&d, d.n_steps);
-                continue;
-            }
-        }
-        if (code == LLIM__WAIT) {
-            llim__zone_wait_for_writer(zone, d.sealed);
-            continue;
-        }
+        int code = attempt(&d, permit);
+        if (code == LLIM_OK) return LLIM_OK;
+        if (code == LLIM__WAIT) llim__zone_wait_for_writer(zone, d.sealed);
+        if (code == LLIM__WAIT || code == LLIM__RETRY) continue;
         if (code != LLIM_LATER && code != LLIM_NEVER) return code;
         /* The refusal is worked out from the rows as they are by then; they may have room again. */
         code = llim__refuse(zone, d.now, rows, n_rows, charge, refusal);

@@ -14,50 +14,24 @@
 
 __extension__ typedef unsigned __int128 wide;
 
-#define LONGEST ((uint64_t)800 * 86400 * LLIM_SECOND << 4) /* debt beyond this is not counted */
-
-static uint64_t fine(int64_t ns)
-{
-    return (uint64_t)ns << 4;
-}
-
 static uint64_t wide_cost(uint64_t window, uint64_t amount, uint64_t limit)
 {
     wide cost = ((wide)window * amount + limit - 1) / limit;
-    return cost < LONGEST ? (uint64_t)cost : LONGEST;
+    return cost < LLIM__LONGEST ? (uint64_t)cost : LLIM__LONGEST;
 }
 
 /* What one costs, if that is a whole number of sixteenths, else 0: a division less per decision. The cell's aux. */
 static uint64_t unit_cost(const llim__shape *shape, int64_t limit)
 {
-    uint64_t window = fine(shape->window_ns);
+    uint64_t window = llim__fine(shape->window_ns);
     return window % (uint64_t)limit ? 0 : window / (uint64_t)limit;
 }
 
-static uint64_t cost_of(const llim__step *step, int64_t amount)
+uint64_t llim__bucket_divide(const llim__step *step, int64_t amount)
 {
-    uint64_t window = fine(step->shape->window_ns), limit = (uint64_t)step->limit, product;
-    uint64_t unit = at_load_rlx(&step->cell->aux);
-    if (unit && !__builtin_mul_overflow(unit, (uint64_t)amount, &product)) return product < LONGEST ? product : LONGEST;
+    uint64_t window = llim__fine(step->shape->window_ns), limit = (uint64_t)step->limit, product;
     if (!__builtin_mul_overflow(window, (uint64_t)amount, &product)) return product / limit + (product % limit != 0);
     return wide_cost(window, (uint64_t)amount, limit);
-}
-
-int llim__bucket_plan(llim__now now, llim__step *step)
-{
-    if (step->amount > step->limit) return LLIM_NEVER;
-    uint64_t full = at_load_acq(&step->cell->word);
-    if (full == LLIM__SEALED) return LLIM__WAIT;
-    uint64_t t = fine(now.steady), window = fine(step->shape->window_ns), guard = fine(step->shape->guard_ns);
-    uint64_t base = full > t ? full : t;
-    step->expected = full;
-    if (step->amount == 0) {
-        step->desired = full;
-        return full <= t + window ? LLIM_OK : LLIM_LATER;
-    }
-    step->desired = base + cost_of(step, step->amount);
-    /* Either nobody can still count an earlier charge, or even a count that is late by the guard has room. */
-    return full + guard <= t || step->desired <= t + window - guard ? LLIM_OK : LLIM_LATER;
 }
 
 static bool move_to(llim__step *step, uint64_t *word, uint64_t next)
@@ -65,11 +39,12 @@ static bool move_to(llim__step *step, uint64_t *word, uint64_t next)
     return at_cas_acqrel(&step->cell->word, word, next);
 }
 
-int llim__bucket_give_back(llim_zone *zone, llim__now *now, llim__now then, llim__step *step, int64_t before, int64_t after)
+int llim__bucket_give_back(llim_zone *zone, llim__now *now, llim__now then, llim__step *step, int64_t before,
+                           int64_t after)
 {
-    uint64_t cost = cost_of(step, before) - cost_of(step, after);
+    uint64_t cost = llim__bucket_cost(step, before) - llim__bucket_cost(step, after);
     int64_t t = llim__zone_now_once(zone, now).steady;
-    uint64_t elapsed = t > then.steady ? fine(t - then.steady) : 0;
+    uint64_t elapsed = t > then.steady ? llim__fine(t - then.steady) : 0;
     if (cost <= elapsed) return LLIM_OK;
     uint64_t word = at_load_acq(&step->cell->word);
     while (word != LLIM__SEALED)
@@ -79,12 +54,12 @@ int llim__bucket_give_back(llim_zone *zone, llim__now *now, llim__now then, llim
 
 int llim__bucket_add_debt(llim__now now, llim__step *step, int64_t amount)
 {
-    uint64_t cost = cost_of(step, amount), t = fine(now.steady), next;
+    uint64_t cost = llim__bucket_cost(step, amount), t = llim__fine(now.steady), next;
     uint64_t word = at_load_acq(&step->cell->word);
     do {
         if (word == LLIM__SEALED) return LLIM__WAIT;
         next = (word > t ? word : t) + cost;
-        if (next > t + LONGEST) next = word > t + LONGEST ? word : t + LONGEST;
+        if (next > t + LLIM__LONGEST) next = word > t + LLIM__LONGEST ? word : t + LLIM__LONGEST;
     } while (!move_to(step, &word, next));
     return LLIM_OK;
 }
@@ -94,8 +69,8 @@ int64_t llim__bucket_earliest(llim__now now, const llim__step *step)
     if (step->amount > step->limit) return INT64_MAX;
     uint64_t full = at_load_acq(&step->cell->word);
     if (full == LLIM__SEALED) return now.steady;
-    uint64_t window = fine(step->shape->window_ns), guard = fine(step->shape->guard_ns), at;
-    uint64_t cost = cost_of(step, step->amount);
+    uint64_t window = llim__fine(step->shape->window_ns), guard = llim__fine(step->shape->guard_ns), at;
+    uint64_t cost = llim__bucket_cost(step, step->amount);
     if (step->amount == 0)
         at = full - window;
     else if (cost <= window - guard)
@@ -108,7 +83,7 @@ int64_t llim__bucket_earliest(llim__now now, const llim__step *step)
 
 int64_t llim__bucket_used(llim__now now, const llim__step *step, int64_t *until)
 {
-    uint64_t full = at_load_acq(&step->cell->word), t = fine(now.steady);
+    uint64_t full = at_load_acq(&step->cell->word), t = llim__fine(now.steady);
     *until = now.steady;
     if (full == LLIM__SEALED) return step->limit;
     if (full <= t) return 0;
@@ -116,23 +91,23 @@ int64_t llim__bucket_used(llim__now now, const llim__step *step, int64_t *until)
     /* Rounded up, but not because the costs of many charges were: 64 ns of them are let off. */
     uint64_t left = full - t, slack = 1024;
     left = left > slack ? left - slack : 1;
-    uint64_t window = fine(step->shape->window_ns);
+    uint64_t window = llim__fine(step->shape->window_ns);
     return (int64_t)(((wide)left * (uint64_t)step->limit + window - 1) / window);
 }
 
 void llim__bucket_resize(llim__now now, const llim__shape *shape, int64_t before, int64_t after, uint64_t words[2])
 {
     words[1] = unit_cost(shape, after);
-    uint64_t t = fine(now.steady);
+    uint64_t t = llim__fine(now.steady);
     if (words[0] <= t) return;
     wide left = ((wide)(words[0] - t) * (uint64_t)before + (uint64_t)after - 1) / (uint64_t)after;
-    words[0] = t + (left < LONGEST ? (uint64_t)left : LONGEST);
+    words[0] = t + (left < LLIM__LONGEST ? (uint64_t)left : LLIM__LONGEST);
 }
 
 void llim__bucket_start(llim__now now, const llim__step *step, int64_t used, uint64_t words[2])
 {
-    uint64_t cost = wide_cost(fine(step->shape->window_ns), (uint64_t)used, (uint64_t)step->limit);
+    uint64_t cost = wide_cost(llim__fine(step->shape->window_ns), (uint64_t)used, (uint64_t)step->limit);
     /* An empty bucket has been so for its guard. */
-    words[0] = used > 0 ? fine(now.steady) + cost : fine(now.steady - step->shape->guard_ns);
+    words[0] = used > 0 ? llim__fine(now.steady) + cost : llim__fine(now.steady - step->shape->guard_ns);
     words[1] = unit_cost(step->shape, step->limit);
 }

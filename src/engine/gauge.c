@@ -53,7 +53,9 @@ static int64_t held(llim_zone *zone, int64_t t, const llim__step *step, int64_t 
 int llim__gauge_plan(llim_zone *zone, llim__now now, llim__step *step)
 {
     if (step->amount > step->limit) return LLIM_NEVER;
-    step->expected = at_load_acq(&step->cell->word);
+    step->word = &step->cell->word;
+    step->more = true;
+    step->expected = at_load_acq(step->word);
     if (step->expected == LLIM__SEALED) return LLIM__WAIT;
     int64_t count = (int64_t)(step->expected & COUNT_MASK), last;
     if (count + step->amount > step->limit) count = held(zone, now.steady, step, &last);
@@ -78,7 +80,8 @@ static bool claim(llim_zone *zone, llim__now now, llim__step *step)
         at_store_rlx(&slot->owner, (uint64_t)getpid());
         at_store_rel(&slot->holder, holder_of(zone, step));
         uint32_t top = at_load_acq(&h->slots_top);
-        while (top < i + 1 && !atomic_compare_exchange_strong(&h->slots_top, &top, i + 1)) {}
+        while (top < i + 1 && !atomic_compare_exchange_strong(&h->slots_top, &top, i + 1)) {
+        }
         at_store_rlx(&h->slots_hint, i + 1);
         step->lease = (llim_lease){i, nonce};
         return true;
@@ -126,7 +129,7 @@ bool llim__gauge_renew(llim_zone *zone, llim__now now, llim_lease lease)
 int llim__gauge_commit(llim_zone *zone, llim__now now, llim__step *step)
 {
     if (step->amount > 0 && !claim(zone, now, step)) return LLIM_EFULL;
-    if (step->amount == 0 || at_cas_acqrel(&step->cell->word, &step->expected, step->desired)) return LLIM_OK;
+    if (step->amount == 0 || at_cas_acqrel(step->word, &step->expected, step->desired)) return LLIM_OK;
     llim__gauge_release(zone, now, step->lease);
     return LLIM__RETRY;
 }

@@ -1,23 +1,15 @@
 /* law.c - picks the law of a step by its shape. See law.h. */
 #include "engine/laws.h"
 
-int llim__law_plan(llim_zone *zone, llim__now now, llim__step *step)
+int llim__law_commit_more(llim_zone *zone, llim__now now, llim__step *step)
 {
     switch (step->shape->law) {
-    case LLIM_SLIDING: return llim__sliding_plan(zone, now, step);
-    case LLIM_CALENDAR: return llim__period_plan(zone, now, step);
-    case LLIM_BUCKET: return llim__bucket_plan(now, step);
-    default: return llim__gauge_plan(zone, now, step);
-    }
-}
-
-int llim__law_commit(llim_zone *zone, llim__now now, llim__step *step)
-{
-    switch (step->shape->law) {
-    case LLIM_SLIDING: return llim__sliding_commit(zone, step);
-    case LLIM_CALENDAR: return llim__period_commit(step);
-    case LLIM_BUCKET: return at_cas_acqrel(&step->cell->word, &step->expected, step->desired) ? LLIM_OK : LLIM__RETRY;
-    default: return llim__gauge_commit(zone, now, step);
+    case LLIM_SLIDING:
+        return llim__sliding_move(zone, step);
+    case LLIM_CALENDAR:
+        return llim__period_commit(step);
+    default:
+        return llim__gauge_commit(zone, now, step);
     }
 }
 
@@ -38,44 +30,60 @@ void llim__law_undo(llim_zone *zone, llim__now now, llim__step *step)
     }
 }
 
-int llim__law_give_back(llim_zone *zone, llim__now *now, llim__now then, llim__step *step, int64_t before, int64_t after)
+int llim__law_give_back(llim_zone *zone, llim__now *now, llim__now then, llim__step *step, int64_t before,
+                        int64_t after)
 {
     switch (step->shape->law) {
-    case LLIM_SLIDING: return llim__sliding_give_back(zone, now, then, step, before - after);
-    case LLIM_CALENDAR: return llim__period_give_back(zone, then, step, before - after);
-    case LLIM_BUCKET: return llim__bucket_give_back(zone, now, then, step, before, after);
-    default: return LLIM_OK; /* a gauge gives back its leases */
+    case LLIM_SLIDING:
+        return llim__sliding_give_back(zone, now, then, step, before - after);
+    case LLIM_CALENDAR:
+        return llim__period_give_back(zone, then, step, before - after);
+    case LLIM_BUCKET:
+        return llim__bucket_give_back(zone, now, then, step, before, after);
+    default:
+        return LLIM_OK; /* a gauge gives back its leases */
     }
 }
 
 int llim__law_add_debt(llim_zone *zone, llim__now now, llim__now then, llim__step *step, int64_t amount, bool fresh)
 {
     switch (step->shape->law) {
-    case LLIM_SLIDING: return llim__sliding_add_debt(zone, now, step, amount);
+    case LLIM_SLIDING:
+        return llim__sliding_add_debt(zone, now, step, amount);
     case LLIM_CALENDAR:
         return fresh ? llim__period_record(zone, now, step, amount) : llim__period_add_debt(zone, then, step, amount);
-    case LLIM_BUCKET: return llim__bucket_add_debt(now, step, amount);
-    default: return LLIM_OK;
+    case LLIM_BUCKET:
+        return llim__bucket_add_debt(now, step, amount);
+    default:
+        return LLIM_OK;
     }
 }
 
 int64_t llim__law_earliest(llim_zone *zone, llim__now now, const llim__step *step)
 {
     switch (step->shape->law) {
-    case LLIM_SLIDING: return llim__sliding_earliest(zone, now, step);
-    case LLIM_CALENDAR: return llim__period_earliest(zone, now, step);
-    case LLIM_BUCKET: return llim__bucket_earliest(now, step);
-    default: return llim__gauge_earliest(zone, now, step);
+    case LLIM_SLIDING:
+        return llim__sliding_earliest(zone, now, step);
+    case LLIM_CALENDAR:
+        return llim__period_earliest(zone, now, step);
+    case LLIM_BUCKET:
+        return llim__bucket_earliest(now, step);
+    default:
+        return llim__gauge_earliest(zone, now, step);
     }
 }
 
 int64_t llim__law_used(llim_zone *zone, llim__now now, const llim__step *step, int64_t *until)
 {
     switch (step->shape->law) {
-    case LLIM_SLIDING: return llim__sliding_used(zone, now, step, until);
-    case LLIM_CALENDAR: return llim__period_used(zone, now, step, until);
-    case LLIM_BUCKET: return llim__bucket_used(now, step, until);
-    default: return llim__gauge_used(zone, now, step, until);
+    case LLIM_SLIDING:
+        return llim__sliding_used(zone, now, step, until);
+    case LLIM_CALENDAR:
+        return llim__period_used(zone, now, step, until);
+    case LLIM_BUCKET:
+        return llim__bucket_used(now, step, until);
+    default:
+        return llim__gauge_used(zone, now, step, until);
     }
 }
 
@@ -87,7 +95,8 @@ bool llim__law_seal(llim_zone *zone, llim__now now, const llim__step *step, bool
     words[1] = at_load_acq(place[1]);
     for (int i = 0; i < n; i++) {
         words[i] = at_load_acq(place[i]);
-        while (words[i] != LLIM__SEALED && !at_cas_acqrel(place[i], &words[i], LLIM__SEALED)) {}
+        while (words[i] != LLIM__SEALED && !at_cas_acqrel(place[i], &words[i], LLIM__SEALED)) {
+        }
         orphan = orphan || words[i] == LLIM__SEALED;
     }
     if (orphan) {
@@ -119,9 +128,17 @@ void llim__law_unseal(llim__cell *cell, const uint64_t words[2])
 void llim__law_start(llim_zone *zone, llim__now now, const llim__step *step, int64_t used, uint64_t words[2])
 {
     switch (step->shape->law) {
-    case LLIM_SLIDING: llim__sliding_start(zone, now, step, used, words); break;
-    case LLIM_CALENDAR: llim__period_start(zone, now, step, used, words); break;
-    case LLIM_BUCKET: llim__bucket_start(now, step, used, words); break;
-    default: words[0] = (uint64_t)used; words[1] = 0;
+    case LLIM_SLIDING:
+        llim__sliding_start(zone, now, step, used, words);
+        break;
+    case LLIM_CALENDAR:
+        llim__period_start(zone, now, step, used, words);
+        break;
+    case LLIM_BUCKET:
+        llim__bucket_start(now, step, used, words);
+        break;
+    default:
+        words[0] = (uint64_t)used;
+        words[1] = 0;
     }
 }

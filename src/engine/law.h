@@ -19,21 +19,29 @@ typedef struct llim__step {
     llim__row *row;
     int64_t limit;
     int64_t amount;
+    at_u64 *word; /* what a commit swaps */
     uint64_t expected, desired;
-    at_u64 *first; /* calendar: the period's word */
-    at_u64 *other; /* calendar near a boundary: the second period's word, else NULL */
-    uint64_t other_expected, other_desired;
-    int64_t from_slot, to_slot; /* sliding: where the head is and goes */
-    bool idle;                  /* sliding: all that was charged has left */
-    llim_lease lease;           /* gauge */
+    bool more; /* that swap is not all: what follows is filled in for the law's own commit, and only then */
+    bool idle; /* sliding: all that was charged has left */
+    union {
+        struct {
+            int64_t from_slot, to_slot; /* sliding: where the head is and goes */
+        };
+        struct {
+            at_u64 *other; /* calendar near a boundary: the second period's word */
+            uint64_t other_expected, other_desired;
+        };
+        llim_lease lease; /* gauge */
+    };
 } llim__step;
 
 /* Aims a step at the i-th limit of a row, with no amount yet. What a law fills in by itself is left as it is: clearing it
    would cost as much as deciding. */
 static inline void llim__step_aim(llim_zone *zone, llim__row *row, uint32_t i, llim__step *step)
 {
-    step->cell = llim__row_cell(zone, row, i);
-    uint64_t config = at_load_acq(&step->cell->config);
+    llim__cell *cell = llim__row_cell(zone, row, i);
+    uint64_t config = at_load_acq(&cell->config);
+    step->cell = cell;
     step->row = row;
     step->shape = llim__cell_shape(zone, config);
     step->limit = LLIM__CONFIG_AMOUNT(config);
@@ -47,16 +55,20 @@ static inline llim__step llim__step_at(llim_zone *zone, llim__row *row, uint32_t
     return step;
 }
 
-/* step->cell, shape, row, limit and amount are given. LLIM_OK: it fits; LLIM_LATER, LLIM_NEVER, LLIM__WAIT. Writes nothing
-   but the step. */
-int llim__law_plan(llim_zone *zone, llim__now now, llim__step *step);
+/* A commit that is more than one swap. */
+int llim__law_commit_more(llim_zone *zone, llim__now now, llim__step *step);
 /* LLIM_OK; LLIM__RETRY; LLIM__WAIT; LLIM_EFULL: no lease is left. */
-int llim__law_commit(llim_zone *zone, llim__now now, llim__step *step);
+static inline int llim__law_commit(llim_zone *zone, llim__now now, llim__step *step)
+{
+    if (step->more) return llim__law_commit_more(zone, now, step);
+    return at_cas_acqrel(step->word, &step->expected, step->desired) ? LLIM_OK : LLIM__RETRY;
+}
 void llim__law_undo(llim_zone *zone, llim__now now, llim__step *step);
 
 /* Corrects a charge of before made at then to after, after < before: each law's file tells its rule. LLIM_OK, LLIM__WAIT.
    now->steady may be 0: the clock is then read by who needs it, since reading it costs more than the rest. */
-int llim__law_give_back(llim_zone *zone, llim__now *now, llim__now then, llim__step *step, int64_t before, int64_t after);
+int llim__law_give_back(llim_zone *zone, llim__now *now, llim__now then, llim__step *step, int64_t before,
+                        int64_t after);
 /* Charges what nobody reserved. fresh: charged now, by no permit; else a settlement above its reservation of then.
    LLIM_OK, LLIM__WAIT. */
 int llim__law_add_debt(llim_zone *zone, llim__now now, llim__now then, llim__step *step, int64_t amount, bool fresh);
@@ -68,7 +80,8 @@ int64_t llim__law_used(llim_zone *zone, llim__now now, const llim__step *step, i
 
 /* Under the mutex: seals the cell's words, and tells what they were and how much they held at that moment. A cell that was
    sealed already lost its writer: it counts as full. With idle set a cell that holds something is unsealed again: false. */
-bool llim__law_seal(llim_zone *zone, llim__now now, const llim__step *step, bool idle, uint64_t words[2], int64_t *used);
+bool llim__law_seal(llim_zone *zone, llim__now now, const llim__step *step, bool idle, uint64_t words[2],
+                    int64_t *used);
 /* Gives the cell these words; from then on it decides. */
 void llim__law_unseal(llim__cell *cell, const uint64_t words[2]);
 /* Words of a cell that starts with used charged now. aux is final, word is to be stored last. */

@@ -5,7 +5,7 @@
 #include "engine/law.h"
 
 int llim__sliding_plan(llim_zone *zone, llim__now now, llim__step *step);
-int llim__sliding_commit(llim_zone *zone, llim__step *step);
+int llim__sliding_move(llim_zone *zone, llim__step *step);
 int llim__sliding_give_back(llim_zone *zone, llim__now *now, llim__now then, llim__step *step, int64_t amount);
 int llim__sliding_add_debt(llim_zone *zone, llim__now now, llim__step *step, int64_t amount);
 int64_t llim__sliding_earliest(llim_zone *zone, llim__now now, const llim__step *step);
@@ -21,8 +21,10 @@ void llim__sliding_put_ring(llim_zone *zone, uint64_t aux, uint64_t head);
 /* Puts back a ring that was taken and not used. */
 void llim__sliding_return_ring(llim_zone *zone, uint64_t ring);
 
-int llim__bucket_plan(llim__now now, llim__step *step);
-int llim__bucket_give_back(llim_zone *zone, llim__now *now, llim__now then, llim__step *step, int64_t before, int64_t after);
+/* A cost that the cell has no whole unit for. */
+uint64_t llim__bucket_divide(const llim__step *step, int64_t amount);
+int llim__bucket_give_back(llim_zone *zone, llim__now *now, llim__now then, llim__step *step, int64_t before,
+                           int64_t after);
 int llim__bucket_add_debt(llim__now now, llim__step *step, int64_t amount);
 int64_t llim__bucket_earliest(llim__now now, const llim__step *step);
 int64_t llim__bucket_used(llim__now now, const llim__step *step, int64_t *until);
@@ -48,5 +50,55 @@ int64_t llim__gauge_used(llim_zone *zone, llim__now now, const llim__step *step,
 bool llim__gauge_release(llim_zone *zone, llim__now now, llim_lease lease);
 /* Starts its time to live anew; false: it has expired. */
 bool llim__gauge_renew(llim_zone *zone, llim__now now, llim_lease lease);
+
+/* Sixteenths of a nanosecond. */
+static inline uint64_t llim__fine(int64_t ns)
+{
+    return (uint64_t)ns << 4;
+}
+
+#define LLIM__LONGEST ((uint64_t)800 * 86400 * LLIM_SECOND << 4) /* debt beyond this is not counted */
+
+static inline uint64_t llim__bucket_cost(const llim__step *step, int64_t amount)
+{
+    int64_t unit = (int64_t)at_load_rlx(&step->cell->aux), product;
+    if (!unit || __builtin_mul_overflow(unit, amount, &product)) return llim__bucket_divide(step, amount);
+    return (uint64_t)product < LLIM__LONGEST ? (uint64_t)product : LLIM__LONGEST;
+}
+
+/* Here, because a call would cost as much as what is done. */
+static inline int llim__bucket_plan(llim__now now, llim__step *step)
+{
+    llim__cell *cell = step->cell;
+    int64_t amount = step->amount;
+    uint64_t window = llim__fine(step->shape->window_ns), guard = llim__fine(step->shape->guard_ns);
+    if (amount > step->limit) return LLIM_NEVER;
+    uint64_t full = at_load_acq(&cell->word), t = llim__fine(now.steady);
+    if (full == LLIM__SEALED) return LLIM__WAIT;
+    step->more = false;
+    if (amount == 0) return full <= t + window ? LLIM_OK : LLIM_LATER;
+    uint64_t next = (full > t ? full : t) + llim__bucket_cost(step, amount);
+    step->word = &cell->word;
+    step->expected = full;
+    step->desired = next;
+    /* Either even a count that is late by the guard has room, or nobody can still count an earlier charge. */
+    return next <= t + window - guard || full + guard <= t ? LLIM_OK : LLIM_LATER;
+}
+
+/* step->cell, shape, row, limit and amount are given. LLIM_OK: it fits; LLIM_LATER, LLIM_NEVER, LLIM__WAIT. Writes nothing
+   but the step. */
+static inline int llim__law_plan(llim_zone *zone, llim__now now, llim__step *step)
+{
+    switch (step->shape->law) {
+    case LLIM_SLIDING:
+        return llim__sliding_plan(zone, now, step);
+    case LLIM_CALENDAR:
+        return llim__period_plan(zone, now, step);
+    case LLIM_BUCKET:
+        return llim__bucket_plan(now, step);
+    default:
+        return llim__gauge_plan(zone, now, step);
+    }
+}
 
 #endif

@@ -17,11 +17,6 @@ enum { ID_BITS = 22, COUNT_BITS = 42 };
 #define MOST_USED  ((int64_t)1 << 41)
 #define MINUTE_NS  ((int64_t)60 * LLIM_SECOND)
 
-static uint64_t id_of(llim__period p)
-{
-    return (uint64_t)(p.start_ns / MINUTE_NS) & ID_MASK;
-}
-
 static uint64_t word_id(uint64_t word)
 {
     return word >> COUNT_BITS;
@@ -34,25 +29,40 @@ static int64_t count_of(uint64_t word)
 
 static bool newer(uint64_t id, uint64_t than)
 {
-    uint64_t ahead = (id - than) & ID_MASK;
-    return ahead != 0 && ahead <= ID_MASK / 2;
+    return (int64_t)((id - than) << COUNT_BITS) > 0;
 }
 
-/* The period of wall_ns, from this process's cache if it is the one that was looked up last. */
-static llim__period period_at(llim_zone *zone, const llim__shape *shape, int64_t wall_ns)
+typedef struct period {
+    int64_t start_ns, end_ns;
+    uint64_t id;
+} period;
+
+/* The period of wall_ns, by the calendar; it is then the one that this process remembers. */
+static period look_up(llim_zone *zone, const llim__shape *shape, int64_t wall_ns)
 {
     llim__period_cache *cache = &zone->period[shape - zone->shape];
+    llim__period found = llim__calendar_period(zone->timezone[shape->zone], shape->unit, wall_ns);
+    period p = {found.start_ns, found.end_ns, (uint64_t)(found.start_ns / MINUTE_NS) & ID_MASK};
     uint32_t seq = at_load_acq(&cache->seq);
-    llim__period p = {at_load_rlx(&cache->start_ns), at_load_rlx(&cache->end_ns)};
-    atomic_thread_fence(memory_order_acquire); /* the second look at seq comes after the values */
-    if (!(seq & 1) && seq == at_load_rlx(&cache->seq) && p.start_ns <= wall_ns && wall_ns < p.end_ns) return p;
-    p = llim__calendar_period(zone->timezone[shape->zone], shape->unit, wall_ns);
     if (!(seq & 1) && atomic_compare_exchange_strong(&cache->seq, &seq, seq + 1)) {
         at_store_rel(&cache->start_ns, p.start_ns);
         at_store_rel(&cache->end_ns, p.end_ns);
+        at_store_rel(&cache->id, p.id);
         at_store_rel(&cache->seq, seq + 2);
     }
     return p;
+}
+
+/* The period of wall_ns, which is most often the one that was looked up last. */
+static inline period period_at(llim_zone *zone, const llim__shape *shape, int64_t wall_ns)
+{
+    llim__period_cache *cache = &zone->period[shape - zone->shape];
+    uint32_t seq = at_load_acq(&cache->seq);
+    period p = {at_load_rlx(&cache->start_ns), at_load_rlx(&cache->end_ns), at_load_rlx(&cache->id)};
+    atomic_thread_fence(memory_order_acquire); /* the second look at seq comes after the values */
+    bool whole = !(seq & 1) && seq == at_load_rlx(&cache->seq);
+    if (whole && p.start_ns <= wall_ns && wall_ns < p.end_ns) return p;
+    return look_up(zone, shape, wall_ns);
 }
 
 typedef struct view {
@@ -68,12 +78,12 @@ static int look(llim_zone *zone, int64_t wall, const llim__step *step, view *v)
     v->word[0] = at_load_acq(&step->cell->word);
     v->word[1] = at_load_acq(&step->cell->aux);
     if (v->word[0] == LLIM__SEALED || v->word[1] == LLIM__SEALED) return LLIM__WAIT;
-    llim__period now = period_at(zone, shape, wall);
-    uint64_t first = id_of(now), last = first;
+    period now = period_at(zone, shape, wall);
+    uint64_t first = now.id, last = first;
     if (wall - shape->guard_ns < now.start_ns)
-        first = id_of(period_at(zone, shape, wall - shape->guard_ns));
+        first = period_at(zone, shape, wall - shape->guard_ns).id;
     else if (wall + shape->guard_ns >= now.end_ns)
-        last = id_of(period_at(zone, shape, now.end_ns));
+        last = period_at(zone, shape, now.end_ns).id;
     uint64_t id[2] = {word_id(v->word[0]), word_id(v->word[1])};
     int newest = newer(id[1], id[0]);
     if (newer(id[newest], last)) last = id[newest];
@@ -106,23 +116,45 @@ static uint64_t charged(const view *v, int i, int64_t amount)
     return word == LLIM__SEALED ? word - 1 : word;
 }
 
-int llim__period_plan(llim_zone *zone, llim__now now, llim__step *step)
+static __attribute__((noinline)) int plan_any(llim_zone *zone, llim__now now, llim__step *step)
 {
     view v;
-    if (step->amount > step->limit) return LLIM_NEVER;
     if (look(zone, now.wall, step, &v)) return LLIM__WAIT;
     for (int i = 0; i < v.n; i++)
         if (count_in(&v, i) + step->amount > step->limit) return LLIM_LATER;
-    step->first = word_at(step, v.place[0]);
+    step->word = word_at(step, v.place[0]);
     step->expected = v.word[v.place[0]];
     step->desired = charged(&v, 0, step->amount);
-    step->other = NULL;
-    if (v.n == 2) {
+    step->more = v.n == 2;
+    if (step->more) {
         step->other = word_at(step, v.place[1]);
         step->other_expected = v.word[v.place[1]];
         step->other_desired = charged(&v, 1, step->amount);
     }
     return LLIM_OK;
+}
+
+/* Nearly always no boundary is near and the newest word is the period's own: it is then all that look() would find. */
+static inline bool usual(llim_zone *zone, int64_t wall, const llim__step *step, int *place, uint64_t *kept)
+{
+    int64_t guard_ns = step->shape->guard_ns;
+    uint64_t word = at_load_acq(&step->cell->word), aux = at_load_acq(&step->cell->aux);
+    period p = period_at(zone, step->shape, wall);
+    *place = newer(word_id(aux), word_id(word));
+    *kept = *place ? aux : word;
+    return word != LLIM__SEALED && aux != LLIM__SEALED && word_id(*kept) == p.id && wall - guard_ns >= p.start_ns &&
+           wall + guard_ns < p.end_ns;
+}
+
+int llim__period_plan(llim_zone *zone, llim__now now, llim__step *step)
+{
+    if (step->amount > step->limit) return LLIM_NEVER;
+    int place;
+    if (!usual(zone, now.wall, step, &place, &step->expected)) return plan_any(zone, now, step);
+    step->word = word_at(step, place);
+    step->desired = step->expected + (uint64_t)step->amount;
+    step->more = false;
+    return count_of(step->expected) + step->amount > step->limit ? LLIM_LATER : LLIM_OK;
 }
 
 /* Adds to a period's count, or takes from it, if its word is still kept. LLIM_OK, LLIM__WAIT. */
@@ -138,28 +170,29 @@ static int adjust(at_u64 *place, uint64_t id, int64_t amount)
     return LLIM_OK;
 }
 
+/* Commits a step that charges two periods. */
 int llim__period_commit(llim__step *step)
 {
-    if (!at_cas_acqrel(step->first, &step->expected, step->desired)) return LLIM__RETRY;
-    if (!step->other || at_cas_acqrel(step->other, &step->other_expected, step->other_desired)) return LLIM_OK;
-    return adjust(step->first, word_id(step->desired), -step->amount) == LLIM_OK ? LLIM__RETRY : LLIM__WAIT;
+    if (!at_cas_acqrel(step->word, &step->expected, step->desired)) return LLIM__RETRY;
+    if (at_cas_acqrel(step->other, &step->other_expected, step->other_desired)) return LLIM_OK;
+    return adjust(step->word, word_id(step->desired), -step->amount) == LLIM_OK ? LLIM__RETRY : LLIM__WAIT;
 }
 
 int llim__period_undo(llim__step *step)
 {
-    int code = adjust(step->first, word_id(step->desired), -step->amount);
-    return step->other && code == LLIM_OK ? adjust(step->other, word_id(step->other_desired), -step->amount) : code;
+    int code = adjust(step->word, word_id(step->desired), -step->amount);
+    return step->more && code == LLIM_OK ? adjust(step->other, word_id(step->other_desired), -step->amount) : code;
 }
 
 /* The ids that a charge of then went to, as far as its own instant tells. */
 static int periods_of(llim_zone *zone, const llim__shape *shape, int64_t wall, uint64_t id[2])
 {
-    llim__period now = period_at(zone, shape, wall);
-    id[0] = id_of(now);
+    period now = period_at(zone, shape, wall);
+    id[0] = now.id;
     if (wall - shape->guard_ns < now.start_ns)
-        id[1] = id_of(period_at(zone, shape, wall - shape->guard_ns));
+        id[1] = period_at(zone, shape, wall - shape->guard_ns).id;
     else if (wall + shape->guard_ns >= now.end_ns)
-        id[1] = id_of(period_at(zone, shape, now.end_ns));
+        id[1] = period_at(zone, shape, now.end_ns).id;
     else
         return 1;
     return 2;
@@ -213,15 +246,18 @@ int64_t llim__period_earliest(llim_zone *zone, llim__now now, const llim__step *
     if (step->amount > step->limit) return INT64_MAX;
     const llim__shape *shape = step->shape;
     int64_t wall = now.wall;
+    int place;
+    uint64_t kept;
+    if (usual(zone, wall, step, &place, &kept) && count_of(kept) + step->amount <= step->limit) return now.steady;
     for (;;) {
         view v;
         if (look(zone, wall, step, &v)) return now.steady;
-        llim__period p = period_at(zone, shape, wall);
+        period p = period_at(zone, shape, wall);
         int64_t next = wall;
         for (int i = 0; i < v.n; i++) {
             if (count_in(&v, i) + step->amount <= step->limit) continue;
-            int64_t ahead = (int64_t)((v.id[i] - id_of(p)) & ID_MASK);
-            if (newer(v.id[i], id_of(p)))
+            int64_t ahead = (int64_t)((v.id[i] - p.id) & ID_MASK);
+            if (newer(v.id[i], p.id))
                 next = p.start_ns + ahead * MINUTE_NS;
             else if (next == wall)
                 next = wall < p.start_ns + shape->guard_ns ? p.start_ns + shape->guard_ns : p.end_ns + shape->guard_ns;

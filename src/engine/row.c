@@ -43,15 +43,16 @@ static int plan_limits(llim_zone *zone, const llim_row_spec *spec, plan *p, llim
     return LLIM_OK;
 }
 
-/* Takes the rings that new sliding limits need; kept[i] is the old limit that the i-th continues, or -1. */
-static int take_rings(llim_zone *zone, llim__now now, const int *kept, plan *p, llim_error *err)
+/* Takes the rings that new sliding limits need, none of them from the row keep; kept[i] is the old limit that the i-th
+   continues, or -1. */
+static int take_rings(llim_zone *zone, llim__now now, uint32_t keep, const int *kept, plan *p, llim_error *err)
 {
     uint32_t i = 0;
     int64_t ring = 0;
     for (; i < p->n; i++) {
         if (zone->shape[p->shape[i]].law != LLIM_SLIDING || kept[i] >= 0) continue;
         ring = llim__sliding_take_ring(zone);
-        if (ring < 0 && llim__table_recycle_ring(zone, now)) ring = llim__sliding_take_ring(zone);
+        if (ring < 0 && llim__table_recycle_ring(zone, now, keep)) ring = llim__sliding_take_ring(zone);
         if (ring < 0) break;
         p->words[i][1] = (uint64_t)ring;
     }
@@ -60,6 +61,12 @@ static int take_rings(llim_zone *zone, llim__now now, const int *kept, plan *p, 
         if (zone->shape[p->shape[i]].law == LLIM_SLIDING && kept[i] < 0)
             llim__sliding_return_ring(zone, p->words[i][1]);
     return llim__fail(err, LLIM_EFULL, "no sliding window is left: all %u are in use", zone->header->rings);
+}
+
+static int no_row(const llim_zone *zone, llim_error *err)
+{
+    return llim__fail(err, LLIM_EFULL, "no row is left: all %u are in use by scopes that are not idle",
+                      zone->header->rows);
 }
 
 static void start(llim_zone *zone, llim__now now, plan *p, uint32_t i, int64_t used)
@@ -80,16 +87,22 @@ static void write_cells(llim_zone *zone, llim__row *row, const plan *p, uint64_t
     for (uint32_t i = 0; i < p->n; i++) at_store_rel(&llim__row_cell(zone, row, i)->word, p->words[i][0]);
 }
 
-/* Makes the row's chain as long as n limits need. */
-static int extend(llim_zone *zone, llim__now now, llim__row *row, uint32_t n, llim_error *err)
+/* Makes the row's chain as long as n limits need, or leaves it as it was. */
+static int extend(llim_zone *zone, llim__now now, uint32_t index, uint32_t n, llim_error *err)
 {
+    llim__row *row = &zone->row[index], *tail = NULL;
     for (uint32_t have = LLIM__CELLS; have < n; have += LLIM__MORE_CELLS) {
         uint32_t next = at_load_rlx(&row->next);
         if (!next) {
-            next = llim__table_take(zone, now);
-            if (!next)
-                return llim__fail(err, LLIM_EFULL, "no row is left: all %u are in use by scopes that are not idle",
-                                  zone->header->rows);
+            next = llim__table_take(zone, now, index);
+            if (!next) {
+                if (tail) {
+                    llim__table_put(zone, at_load_rlx(&tail->next));
+                    at_store_rel(&tail->next, 0);
+                }
+                return no_row(zone, err);
+            }
+            if (!tail) tail = row;
             memset(zone->row[next].more_cell, 0, sizeof zone->row[next].more_cell);
             at_store_rel(&row->next, next);
         }
@@ -103,13 +116,11 @@ static int add(llim_zone *zone, llim__now now, const llim_row_spec *spec, llim__
 {
     int kept[LLIM_MAX_LIMITS];
     memset(kept, -1, sizeof kept);
-    int code = take_rings(zone, now, kept, p, err);
+    int code = take_rings(zone, now, 0, kept, p, err);
     if (code) return code;
-    uint32_t index = llim__table_take(zone, now);
+    uint32_t index = llim__table_take(zone, now, 0);
     llim__row *row = &zone->row[index];
-    code = index ? extend(zone, now, row, p->n, err)
-                 : llim__fail(err, LLIM_EFULL, "no row is left: all %u are in use by scopes that are not idle",
-                              zone->header->rows);
+    code = index ? extend(zone, now, index, p->n, err) : no_row(zone, err);
     if (code) {
         for (uint32_t i = 0; i < p->n; i++)
             if (zone->shape[p->shape[i]].law == LLIM_SLIDING) llim__sliding_return_ring(zone, p->words[i][1]);
@@ -179,13 +190,13 @@ static int change(llim_zone *zone, llim__now now, const llim_row_spec *spec, uin
         }
         if (kept[i] < 0) as_before = false;
     }
-    identical = identical && as_before;
-    at_store_rlx(&row->generation, spec->generation);
-    if (identical) return LLIM_OK;
-
-    int code = take_rings(zone, now, kept, p, err);
+    if (identical && as_before) {
+        at_store_rlx(&row->generation, spec->generation);
+        return LLIM_OK;
+    }
+    int code = take_rings(zone, now, index, kept, p, err);
     if (code) return code;
-    code = extend(zone, now, row, p->n, err);
+    code = extend(zone, now, index, p->n, err);
     if (code) {
         for (uint32_t i = 0; i < p->n; i++)
             if (zone->shape[p->shape[i]].law == LLIM_SLIDING && kept[i] < 0)
@@ -216,6 +227,7 @@ static int change(llim_zone *zone, llim__now now, const llim_row_spec *spec, uin
         if (gone[k] && llim__step_at(zone, row, k).shape->law == LLIM_SLIDING)
             llim__sliding_put_ring(zone, words[k][1], words[k][0]);
     if (!as_before) at_store_rel(&row->since, now.steady);
+    at_store_rlx(&row->generation, spec->generation);
     write_cells(zone, row, p, LLIM__STATE(LLIM__STATE_EPOCH(state), LLIM__STATE_VERSION(state) + 1, p->n, flags));
     return LLIM_OK;
 }

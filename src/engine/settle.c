@@ -118,7 +118,8 @@ int llim_cool(llim_zone *zone, llim_row handle, int64_t for_ns)
     llim__row *row = llim__row_of(zone, handle, &state);
     if (!row) return LLIM_ENOTFOUND;
     int64_t until = llim__zone_now(zone).steady + for_ns, old = at_load_acq(&row->cool_until);
-    while (old < until && !atomic_compare_exchange_strong(&row->cool_until, &old, until)) {}
+    while (old < until && !atomic_compare_exchange_strong(&row->cool_until, &old, until)) {
+    }
     return LLIM_OK;
 }
 

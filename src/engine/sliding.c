@@ -30,18 +30,17 @@
 
 enum { TICK_BITS = 22, CUM_BITS = 42, SLOT_TICK_BITS = 12, SLOT_BITS = TICK_BITS - SLOT_TICK_BITS, MAX_SLOTS = 124 };
 
-#define CUM_MASK    (((uint64_t)1 << CUM_BITS) - 1)
-#define TICK_MASK   (((uint64_t)1 << TICK_BITS) - 1)
-#define SLOT_MASK   (((uint64_t)1 << SLOT_BITS) - 1)
-#define IN_SLOT     (((uint64_t)1 << SLOT_TICK_BITS) - 1)
-#define REACH_BITS  40
-#define REACH_MASK  (((uint64_t)1 << REACH_BITS) - 1)
-#define MOST_USED   ((int64_t)1 << 41) /* debt above this is not counted: the head's cum must not lap itself */
+#define CUM_MASK   (((uint64_t)1 << CUM_BITS) - 1)
+#define TICK_MASK  (((uint64_t)1 << TICK_BITS) - 1)
+#define SLOT_MASK  (((uint64_t)1 << SLOT_BITS) - 1)
+#define IN_SLOT    (((uint64_t)1 << SLOT_TICK_BITS) - 1)
+#define REACH_BITS 40
+#define REACH_MASK (((uint64_t)1 << REACH_BITS) - 1)
+#define MOST_USED  ((int64_t)1 << 41) /* debt above this is not counted: the head's cum must not lap itself */
 
 typedef struct view {
     at_u64 *ring;
     uint64_t head;
-    int64_t reach;
     int64_t head_tick; /* in full */
     int64_t cut;       /* ticks up to here have left */
     int64_t used;
@@ -49,8 +48,9 @@ typedef struct view {
 
 static uint64_t pack(int64_t tick, uint64_t cum)
 {
-    uint64_t word = ((uint64_t)tick & TICK_MASK) << CUM_BITS | (cum & CUM_MASK);
-    return word == LLIM__SEALED ? word - 1 : word; /* one unit less cum in 2^64 words beats a second meaning for this one */
+    uint64_t word = (uint64_t)tick << CUM_BITS | (cum & CUM_MASK);
+    return word == LLIM__SEALED ? word - 1
+                                : word; /* one unit less cum in 2^64 words beats a second meaning for this one */
 }
 
 static uint64_t cum_of(uint64_t word)
@@ -81,7 +81,7 @@ static at_u64 *ring_at(at_u64 *ring, int64_t k)
 
 static int64_t tick_up(const llim__shape *shape, int64_t t)
 {
-    return (t + ((int64_t)1 << shape->tick_shift) - 1) >> shape->tick_shift;
+    return ((t - 1) >> shape->tick_shift) + 1;
 }
 
 static int64_t leaves_at(const llim__shape *shape, int64_t tick)
@@ -101,14 +101,15 @@ uint32_t llim__sliding_tick_shift(int64_t span_ns)
     return shift;
 }
 
-/* The newest closing at or before slot k; false if the ring holds none that the head still vouches for. */
-static bool closing_before(const view *v, int64_t k, uint64_t *word)
+/* The newest closing at or before slot k, or LLIM__SEALED, which none is, if the ring holds none that the head still vouches
+   for. */
+static __attribute__((noinline)) uint64_t closing_before(at_u64 *ring, int64_t head_tick, int64_t k)
 {
-    for (int64_t oldest = slot_of(v->head_tick) - LLIM__RING; k >= oldest; k--) {
-        *word = at_load_acq(ring_at(v->ring, k));
-        if (closes(*word, k)) return true;
+    for (int64_t oldest = slot_of(head_tick) - LLIM__RING; k >= oldest; k--) {
+        uint64_t word = at_load_acq(ring_at(ring, k));
+        if (closes(word, k)) return word;
     }
-    return false;
+    return LLIM__SEALED;
 }
 
 static int64_t used_after(const view *v, uint64_t closing)
@@ -118,25 +119,26 @@ static int64_t used_after(const view *v, uint64_t closing)
 
 /* Everything that a decision needs to know, or LLIM__WAIT. The head is read before reach: reach is raised before the head
    moves, so it is never below the head that was read. */
-static inline int look(llim_zone *zone, int64_t t, const llim__step *step, view *v)
+static inline __attribute__((always_inline)) int see(llim_zone *zone, int64_t t, const llim__step *step, view *v)
 {
-    const llim__shape *shape = step->shape;
-    v->head = at_load_acq(&step->cell->word);
+    llim__cell *cell = step->cell;
+    v->cut = (t - step->shape->span_ns) >> step->shape->tick_shift;
+    v->head = at_load_acq(&cell->word);
     if (v->head == LLIM__SEALED) return LLIM__WAIT;
-    uint64_t aux = at_load_acq(&step->cell->aux);
+    uint64_t aux = at_load_acq(&cell->aux);
     v->ring = zone->ring[aux >> REACH_BITS];
-    v->reach = (int64_t)(aux & REACH_MASK);
-    uint64_t tick = v->head >> CUM_BITS;
-    int64_t slot = v->reach - (int64_t)(((uint64_t)v->reach - (tick >> SLOT_TICK_BITS)) & SLOT_MASK);
-    v->head_tick = (int64_t)((uint64_t)slot << SLOT_TICK_BITS | (tick & IN_SLOT));
-    v->cut = (t - shape->span_ns) >> shape->tick_shift;
+    uint64_t last = (aux & REACH_MASK) << SLOT_TICK_BITS | IN_SLOT;
+    v->head_tick = (int64_t)(last - ((last - (v->head >> CUM_BITS)) & TICK_MASK));
     v->used = 0;
     if (v->head_tick <= v->cut) return LLIM_OK;
     int64_t oldest = slot_of(v->cut);
     uint64_t word = at_load_acq(ring_at(v->ring, oldest));
-    if (oldest >= slot || !closes(word, oldest) || closing_tick(word, oldest) > v->cut) {
+    /* How far the closing is before the cut: more than the cut is into its slot says that it is not this slot's, or later. */
+    uint64_t behind = ((uint64_t)v->cut - (word >> CUM_BITS)) & TICK_MASK;
+    if (behind > ((uint64_t)v->cut & IN_SLOT) || oldest >= slot_of(v->head_tick)) {
         word = at_load_acq(ring_at(v->ring, oldest - 1));
-        if (!closes(word, oldest - 1) && !closing_before(v, oldest - 2, &word)) {
+        if (!closes(word, oldest - 1)) word = closing_before(v->ring, v->head_tick, oldest - 2);
+        if (word == LLIM__SEALED) {
             v->used = step->limit; /* every publisher died: full, until the closings of now have taken over */
             return LLIM_OK;
         }
@@ -145,12 +147,21 @@ static inline int look(llim_zone *zone, int64_t t, const llim__step *step, view 
     return LLIM_OK;
 }
 
-static void aim(const view *v, int64_t t, llim__step *step, int64_t amount)
+/* The same where speed does not matter. */
+static int look(llim_zone *zone, int64_t t, const llim__step *step, view *v)
+{
+    return see(zone, t, step, v);
+}
+
+static inline void aim(const view *v, int64_t t, llim__step *step, int64_t amount)
 {
     int64_t tick = tick_up(step->shape, t);
     if (tick < v->head_tick) tick = v->head_tick;
+    step->word = &step->cell->word;
     step->expected = v->head;
-    step->desired = pack(tick, cum_of(v->head) + (uint64_t)amount);
+    step->desired = pack(tick, v->head + (uint64_t)amount);
+    step->more = slot_of(tick) != slot_of(v->head_tick);
+    if (!step->more) return;
     step->from_slot = slot_of(v->head_tick);
     step->to_slot = slot_of(tick);
     step->idle = v->head_tick <= v->cut;
@@ -159,10 +170,11 @@ static void aim(const view *v, int64_t t, llim__step *step, int64_t amount)
 int llim__sliding_plan(llim_zone *zone, llim__now now, llim__step *step)
 {
     view v;
-    if (step->amount > step->limit) return LLIM_NEVER;
-    if (look(zone, now.steady, step, &v)) return LLIM__WAIT;
-    if (v.used + step->amount > step->limit) return LLIM_LATER;
-    aim(&v, now.steady, step, step->amount);
+    int64_t amount = step->amount, room = step->limit - amount;
+    if (room < 0) return LLIM_NEVER;
+    if (see(zone, now.steady, step, &v)) return LLIM__WAIT;
+    if (v.used > room) return LLIM_LATER;
+    aim(&v, now.steady, step, amount);
     return LLIM_OK;
 }
 
@@ -199,15 +211,13 @@ static void close_slots(llim_zone *zone, const llim__step *step, bool before)
     }
 }
 
-int llim__sliding_commit(llim_zone *zone, llim__step *step)
+/* Commits a step whose head goes to a later slot. */
+int llim__sliding_move(llim_zone *zone, llim__step *step)
 {
-    bool moves = step->to_slot != step->from_slot;
-    if (moves) {
-        raise_reach(step->cell, step->to_slot);
-        if (step->idle) close_slots(zone, step, true);
-    }
-    if (!at_cas_acqrel(&step->cell->word, &step->expected, step->desired)) return LLIM__RETRY;
-    if (moves && !step->idle) close_slots(zone, step, false);
+    raise_reach(step->cell, step->to_slot);
+    if (step->idle) close_slots(zone, step, true);
+    if (!at_cas_acqrel(step->word, &step->expected, step->desired)) return LLIM__RETRY;
+    if (!step->idle) close_slots(zone, step, false);
     return LLIM_OK;
 }
 
@@ -217,11 +227,12 @@ static bool lower(const view *v, int64_t k, int64_t amount)
     at_u64 *place = ring_at(v->ring, k);
     uint64_t word = at_load_acq(place);
     for (;;) {
-        uint64_t next, before;
+        uint64_t next;
         if (closes(word, k)) {
             next = (word & ~CUM_MASK) | ((word - (uint64_t)amount) & CUM_MASK);
         } else {
-            if (!closing_before(v, k - 1, &before)) return false;
+            uint64_t before = closing_before(v->ring, v->head_tick, k - 1);
+            if (before == LLIM__SEALED) return false;
             next = pack((int64_t)((uint64_t)k << SLOT_TICK_BITS), cum_of(before));
         }
         if (at_cas_acqrel(place, &word, next)) return true;
@@ -272,7 +283,7 @@ int llim__sliding_add_debt(llim_zone *zone, llim__now now, llim__step *step, int
         if (look(zone, now.steady, step, &v)) return LLIM__WAIT;
         int64_t room = MOST_USED - v.used;
         aim(&v, now.steady, step, amount < room ? amount : room > 0 ? room : 0);
-    } while (llim__sliding_commit(zone, step) != LLIM_OK);
+    } while (llim__law_commit(zone, now, step) != LLIM_OK);
     return LLIM_OK;
 }
 
@@ -280,7 +291,7 @@ int64_t llim__sliding_earliest(llim_zone *zone, llim__now now, const llim__step 
 {
     view v;
     if (step->amount > step->limit) return INT64_MAX;
-    if (look(zone, now.steady, step, &v)) return now.steady;
+    if (see(zone, now.steady, step, &v)) return now.steady;
     if (v.used + step->amount <= step->limit) return now.steady;
     /* Closings grow with their slots, so the first that leaves room is found by halving; one that is missing leaves none. */
     int64_t low = slot_of(v.cut), high = slot_of(v.head_tick);

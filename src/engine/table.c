@@ -109,25 +109,25 @@ static bool recycle(llim_zone *zone, llim__now now, uint32_t index, bool with_ri
     return true;
 }
 
-static bool recycle_any(llim_zone *zone, llim__now now, bool with_ring)
+static bool recycle_any(llim_zone *zone, llim__now now, uint32_t keep, bool with_ring)
 {
     llim__header *h = zone->header;
     uint32_t hand = at_load_rlx(&h->rows_hand);
     for (uint32_t n = 0; n < h->rows; n++) {
         hand = hand >= h->rows ? 1 : hand + 1;
-        if (!recycle(zone, now, hand, with_ring)) continue;
+        if (hand == keep || !recycle(zone, now, hand, with_ring)) continue;
         at_store_rlx(&h->rows_hand, hand);
         return true;
     }
     return false;
 }
 
-bool llim__table_recycle_ring(llim_zone *zone, llim__now now)
+bool llim__table_recycle_ring(llim_zone *zone, llim__now now, uint32_t keep)
 {
-    return recycle_any(zone, now, true);
+    return recycle_any(zone, now, keep, true);
 }
 
-uint32_t llim__table_take(llim_zone *zone, llim__now now)
+uint32_t llim__table_take(llim_zone *zone, llim__now now, uint32_t keep)
 {
     llim__header *h = zone->header;
     uint32_t index = at_load_rlx(&h->rows_free);
@@ -136,8 +136,8 @@ uint32_t llim__table_take(llim_zone *zone, llim__now now)
     } else if (at_load_rlx(&h->rows_top) < h->rows) {
         index = at_load_rlx(&h->rows_top) + 1;
         at_store_rlx(&h->rows_top, index);
-    } else if (recycle_any(zone, now, false)) {
-        return llim__table_take(zone, now);
+    } else if (recycle_any(zone, now, keep, false)) {
+        return llim__table_take(zone, now, keep);
     } else {
         return 0;
     }

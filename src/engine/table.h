@@ -11,13 +11,13 @@ uint32_t llim__table_find(llim_zone *zone, llim__key key);
 
 /* All below: under the mutex. */
 
-/* Takes a free row, recycling an idle scope if there is none; 0: all are in use. */
-uint32_t llim__table_take(llim_zone *zone, llim__now now);
+/* Takes a free row, recycling an idle scope other than keep if there is none; 0: all are in use. */
+uint32_t llim__table_take(llim_zone *zone, llim__now now, uint32_t keep);
 /* Makes a filled row findable, and counts it. */
 void llim__table_publish(llim_zone *zone, uint32_t index, llim__key key);
 /* Frees rows that were taken but not published, or that continue one: the whole chain. */
 void llim__table_put(llim_zone *zone, uint32_t index);
-/* Recycles one idle scope that has a ring, for whoever needs that; false: there is none. */
-bool llim__table_recycle_ring(llim_zone *zone, llim__now now);
+/* Recycles one idle scope other than keep that has a ring, for whoever needs that; false: there is none. */
+bool llim__table_recycle_ring(llim_zone *zone, llim__now now, uint32_t keep);
 
 #endif

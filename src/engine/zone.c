@@ -56,6 +56,13 @@ static void find_parts(llim_zone *zone, char *bytes)
     zone->zone_name = (void *)(bytes + h->zones_at);
 }
 
+/* Steady times with the epoch, in sixteenths of a nanosecond and with a window on top, stay within 63 bits. */
+static bool good_times(int64_t steady_ns, int64_t wall_ns)
+{
+    return steady_ns >= 0 && steady_ns <= (int64_t)1 << 58 && wall_ns >= 0 &&
+           wall_ns < (int64_t)7258118400 * LLIM_SECOND;
+}
+
 /* A decision on one of many rows costs more in address translation than in counting: 2 MiB pages, where there are any, cut
    that by half. Advice only; whoever gave the memory still owns it. */
 static void use_huge_pages(char *memory, uint64_t size)
@@ -129,6 +136,7 @@ void llim_zone_now(llim_zone *zone, int64_t *steady_ns, int64_t *wall_ns)
 int llim_zone_set_clock(llim_zone *zone, int64_t steady_ns, int64_t wall_ns)
 {
     if (zone->clock.kind != LLIM_CLOCK_VIRTUAL) return LLIM_EINVAL;
+    if (!good_times(steady_ns, wall_ns)) return LLIM_ERANGE;
     if (steady_ns < llim__clock_now(&zone->clock).steady) return LLIM_ERANGE;
     llim__clock_set(&zone->clock, steady_ns, wall_ns);
     return LLIM_OK;

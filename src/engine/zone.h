@@ -17,6 +17,7 @@
 #define LLIM_ENGINE_ZONE_H
 
 #include <pthread.h>
+#include <stddef.h>
 
 #include "base/clock.h"
 #include "base/hash.h"
@@ -40,7 +41,7 @@ typedef struct llim__cell {
 
 #define LLIM__CONFIG(shape, amount) ((uint64_t)(shape) << 44 | (uint64_t)(amount))
 #define LLIM__CONFIG_SHAPE(config)  ((uint32_t)((config) >> 44))
-#define LLIM__CONFIG_AMOUNT(config) ((int64_t)((config) & 0xfffffffffff))
+#define LLIM__CONFIG_AMOUNT(config) ((int64_t)((config)&0xfffffffffff))
 
 /* A scope. A row with more than three limits goes on in further rows of the table, linked by next; those are never LIVE. */
 typedef struct llim__row {
@@ -52,23 +53,25 @@ typedef struct llim__row {
             at_u64 key[2];
             at_i64 cool_until; /* zone time */
             at_i64 since;      /* zone time of the last change of a limit's identity: older permits correct nothing */
-            llim__cell cell[LLIM__CELLS];
             at_u64 reserved;
+            llim__cell cell[LLIM__CELLS];
         };
         llim__cell more_cell[LLIM__MORE_CELLS];
     };
 } llim__row;
 
 _Static_assert(sizeof(llim__row) == 128, "a row is two cache lines");
+_Static_assert(offsetof(llim__row, cell[0].word) == 64,
+               "what deciders write is in the second, what they only read in the first");
 
 enum { LLIM__LIVE = 1, LLIM__PINNED = 2 };
 
 #define LLIM__STATE(epoch, version, n, flags)                                                                          \
-    ((uint64_t)(epoch) << 32 | (uint64_t)((version) & 0xffff) << 16 | (uint64_t)(n) << 8 | (uint64_t)(flags))
+    ((uint64_t)(epoch) << 32 | (uint64_t)((version)&0xffff) << 16 | (uint64_t)(n) << 8 | (uint64_t)(flags))
 #define LLIM__STATE_EPOCH(state)   ((uint32_t)((state) >> 32))
 #define LLIM__STATE_VERSION(state) ((uint32_t)((state) >> 16) & 0xffff)
 #define LLIM__STATE_LIMITS(state)  ((uint32_t)((state) >> 8) & 0xff)
-#define LLIM__STATE_FLAGS(state)   ((uint32_t)(state) & 0xff)
+#define LLIM__STATE_FLAGS(state)   ((uint32_t)(state)&0xff)
 
 /* The identity of limits, shared by all rows that have one like it. Written once under the mutex, then published by the
    cell that names it; never reused. */
@@ -107,6 +110,7 @@ typedef struct llim__header {
 typedef struct llim__period_cache {
     at_u32 seq;
     at_i64 start_ns, end_ns;
+    at_u64 id; /* see period.c */
 } llim__period_cache;
 
 struct llim_zone {

@@ -30,7 +30,7 @@ static void give(llim_limiter *limiter, void *memory, size_t n, size_t size)
 /* What the models' rows need: the caller's figures come on top. */
 static int measure(llim_limiter *limiter, llim_zone_options *zone, llim_error *err)
 {
-    uint32_t rows = 0, sliding = 0;
+    uint64_t rows = 0, sliding = 0;
     for (uint32_t i = 0; i < limiter->n_models; i++) {
         llim__model model;
         int code = llim__vm_model(limiter->vm, i, &model, err);
@@ -38,8 +38,10 @@ static int measure(llim_limiter *limiter, llim_zone_options *zone, llim_error *e
         rows += model.n_limits <= 3 ? 1 : 1 + (model.n_limits - 3 + 3) / 4;
         for (uint32_t k = 0; k < model.n_limits; k++) sliding += model.limit[k].law == LLIM_SLIDING;
     }
-    zone->rows = rows + (zone->rows ? zone->rows : MARGIN_ROWS);
-    zone->sliding = sliding + (zone->sliding ? zone->sliding : MARGIN_SLIDING);
+    rows += zone->rows ? zone->rows : MARGIN_ROWS;
+    sliding += zone->sliding ? zone->sliding : MARGIN_SLIDING;
+    zone->rows = rows < UINT32_MAX ? (uint32_t)rows : UINT32_MAX; /* which opening the zone then refuses */
+    zone->sliding = sliding < UINT32_MAX ? (uint32_t)sliding : UINT32_MAX;
     if (!zone->leases) zone->leases = MARGIN_LEASES;
     return LLIM_OK;
 }
@@ -141,9 +143,12 @@ int llim_open(const llim_options *options, llim_limiter **out, llim_error *err)
     llim_options o = {.size = sizeof o};
     *out = NULL;
     if (options) {
-        if (options->size != sizeof o || (options->zone.size != 0 && options->zone.size != sizeof options->zone))
+        if (options->size != sizeof o)
             return llim__fail(err, LLIM_EVERSION, "llim_options.size is %u, this library expects %zu", options->size,
                               sizeof o);
+        if (options->zone.size != 0 && options->zone.size != sizeof options->zone)
+            return llim__fail(err, LLIM_EVERSION, "llim_options.zone.size is %u, this library expects 0 or %zu",
+                              options->zone.size, sizeof options->zone);
         o = *options;
     }
     if (o.modality < LLIM_TEXT || o.modality > LLIM_LIVE)
