@@ -43,7 +43,7 @@ static int plan(decision *d)
         d->state[r] = state;
         if (at_load_acq(&row->cool_until) > now.steady) return LLIM_LATER;
         for (uint32_t i = 0, n = LLIM__STATE_LIMITS(state); i < n; i++, step++) {
-            llim__step_aim(zone, row, i, step);
+            llim__step_aim(zone, row, state, i, step);
             step->amount = amount[step->shape->meter];
             int code = llim__law_plan(zone, now, step);
             if (code) {

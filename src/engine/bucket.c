@@ -39,17 +39,18 @@ static bool move_to(llim__step *step, uint64_t *word, uint64_t next)
     return at_cas_acqrel(&step->cell->word, word, next);
 }
 
-int llim__bucket_give_back(llim_zone *zone, llim__now *now, llim__now then, llim__step *step, int64_t before,
-                           int64_t after)
+/* The clock is read behind the word: with an older one, what has refilled meanwhile would be given back to charges that are
+   younger than it. */
+int llim__bucket_give_back(llim_zone *zone, llim__now then, llim__step *step, int64_t before, int64_t after)
 {
     uint64_t cost = llim__bucket_cost(step, before) - llim__bucket_cost(step, after);
-    int64_t t = llim__zone_now_once(zone, now).steady;
-    uint64_t elapsed = t > then.steady ? llim__fine(t - then.steady) : 0;
-    if (cost <= elapsed) return LLIM_OK;
-    uint64_t word = at_load_acq(&step->cell->word);
-    while (word != LLIM__SEALED)
-        if (move_to(step, &word, word - (cost - elapsed))) return LLIM_OK;
-    return LLIM__WAIT;
+    for (;;) {
+        uint64_t word = at_load_acq(&step->cell->word);
+        if (word == LLIM__SEALED || llim__step_stale(step)) return LLIM__WAIT;
+        int64_t t = llim__zone_now(zone).steady;
+        uint64_t elapsed = t > then.steady ? llim__fine(t - then.steady) : 0;
+        if (cost <= elapsed || move_to(step, &word, word - (cost - elapsed))) return LLIM_OK;
+    }
 }
 
 int llim__bucket_add_debt(llim__now now, llim__step *step, int64_t amount)
@@ -57,7 +58,7 @@ int llim__bucket_add_debt(llim__now now, llim__step *step, int64_t amount)
     uint64_t cost = llim__bucket_cost(step, amount), t = llim__fine(now.steady), next;
     uint64_t word = at_load_acq(&step->cell->word);
     do {
-        if (word == LLIM__SEALED) return LLIM__WAIT;
+        if (word == LLIM__SEALED || llim__step_stale(step)) return LLIM__WAIT;
         next = (word > t ? word : t) + cost;
         if (next > t + LLIM__LONGEST) next = word > t + LLIM__LONGEST ? word : t + LLIM__LONGEST;
     } while (!move_to(step, &word, next));

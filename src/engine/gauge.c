@@ -115,15 +115,24 @@ static int64_t ttl_of(llim_zone *zone, uint64_t holder)
     return 0;
 }
 
-bool llim__gauge_renew(llim_zone *zone, llim__now now, llim_lease lease)
+/* Who counts a lease as expired does so by the clock, so a renewal is good only if the lease had not expired when it took
+   effect, which a later look at the clock tells. */
+bool llim__gauge_renew(llim_zone *zone, llim_lease lease)
 {
     if (lease.index >= zone->header->slots) return false;
     llim__slot *slot = &zone->slot[lease.index];
-    uint64_t word = at_load_acq(&slot->word);
-    uint64_t longer = lease_word(now.steady + ttl_of(zone, at_load_acq(&slot->holder)), lease.nonce);
-    while ((word & NONCE_MASK) == lease.nonce && expires_at(word) > now.steady)
-        if (longer <= word || at_cas_acqrel(&slot->word, &word, longer)) return true;
-    return false;
+    int64_t ttl = ttl_of(zone, at_load_acq(&slot->holder));
+    for (;;) {
+        uint64_t word = at_load_acq(&slot->word);
+        llim__now now = llim__zone_now(zone);
+        if ((word & NONCE_MASK) != lease.nonce || expires_at(word) <= now.steady) return false;
+        uint64_t longer = lease_word(now.steady + ttl, lease.nonce), old = word;
+        if (longer <= word) return true;
+        if (!at_cas_acqrel(&slot->word, &old, longer)) continue;
+        if (expires_at(word) > llim__zone_now(zone).steady) return true;
+        at_cas_acqrel(&slot->word, &longer, 0);
+        return false;
+    }
 }
 
 int llim__gauge_commit(llim_zone *zone, llim__now now, llim__step *step)

@@ -7,26 +7,36 @@ int llim__law_commit_more(llim_zone *zone, llim__now now, llim__step *step)
     case LLIM_SLIDING:
         return llim__sliding_move(zone, step);
     case LLIM_CALENDAR:
-        return llim__period_commit(step);
+        return llim__period_commit(zone, step);
     default:
         return llim__gauge_commit(zone, now, step);
     }
 }
 
+bool llim__step_again(llim_zone *zone, llim__step *step)
+{
+    llim__row *row = step->row;
+    const llim__shape *shape = step->shape;
+    llim__zone_wait_for_writer(zone, row);
+    uint64_t state = at_load_acq(&row->state);
+    if (LLIM__STATE_EPOCH(state) != LLIM__STATE_EPOCH(step->state)) return false;
+    for (uint32_t i = 0; i < LLIM__STATE_LIMITS(state); i++) {
+        llim__step_aim(zone, row, state, i, step);
+        if (step->shape == shape) return true;
+    }
+    return false;
+}
+
+/* A limit that has taken the place of the step's keeps the charge until its window ends. */
 void llim__law_undo(llim_zone *zone, llim__now now, llim__step *step)
 {
-    const llim__shape *shape = step->shape;
-    if (shape->law == LLIM_GAUGE) {
+    if (step->shape->law == LLIM_GAUGE) {
         llim__gauge_release(zone, now, step->lease);
-        return;
-    }
-    for (;;) {
-        int code = shape->law == LLIM_CALENDAR ? llim__period_undo(step)
-                                               : llim__law_give_back(zone, &now, now, step, step->amount, 0);
-        if (code != LLIM__WAIT) return;
-        llim__zone_wait_for_writer(zone, step->row);
-        /* The limit that took the charge over may be another by now; it keeps the charge until its window ends. */
-        if (llim__cell_shape(zone, at_load_acq(&step->cell->config)) != shape) return;
+    } else if (step->shape->law == LLIM_CALENDAR) {
+        llim__period_undo(zone, step);
+    } else {
+        while (llim__law_give_back(zone, &now, now, step, step->amount, 0) == LLIM__WAIT)
+            if (!llim__step_again(zone, step)) return;
     }
 }
 
@@ -39,7 +49,7 @@ int llim__law_give_back(llim_zone *zone, llim__now *now, llim__now then, llim__s
     case LLIM_CALENDAR:
         return llim__period_give_back(zone, then, step, before - after);
     case LLIM_BUCKET:
-        return llim__bucket_give_back(zone, now, then, step, before, after);
+        return llim__bucket_give_back(zone, then, step, before, after);
     default:
         return LLIM_OK; /* a gauge gives back its leases */
     }

@@ -17,12 +17,14 @@ typedef struct llim__step {
     llim__cell *cell;
     const llim__shape *shape;
     llim__row *row;
+    uint64_t state; /* of the row, before its config was read */
     int64_t limit;
     int64_t amount;
     at_u64 *word; /* what a commit swaps */
     uint64_t expected, desired;
     bool more; /* that swap is not all: what follows is filled in for the law's own commit, and only then */
     bool idle; /* sliding: all that was charged has left */
+    uint64_t aux;
     union {
         struct {
             int64_t from_slot, to_slot; /* sliding: where the head is and goes */
@@ -37,8 +39,9 @@ typedef struct llim__step {
 
 /* Aims a step at the i-th limit of a row, with no amount yet. What a law fills in by itself is left as it is: clearing it
    would cost as much as deciding. */
-static inline void llim__step_aim(llim_zone *zone, llim__row *row, uint32_t i, llim__step *step)
+static inline void llim__step_aim(llim_zone *zone, llim__row *row, uint64_t state, uint32_t i, llim__step *step)
 {
+    step->state = state;
     llim__cell *cell = llim__row_cell(zone, row, i);
     uint64_t config = at_load_acq(&cell->config);
     step->cell = cell;
@@ -51,9 +54,19 @@ static inline void llim__step_aim(llim_zone *zone, llim__row *row, uint32_t i, l
 static inline llim__step llim__step_at(llim_zone *zone, llim__row *row, uint32_t i)
 {
     llim__step step = {.amount = 0};
-    llim__step_aim(zone, row, i, &step);
+    llim__step_aim(zone, row, at_load_acq(&row->state), i, &step);
     return step;
 }
+
+/* Whether a writer has changed or recycled the row since the step was aimed. To be asked after a word was read and before
+   it is swapped: a word that was read while the row was as before cannot be swapped later, since the writer seals it. */
+static inline bool llim__step_stale(const llim__step *step)
+{
+    return at_load_acq(&step->row->state) != step->state;
+}
+
+/* Behind LLIM__WAIT: waits for the writer and aims the step at the same limit again. False: the scope has it no more. */
+bool llim__step_again(llim_zone *zone, llim__step *step);
 
 /* A commit that is more than one swap. */
 int llim__law_commit_more(llim_zone *zone, llim__now now, llim__step *step);

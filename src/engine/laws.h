@@ -1,4 +1,7 @@
-/* laws.h - the four laws, each in its file; only law.c and they include this. Contracts: law.h. */
+/*
+ * laws.h - the four laws, each in its file. law.c, they, and whoever places, decides or settles by a law's own rules include
+ * this. Contracts: law.h. What a decision does for every limit is inline: picking the law, and a bucket's whole plan.
+ */
 #ifndef LLIM_ENGINE_LAWS_H
 #define LLIM_ENGINE_LAWS_H
 
@@ -23,8 +26,7 @@ void llim__sliding_return_ring(llim_zone *zone, uint64_t ring);
 
 /* A cost that the cell has no whole unit for. */
 uint64_t llim__bucket_divide(const llim__step *step, int64_t amount);
-int llim__bucket_give_back(llim_zone *zone, llim__now *now, llim__now then, llim__step *step, int64_t before,
-                           int64_t after);
+int llim__bucket_give_back(llim_zone *zone, llim__now then, llim__step *step, int64_t before, int64_t after);
 int llim__bucket_add_debt(llim__now now, llim__step *step, int64_t amount);
 int64_t llim__bucket_earliest(llim__now now, const llim__step *step);
 int64_t llim__bucket_used(llim__now now, const llim__step *step, int64_t *until);
@@ -33,8 +35,8 @@ void llim__bucket_resize(llim__now now, const llim__shape *shape, int64_t before
 void llim__bucket_start(llim__now now, const llim__step *step, int64_t used, uint64_t words[2]);
 
 int llim__period_plan(llim_zone *zone, llim__now now, llim__step *step);
-int llim__period_commit(llim__step *step);
-int llim__period_undo(llim__step *step);
+int llim__period_commit(llim_zone *zone, llim__step *step);
+void llim__period_undo(llim_zone *zone, llim__step *step);
 int llim__period_give_back(llim_zone *zone, llim__now then, llim__step *step, int64_t amount);
 int llim__period_add_debt(llim_zone *zone, llim__now then, llim__step *step, int64_t amount);
 int llim__period_record(llim_zone *zone, llim__now now, llim__step *step, int64_t amount);
@@ -49,7 +51,7 @@ int64_t llim__gauge_used(llim_zone *zone, llim__now now, const llim__step *step,
 /* Ends a lease; false: it has expired or ended before. */
 bool llim__gauge_release(llim_zone *zone, llim__now now, llim_lease lease);
 /* Starts its time to live anew; false: it has expired. */
-bool llim__gauge_renew(llim_zone *zone, llim__now now, llim_lease lease);
+bool llim__gauge_renew(llim_zone *zone, llim_lease lease);
 
 /* Sixteenths of a nanosecond. */
 static inline uint64_t llim__fine(int64_t ns)

@@ -6,11 +6,15 @@
  *
  * A decision is charged to the period that was a guard ago and to the one that will be in a guard, which differ only near
  * a boundary; and to a newer period that has been opened before, so that a wall clock that steps back neither reopens a
- * period nor spends one twice. What a decision in the guard has charged to the period to come is there when it comes.
+ * period nor spends one twice. Where a false clock has opened a period beyond a boundary that is near, that would make
+ * three: nothing is admitted within that guard then. What a decision in the guard has charged to the period to come is there when it comes.
  */
 #include "engine/laws.h"
 
 enum { ID_BITS = 22, COUNT_BITS = 42 };
+
+/* Boundaries that a refusal looks ahead; a few suffice unless ids have wrapped, and then asking again is the answer. */
+enum { MOST_ROUNDS = 16 };
 
 #define COUNT_MASK (((uint64_t)1 << COUNT_BITS) - 1)
 #define ID_MASK    (((uint64_t)1 << ID_BITS) - 1)
@@ -58,8 +62,8 @@ static inline period period_at(llim_zone *zone, const llim__shape *shape, int64_
 {
     llim__period_cache *cache = &zone->period[shape - zone->shape];
     uint32_t seq = at_load_acq(&cache->seq);
-    period p = {at_load_rlx(&cache->start_ns), at_load_rlx(&cache->end_ns), at_load_rlx(&cache->id)};
-    atomic_thread_fence(memory_order_acquire); /* the second look at seq comes after the values */
+    /* The second look at seq comes after the values. */
+    period p = {at_load_acq(&cache->start_ns), at_load_acq(&cache->end_ns), at_load_acq(&cache->id)};
     bool whole = !(seq & 1) && seq == at_load_rlx(&cache->seq);
     if (whole && p.start_ns <= wall_ns && wall_ns < p.end_ns) return p;
     return look_up(zone, shape, wall_ns);
@@ -70,6 +74,7 @@ typedef struct view {
     uint64_t id[2]; /* of the periods to be charged */
     int n;
     int place[2]; /* the word that each has or takes */
+    bool three;   /* a third period would have to be charged: nothing is, until the boundary is past */
 } view;
 
 static int look(llim_zone *zone, int64_t wall, const llim__step *step, view *v)
@@ -86,6 +91,7 @@ static int look(llim_zone *zone, int64_t wall, const llim__step *step, view *v)
         last = period_at(zone, shape, now.end_ns).id;
     uint64_t id[2] = {word_id(v->word[0]), word_id(v->word[1])};
     int newest = newer(id[1], id[0]);
+    v->three = first != last && newer(id[newest], last);
     if (newer(id[newest], last)) last = id[newest];
     if (newer(id[!newest], first)) first = id[!newest];
     v->id[0] = first;
@@ -120,6 +126,7 @@ static __attribute__((noinline)) int plan_any(llim_zone *zone, llim__now now, ll
 {
     view v;
     if (look(zone, now.wall, step, &v)) return LLIM__WAIT;
+    if (v.three) return LLIM_LATER;
     for (int i = 0; i < v.n; i++)
         if (count_in(&v, i) + step->amount > step->limit) return LLIM_LATER;
     step->word = word_at(step, v.place[0]);
@@ -157,31 +164,37 @@ int llim__period_plan(llim_zone *zone, llim__now now, llim__step *step)
     return count_of(step->expected) + step->amount > step->limit ? LLIM_LATER : LLIM_OK;
 }
 
-/* Adds to a period's count, or takes from it, if its word is still kept. LLIM_OK, LLIM__WAIT. */
-static int adjust(at_u64 *place, uint64_t id, int64_t amount)
+/* Adds to a period's count, or takes from it, if the limit is still there and keeps a word of that period. */
+static void adjust(llim_zone *zone, llim__step *step, uint64_t id, int64_t amount)
 {
-    uint64_t word = at_load_acq(place), next;
-    do {
-        if (word == LLIM__SEALED) return LLIM__WAIT;
-        if (word_id(word) != id) return LLIM_OK;
-        int64_t count = count_of(word) + amount;
-        next = id << COUNT_BITS | (uint64_t)(count < 0 ? 0 : count < MOST_USED ? count : MOST_USED);
-    } while (!at_cas_acqrel(place, &word, next));
-    return LLIM_OK;
+    for (int place = 0; place < 2;) {
+        uint64_t word = at_load_acq(word_at(step, place));
+        if (word == LLIM__SEALED || llim__step_stale(step)) {
+            if (!llim__step_again(zone, step)) return;
+            place = 0;
+        } else if (word_id(word) != id) {
+            place++;
+        } else {
+            int64_t count = count_of(word) + amount;
+            count = count < 0 ? 0 : count < MOST_USED ? count : MOST_USED;
+            if (at_cas_acqrel(word_at(step, place), &word, id << COUNT_BITS | (uint64_t)count)) return;
+        }
+    }
 }
 
 /* Commits a step that charges two periods. */
-int llim__period_commit(llim__step *step)
+int llim__period_commit(llim_zone *zone, llim__step *step)
 {
     if (!at_cas_acqrel(step->word, &step->expected, step->desired)) return LLIM__RETRY;
     if (at_cas_acqrel(step->other, &step->other_expected, step->other_desired)) return LLIM_OK;
-    return adjust(step->word, word_id(step->desired), -step->amount) == LLIM_OK ? LLIM__RETRY : LLIM__WAIT;
+    adjust(zone, step, word_id(step->desired), -step->amount);
+    return LLIM__RETRY;
 }
 
-int llim__period_undo(llim__step *step)
+void llim__period_undo(llim_zone *zone, llim__step *step)
 {
-    int code = adjust(step->word, word_id(step->desired), -step->amount);
-    return step->more && code == LLIM_OK ? adjust(step->other, word_id(step->other_desired), -step->amount) : code;
+    adjust(zone, step, word_id(step->desired), -step->amount);
+    if (step->more) adjust(zone, step, word_id(step->other_desired), -step->amount);
 }
 
 /* The ids that a charge of then went to, as far as its own instant tells. */
@@ -198,21 +211,11 @@ static int periods_of(llim_zone *zone, const llim__shape *shape, int64_t wall, u
     return 2;
 }
 
-/* The two words of a charge near a boundary are corrected one after the other, so this waits for a writer by itself. What a
-   new identity of the limit has taken over meanwhile stays as it was. */
 static int adjust_both(llim_zone *zone, llim__now then, llim__step *step, int64_t amount)
 {
     uint64_t id[2];
     int n = periods_of(zone, step->shape, then.wall, id);
-    for (int i = 0; i < n; i++) {
-        at_u64 *place[2] = {&step->cell->word, &step->cell->aux};
-        for (int k = 0; k < 2; k++) {
-            while (adjust(place[k], id[i], amount) == LLIM__WAIT) {
-                llim__zone_wait_for_writer(zone, step->row);
-                if (llim__cell_shape(zone, at_load_acq(&step->cell->config)) != step->shape) return LLIM_OK;
-            }
-        }
-    }
+    for (int i = 0; i < n; i++) adjust(zone, step, id[i], amount);
     return LLIM_OK;
 }
 
@@ -231,7 +234,7 @@ int llim__period_record(llim_zone *zone, llim__now now, llim__step *step, int64_
 {
     view v;
     for (int i = 0;;) {
-        if (look(zone, now.wall, step, &v)) return LLIM__WAIT;
+        if (look(zone, now.wall, step, &v) || llim__step_stale(step)) return LLIM__WAIT;
         if (i >= v.n) return LLIM_OK;
         int64_t room = MOST_USED - count_in(&v, i);
         uint64_t next = charged(&v, i, amount < room ? amount : room > 0 ? room : 0);
@@ -249,20 +252,20 @@ int64_t llim__period_earliest(llim_zone *zone, llim__now now, const llim__step *
     int place;
     uint64_t kept;
     if (usual(zone, wall, step, &place, &kept) && count_of(kept) + step->amount <= step->limit) return now.steady;
-    for (;;) {
+    for (int rounds = 0;; rounds++) {
         view v;
         if (look(zone, wall, step, &v)) return now.steady;
         period p = period_at(zone, shape, wall);
         int64_t next = wall;
         for (int i = 0; i < v.n; i++) {
-            if (count_in(&v, i) + step->amount <= step->limit) continue;
+            if (count_in(&v, i) + step->amount <= step->limit && !(v.three && i == 0)) continue;
             int64_t ahead = (int64_t)((v.id[i] - p.id) & ID_MASK);
             if (newer(v.id[i], p.id))
                 next = p.start_ns + ahead * MINUTE_NS;
             else if (next == wall)
                 next = wall < p.start_ns + shape->guard_ns ? p.start_ns + shape->guard_ns : p.end_ns + shape->guard_ns;
         }
-        if (next == wall) return now.steady + (wall - now.wall);
+        if (next == wall || rounds == MOST_ROUNDS) return now.steady + (wall - now.wall);
         wall = next;
     }
 }

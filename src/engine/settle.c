@@ -22,25 +22,36 @@ static int64_t after(enum how how, int meter, const llim__shape *shape, int64_t 
     return fact == LLIM_UNKNOWN ? before : fact;
 }
 
+/* Aims a step at every limit of the row, all of one state. Their number, 0 if the row was recycled. */
+static uint32_t aim_all(llim_zone *zone, llim_row handle, llim__step step[LLIM_MAX_LIMITS])
+{
+    for (;;) {
+        uint64_t state;
+        llim__row *row = llim__row_of(zone, handle, &state);
+        if (!row) return 0;
+        uint32_t n = LLIM__STATE_LIMITS(state);
+        for (uint32_t i = 0; i < n; i++) llim__step_aim(zone, row, state, i, &step[i]);
+        if (at_load_acq(&row->state) == state) return n;
+    }
+}
+
 static void correct(llim_zone *zone, llim__now *now, const llim_permit *permit, llim_row handle, enum how how,
                     const llim_charge *facts)
 {
-    uint64_t state;
-    llim__row *row;
+    llim__step steps[LLIM_MAX_LIMITS];
     llim__now then = {permit->at_ns + LLIM__EPOCH, permit->wall_ns};
-    for (uint32_t i = 0; (row = llim__row_of(zone, handle, &state)) && i < LLIM__STATE_LIMITS(state);) {
-        llim__step step;
-        llim__step_aim(zone, row, i, &step);
-        int meter = step.shape->meter, code = LLIM_OK;
-        int64_t before = permit->charge.amount[meter], becomes = after(how, meter, step.shape, before, facts);
-        if (becomes < before && then.steady >= at_load_acq(&row->since))
-            code = llim__law_give_back(zone, now, then, &step, before, becomes);
-        else if (becomes > before)
-            code = llim__law_add_debt(zone, llim__zone_now_once(zone, now), then, &step, becomes - before, false);
-        if (code == LLIM__WAIT)
-            llim__zone_wait_for_writer(zone, row);
-        else
-            i++;
+    for (uint32_t i = 0, n = aim_all(zone, handle, steps); i < n; i++) {
+        llim__step *step = &steps[i];
+        int meter = step->shape->meter, code;
+        int64_t before = permit->charge.amount[meter], becomes = after(how, meter, step->shape, before, facts);
+        if (becomes == before) continue;
+        do {
+            code = LLIM_OK;
+            if (becomes > before)
+                code = llim__law_add_debt(zone, llim__zone_now_once(zone, now), then, step, becomes - before, false);
+            else if (then.steady >= at_load_acq(&step->row->since))
+                code = llim__law_give_back(zone, now, then, step, before, becomes);
+        } while (code == LLIM__WAIT && llim__step_again(zone, step));
     }
 }
 
@@ -83,9 +94,8 @@ int llim_cancel(llim_zone *zone, llim_permit *permit)
 int llim_renew(llim_zone *zone, llim_permit *permit)
 {
     if (permit->n_rows == 0 || permit->n_leases > LLIM_MAX_LEASES) return LLIM_EENDED;
-    llim__now now = llim__zone_now(zone);
     bool held = true;
-    for (uint32_t i = 0; i < permit->n_leases; i++) held = llim__gauge_renew(zone, now, permit->lease[i]) && held;
+    for (uint32_t i = 0; i < permit->n_leases; i++) held = llim__gauge_renew(zone, permit->lease[i]) && held;
     return held ? LLIM_OK : LLIM_EENDED;
 }
 
@@ -98,14 +108,11 @@ int llim_record(llim_zone *zone, const llim_row *rows, uint32_t n_rows, const ll
         if (!llim__row_of(zone, rows[r], &state)) return LLIM_ENOTFOUND;
     llim__now now = llim__zone_now(zone);
     for (uint32_t r = 0; r < n_rows; r++) {
-        llim__row *row;
-        for (uint32_t i = 0; (row = llim__row_of(zone, rows[r], &state)) && i < LLIM__STATE_LIMITS(state);) {
-            llim__step step = llim__step_at(zone, row, i);
-            int64_t amount = facts->amount[step.shape->meter];
-            if (amount > 0 && llim__law_add_debt(zone, now, now, &step, amount, true) == LLIM__WAIT)
-                llim__zone_wait_for_writer(zone, row);
-            else
-                i++;
+        llim__step steps[LLIM_MAX_LIMITS];
+        for (uint32_t i = 0, n = aim_all(zone, rows[r], steps); i < n; i++) {
+            int64_t amount = facts->amount[steps[i].shape->meter];
+            while (amount > 0 && llim__law_add_debt(zone, now, now, &steps[i], amount, true) == LLIM__WAIT)
+                if (!llim__step_again(zone, &steps[i])) break;
         }
     }
     return LLIM_OK;

@@ -40,7 +40,7 @@ enum { TICK_BITS = 22, CUM_BITS = 42, SLOT_TICK_BITS = 12, SLOT_BITS = TICK_BITS
 
 typedef struct view {
     at_u64 *ring;
-    uint64_t head;
+    uint64_t head, aux;
     int64_t head_tick; /* in full */
     int64_t cut;       /* ticks up to here have left */
     int64_t used;
@@ -126,6 +126,7 @@ static inline __attribute__((always_inline)) int see(llim_zone *zone, int64_t t,
     v->head = at_load_acq(&cell->word);
     if (v->head == LLIM__SEALED) return LLIM__WAIT;
     uint64_t aux = at_load_acq(&cell->aux);
+    v->aux = aux;
     v->ring = zone->ring[aux >> REACH_BITS];
     uint64_t last = (aux & REACH_MASK) << SLOT_TICK_BITS | IN_SLOT;
     v->head_tick = (int64_t)(last - ((last - (v->head >> CUM_BITS)) & TICK_MASK));
@@ -162,6 +163,7 @@ static inline void aim(const view *v, int64_t t, llim__step *step, int64_t amoun
     step->desired = pack(tick, v->head + (uint64_t)amount);
     step->more = slot_of(tick) != slot_of(v->head_tick);
     if (!step->more) return;
+    step->aux = v->aux;
     step->from_slot = slot_of(v->head_tick);
     step->to_slot = slot_of(tick);
     step->idle = v->head_tick <= v->cut;
@@ -184,13 +186,14 @@ static uint64_t closing_of(const llim__step *step, int64_t k)
     return pack((int64_t)((uint64_t)k << SLOT_TICK_BITS), cum_of(step->expected));
 }
 
-static void raise_reach(llim__cell *cell, int64_t slot)
+/* From the aux that was planned with: a cell that another limit has taken since keeps its own reach. */
+static bool raise_reach(llim__step *step)
 {
-    uint64_t aux = at_load_acq(&cell->aux);
-    while ((int64_t)(aux & REACH_MASK) < slot) {
-        uint64_t raised = (aux & ~REACH_MASK) | (uint64_t)slot;
-        if (at_cas_acqrel(&cell->aux, &aux, raised)) break;
-    }
+    uint64_t aux = step->aux;
+    if ((int64_t)(aux & REACH_MASK) >= step->to_slot) return true;
+    uint64_t raised = (aux & ~REACH_MASK) | (uint64_t)step->to_slot;
+    if (at_cas_acqrel(&step->cell->aux, &aux, raised)) return true;
+    return aux >> REACH_BITS == step->aux >> REACH_BITS && (int64_t)(aux & REACH_MASK) >= step->to_slot;
 }
 
 /* Publishes the closings of the slots that the step leaves behind. Behind a commit it never replaces a closing of the same
@@ -214,7 +217,7 @@ static void close_slots(llim_zone *zone, const llim__step *step, bool before)
 /* Commits a step whose head goes to a later slot. */
 int llim__sliding_move(llim_zone *zone, llim__step *step)
 {
-    raise_reach(step->cell, step->to_slot);
+    if (!raise_reach(step)) return LLIM__RETRY;
     if (step->idle) close_slots(zone, step, true);
     if (!at_cas_acqrel(step->word, &step->expected, step->desired)) return LLIM__RETRY;
     if (!step->idle) close_slots(zone, step, false);
@@ -222,12 +225,14 @@ int llim__sliding_move(llim_zone *zone, llim__step *step)
 }
 
 /* Lowers the closing of slot k, or claims it with what the slot before had. False: neither can be done. */
-static bool lower(const view *v, int64_t k, int64_t amount)
+static bool lower(const llim__step *step, const view *v, int64_t k, int64_t amount)
 {
     at_u64 *place = ring_at(v->ring, k);
     uint64_t word = at_load_acq(place);
     for (;;) {
         uint64_t next;
+        /* Older than the ring by now: the place is a later slot's. */
+        if ((int64_t)(at_load_acq(&step->cell->aux) & REACH_MASK) - k >= LLIM__RING) return true;
         if (closes(word, k)) {
             next = (word & ~CUM_MASK) | ((word - (uint64_t)amount) & CUM_MASK);
         } else {
@@ -244,7 +249,7 @@ static bool give_back_in_slot(const llim__step *step, int64_t slot, int64_t amou
 {
     uint64_t head = at_load_acq(&step->cell->word);
     int64_t reach = (int64_t)(at_load_acq(&step->cell->aux) & REACH_MASK);
-    if (slot != reach || !closes(head, slot) || head == LLIM__SEALED) return false;
+    if (slot != reach || !closes(head, slot) || head == LLIM__SEALED || llim__step_stale(step)) return false;
     uint64_t lowered = (head & ~CUM_MASK) | ((head - (uint64_t)amount) & CUM_MASK);
     return lowered != LLIM__SEALED && at_cas_acqrel(&step->cell->word, &head, lowered);
 }
@@ -257,11 +262,11 @@ int llim__sliding_give_back(llim_zone *zone, llim__now *clock, llim__now then, l
     int64_t next = slot, t = llim__zone_now_once(zone, clock).steady;
     view v;
     for (;;) {
-        if (look(zone, t, step, &v)) return LLIM__WAIT;
+        if (look(zone, t, step, &v) || llim__step_stale(step)) return LLIM__WAIT;
         /* A head later than our clock knows better what has left. */
         if (v.head_tick > tick_up(shape, t)) {
             t = (int64_t)((uint64_t)v.head_tick << shape->tick_shift);
-            if (look(zone, t, step, &v)) return LLIM__WAIT;
+            if (look(zone, t, step, &v) || llim__step_stale(step)) return LLIM__WAIT;
         }
         int64_t head_slot = slot_of(v.head_tick);
         if (v.head_tick <= v.cut || slot < slot_of(v.cut) || slot > head_slot) return LLIM_OK;
@@ -270,7 +275,7 @@ int llim__sliding_give_back(llim_zone *zone, llim__now *clock, llim__now then, l
             if (closes(word, slot) && closing_tick(word, slot) <= v.cut) return LLIM_OK;
         }
         for (; next < head_slot; next++)
-            if (!lower(&v, next, amount)) return LLIM_OK;
+            if (!lower(step, &v, next, amount)) return LLIM_OK;
         uint64_t lowered = pack(v.head_tick, cum_of(v.head) - (uint64_t)amount);
         if (at_cas_acqrel(&step->cell->word, &v.head, lowered)) return LLIM_OK;
     }
@@ -280,7 +285,7 @@ int llim__sliding_add_debt(llim_zone *zone, llim__now now, llim__step *step, int
 {
     view v;
     do {
-        if (look(zone, now.steady, step, &v)) return LLIM__WAIT;
+        if (look(zone, now.steady, step, &v) || llim__step_stale(step)) return LLIM__WAIT;
         int64_t room = MOST_USED - v.used;
         aim(&v, now.steady, step, amount < room ? amount : room > 0 ? room : 0);
     } while (llim__law_commit(zone, now, step) != LLIM_OK);

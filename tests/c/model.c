@@ -76,9 +76,10 @@ static void lease_until(model_event *event, int64_t end)
     event->until = end + KIT_MS;
 }
 
-/* The engine keeps the newest period that a charge has opened and the one before it. */
+/* The engine keeps the newest period that a charge has opened and the one before it, but none from before the row. */
 static bool is_kept(const model_limit *limit, const model_event *event)
 {
+    if (event->at < limit->oldest) return false;
     for (uint32_t i = 0; i < limit->n; i++)
         if (limit->event[i].at > event->at && limit->event[i].at != event->until) return false;
     return true;
@@ -183,9 +184,22 @@ uint32_t model_add_row(model_zone *zone, const llim_limit *limits, uint32_t n)
         limit->spec = limits[i];
         limit->n = limit->left = 0;
         limit->tat_least = limit->tat_most = (zone->now - limit->spec.guard_ns) * SIXTEENTHS; /* idle */
+        limit->oldest =
+            limit->spec.law == LLIM_CALENDAR ? period_at(&limit->spec, zone->wall - limit->spec.guard_ns).start : 0;
         if (limit->spec.law == LLIM_CALENDAR) open_periods(zone, limit);
     }
     return zone->n++;
+}
+
+/* Near a boundary, with a period open beyond the one to come: the engine admits nothing. */
+static bool between_three(const model_zone *zone, model_limit *limit)
+{
+    if (limit->spec.law != LLIM_CALENDAR) return false;
+    int64_t first = period_at(&limit->spec, zone->wall - limit->spec.guard_ns).start;
+    int64_t last = period_at(&limit->spec, zone->wall + limit->spec.guard_ns).start;
+    for (uint32_t i = 0; first != last && i < limit->n; i++)
+        if (limit->event[i].at > last) return true;
+    return false;
 }
 
 enum model_verdict model_judge(model_zone *zone, const uint32_t *rows, uint32_t n, const llim_charge *charge)
@@ -198,7 +212,7 @@ enum model_verdict model_judge(model_zone *zone, const uint32_t *rows, uint32_t 
             model_limit *limit = &row->limit[i];
             int64_t amount = charge->amount[limit->spec.meter];
             if (amount > limit->spec.amount) return MODEL_NEVER;
-            if (!fits(zone, limit, amount, true)) surely = false;
+            if (!fits(zone, limit, amount, true) || between_three(zone, limit)) surely = false;
             if (!fits(zone, limit, amount, false)) maybe = false;
         }
     }

@@ -27,6 +27,7 @@ typedef struct model_limit {
     model_event event[MODEL_EVENTS];
     uint32_t n;
     uint32_t left;               /* sliding: events before this one have left for good */
+    int64_t oldest;              /* calendar: begin of the first period that was opened */
     int64_t tat_least, tat_most; /* bucket: in 1/16 ns of the steady clock */
 } model_limit;
 
