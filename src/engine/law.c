@@ -102,13 +102,13 @@ bool llim__law_seal(llim_zone *zone, llim__now now, const llim__step *step, bool
     at_u64 *place[2] = {&step->cell->word, &step->cell->aux};
     int n = step->shape->law == LLIM_CALENDAR ? 2 : 1;
     bool orphan = false;
-    words[1] = at_load_acq(place[1]);
     for (int i = 0; i < n; i++) {
         words[i] = at_load_acq(place[i]);
         while (words[i] != LLIM__SEALED && !at_cas_acqrel(place[i], &words[i], LLIM__SEALED)) {
         }
         orphan = orphan || words[i] == LLIM__SEALED;
     }
+    if (n == 1) words[1] = at_load_acq(place[1]); /* behind the seal: a decider may have raised a reach before it */
     if (orphan) {
         *used = step->limit;
         if (step->shape->law == LLIM_SLIDING) words[1] = llim__sliding_ring(words[1]);

@@ -208,6 +208,7 @@ static int change(llim_zone *zone, llim__now now, const llim_row_spec *spec, uin
         llim__step old = llim__step_at(zone, row, k);
         llim__law_seal(zone, now, &old, false, words[k], &used[k]);
     }
+    now = llim__zone_now(zone); /* not before the last charge that the seals let through */
     for (uint32_t i = 0; i < p->n; i++) {
         const llim__shape *shape = &zone->shape[p->shape[i]];
         if (kept[i] < 0) {
@@ -292,6 +293,7 @@ void llim__zone_wait_for_writer(llim_zone *zone, llim__row *row)
             continue;
         uint64_t words[2];
         int64_t used;
+        at_store_rel(&row->since, now.steady + 1); /* what older permits hold is not in the new count */
         llim__law_seal(zone, now, &step, false, words, &used);
         llim__law_unseal(step.cell, words);
     }

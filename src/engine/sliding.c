@@ -133,6 +133,10 @@ static inline __attribute__((always_inline)) int see(llim_zone *zone, int64_t t,
     v->used = 0;
     if (v->head_tick <= v->cut) return LLIM_OK;
     int64_t oldest = slot_of(v->cut);
+    if (oldest + LLIM__RING <= slot_of(v->head_tick)) {
+        v->used = step->limit; /* a clock so stale that the ring knows nothing of its time */
+        return LLIM_OK;
+    }
     uint64_t word = at_load_acq(ring_at(v->ring, oldest));
     /* How far the closing is before the cut: more than the cut is into its slot says that it is not this slot's, or later. */
     uint64_t behind = ((uint64_t)v->cut - (word >> CUM_BITS)) & TICK_MASK;
@@ -209,6 +213,8 @@ static void close_slots(llim_zone *zone, const llim__step *step, bool before)
     for (; k < step->to_slot; k++) {
         at_u64 *place = ring_at(ring, k);
         uint64_t old = at_load_acq(place);
+        /* Who has lowered or moved the head meanwhile closes them anew, and must not find them overwritten. */
+        if (before && at_load_acq(step->word) != step->expected) return;
         int64_t age = (int64_t)(((uint64_t)reach - (old >> (CUM_BITS + SLOT_TICK_BITS))) & SLOT_MASK);
         if (before || age > reach - k) at_cas_acqrel(place, &old, closing_of(step, k));
     }
@@ -298,6 +304,7 @@ int64_t llim__sliding_earliest(llim_zone *zone, llim__now now, const llim__step 
     if (step->amount > step->limit) return INT64_MAX;
     if (see(zone, now.steady, step, &v)) return now.steady;
     if (v.used + step->amount <= step->limit) return now.steady;
+    if (slot_of(v.cut) + LLIM__RING <= slot_of(v.head_tick)) return leaves_at(step->shape, v.head_tick);
     /* Closings grow with their slots, so the first that leaves room is found by halving; one that is missing leaves none. */
     int64_t low = slot_of(v.cut), high = slot_of(v.head_tick);
     int64_t tick = v.head_tick;
