@@ -97,7 +97,7 @@ $(C_TESTS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TEST_KIT) $(filter-out $(BUIL
 c-tests: $(C_TESTS)
 
 # The engine under a scheduler that interleaves, delays and kills its threads at every atomic operation. It still finds rare
-# schedules, most of them of limits that change under way or threads that stand for a window: a run of its own until it
+# schedules, of limits that change under way and of threads that stand for longer than a lease: a run of its own until it
 # finds none.
 INTER := $(patsubst src/%.c,$(BUILD)/interleave/%.o,$(wildcard src/base/*.c src/engine/*.c)) \
          $(patsubst tests/%.c,$(BUILD)/interleave/%.o,$(wildcard tests/interleave/*.c) tests/c/kit.c)

@@ -12,8 +12,8 @@
  *
  * Charging is one compare-and-swap of the head. Who moves the head into a later slot closes, after that, the slots it left
  * behind: each by compare-and-swap from an older slot's closing. Until then, and for ever if it dies first, a reader takes
- * the newest older closing instead: smaller, so more counts as used. At worst one slot's traffic, until it leaves. When
- * everything had left before, it closes them first: nothing is charged to them any more.
+ * the newest older closing instead: smaller, so more counts as used. At worst one slot's traffic, until it leaves. After an
+ * idle window there may be no older one: a reader waits for the closings a little, then takes the limit for full.
  *
  * Giving back an amount charged in slot s first lowers every closing from s on, and claims those which nobody has published
  * yet (with the value of the one before, so the late publisher's swap fails): no closing that still holds the amount can
@@ -26,6 +26,8 @@
  * A ring that goes to another limit takes its cum along, so a publisher that was stopped for long can only write a closing
  * that is too low.
  */
+#include <sched.h>
+
 #include "engine/laws.h"
 
 enum { TICK_BITS = 22, CUM_BITS = 42, SLOT_TICK_BITS = 12, SLOT_BITS = TICK_BITS - SLOT_TICK_BITS, MAX_SLOTS = 124 };
@@ -117,6 +119,17 @@ static int64_t used_after(const view *v, uint64_t closing)
     return (int64_t)((v->head - closing) & CUM_MASK);
 }
 
+/* The closings of an idle time are on their way: whoever has ended it publishes them next. */
+static __attribute__((noinline)) uint64_t closing_awaited(at_u64 *ring, int64_t head_tick, int64_t k)
+{
+    uint64_t word = closing_before(ring, head_tick, k);
+    for (int patience = 64; word == LLIM__SEALED && patience > 0; patience--) {
+        sched_yield();
+        word = closing_before(ring, head_tick, k);
+    }
+    return word;
+}
+
 /* Everything that a decision needs to know, or LLIM__WAIT. The head is read before reach: reach is raised before the head
    moves, so it is never below the head that was read. */
 static inline __attribute__((always_inline)) int see(llim_zone *zone, int64_t t, const llim__step *step, view *v)
@@ -142,7 +155,7 @@ static inline __attribute__((always_inline)) int see(llim_zone *zone, int64_t t,
     uint64_t behind = ((uint64_t)v->cut - (word >> CUM_BITS)) & TICK_MASK;
     if (behind > ((uint64_t)v->cut & IN_SLOT) || oldest >= slot_of(v->head_tick)) {
         word = at_load_acq(ring_at(v->ring, oldest - 1));
-        if (!closes(word, oldest - 1)) word = closing_before(v->ring, v->head_tick, oldest - 2);
+        if (!closes(word, oldest - 1)) word = closing_awaited(v->ring, v->head_tick, oldest - 1);
         if (word == LLIM__SEALED) {
             v->used = step->limit; /* every publisher died: full, until the closings of now have taken over */
             return LLIM_OK;
@@ -200,23 +213,23 @@ static bool raise_reach(llim__step *step)
     return aux >> REACH_BITS == step->aux >> REACH_BITS && (int64_t)(aux & REACH_MASK) >= step->to_slot;
 }
 
-/* Publishes the closings of the slots that the step leaves behind. Behind a commit it never replaces a closing of the same
-   slot, which is another thread's claim, nor a later one. Before it, when everything has left, nobody claims, and what looks
-   like a closing of the same slot may be one of 1,024 slots ago. */
-static void close_slots(llim_zone *zone, const llim__step *step, bool before)
+/* Publishes the closings of the slots that a committed step has left behind. It never replaces a closing of the same slot,
+   which is another thread's claim, nor a later one; but when everything had left, nobody claims, and what looks like a
+   closing of the same slot may be one of 1,024 slots ago. */
+static void close_slots(llim_zone *zone, const llim__step *step)
 {
-    uint64_t aux = at_load_acq(&step->cell->aux);
-    at_u64 *ring = zone->ring[aux >> REACH_BITS];
-    int64_t reach = (int64_t)(aux & REACH_MASK);
+    at_u64 *ring = zone->ring[step->aux >> REACH_BITS];
     int64_t k = step->from_slot;
-    if (k < reach - LLIM__RING) k = reach - LLIM__RING;
+    /* The place of the head's own slot too: it may hold what would pass for its closing one day. */
+    if (k < step->to_slot - LLIM__RING) k = step->to_slot - LLIM__RING;
     for (; k < step->to_slot; k++) {
         at_u64 *place = ring_at(ring, k);
         uint64_t old = at_load_acq(place);
-        /* Who has lowered or moved the head meanwhile closes them anew, and must not find them overwritten. */
-        if (before && at_load_acq(step->word) != step->expected) return;
+        /* Read behind old: where that is a later slot's, reach tells. */
+        int64_t reach = (int64_t)(at_load_acq(&step->cell->aux) & REACH_MASK);
         int64_t age = (int64_t)(((uint64_t)reach - (old >> (CUM_BITS + SLOT_TICK_BITS))) & SLOT_MASK);
-        if (before || age > reach - k) at_cas_acqrel(place, &old, closing_of(step, k));
+        if (reach - k > LLIM__RING) continue;
+        if (step->idle || age > reach - k) at_cas_acqrel(place, &old, closing_of(step, k));
     }
 }
 
@@ -224,9 +237,8 @@ static void close_slots(llim_zone *zone, const llim__step *step, bool before)
 int llim__sliding_move(llim_zone *zone, llim__step *step)
 {
     if (!raise_reach(step)) return LLIM__RETRY;
-    if (step->idle) close_slots(zone, step, true);
     if (!at_cas_acqrel(step->word, &step->expected, step->desired)) return LLIM__RETRY;
-    if (!step->idle) close_slots(zone, step, false);
+    close_slots(zone, step);
     return LLIM_OK;
 }
 
