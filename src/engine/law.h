@@ -24,7 +24,7 @@ typedef struct llim__step {
     uint64_t expected, desired;
     bool more; /* that swap is not all: what follows is filled in for the law's own commit, and only then */
     bool idle; /* sliding: all that was charged has left */
-    uint64_t aux;
+    uint64_t aux; /* sliding: as it was planned with */
     union {
         struct {
             int64_t from_slot, to_slot; /* sliding: where the head is and goes */
