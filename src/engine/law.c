@@ -47,7 +47,8 @@ int llim__law_give_back(llim_zone *zone, llim__now *now, llim__now then, llim__s
     case LLIM_SLIDING:
         return llim__sliding_give_back(zone, now, then, step, before - after);
     case LLIM_CALENDAR:
-        return llim__period_give_back(zone, then, step, before - after);
+        llim__period_give_back(zone, then, step, before - after);
+        return LLIM_OK;
     case LLIM_BUCKET:
         return llim__bucket_give_back(zone, then, step, before, after);
     default:
@@ -61,7 +62,9 @@ int llim__law_add_debt(llim_zone *zone, llim__now now, llim__now then, llim__ste
     case LLIM_SLIDING:
         return llim__sliding_add_debt(zone, now, step, amount);
     case LLIM_CALENDAR:
-        return fresh ? llim__period_record(zone, now, step, amount) : llim__period_add_debt(zone, then, step, amount);
+        if (fresh) return llim__period_record(zone, now, step, amount);
+        llim__period_add_debt(zone, then, step, amount);
+        return LLIM_OK;
     case LLIM_BUCKET:
         return llim__bucket_add_debt(now, step, amount);
     default:

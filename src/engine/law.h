@@ -22,8 +22,8 @@ typedef struct llim__step {
     int64_t amount;
     at_u64 *word; /* what a commit swaps */
     uint64_t expected, desired;
-    bool more; /* that swap is not all: what follows is filled in for the law's own commit, and only then */
-    bool idle; /* sliding: all that was charged has left */
+    bool more;    /* that swap is not all: what follows is filled in for the law's own commit, and only then */
+    bool idle;    /* sliding: all that was charged has left */
     uint64_t aux; /* sliding: as it was planned with */
     union {
         struct {

@@ -37,8 +37,9 @@ void llim__bucket_start(llim__now now, const llim__step *step, int64_t used, uin
 int llim__period_plan(llim_zone *zone, llim__now now, llim__step *step);
 int llim__period_commit(llim_zone *zone, llim__step *step);
 void llim__period_undo(llim_zone *zone, llim__step *step);
-int llim__period_give_back(llim_zone *zone, llim__now then, llim__step *step, int64_t amount);
-int llim__period_add_debt(llim_zone *zone, llim__now then, llim__step *step, int64_t amount);
+/* These wait for a writer by themselves. */
+void llim__period_give_back(llim_zone *zone, llim__now then, llim__step *step, int64_t amount);
+void llim__period_add_debt(llim_zone *zone, llim__now then, llim__step *step, int64_t amount);
 int llim__period_record(llim_zone *zone, llim__now now, llim__step *step, int64_t amount);
 int64_t llim__period_earliest(llim_zone *zone, llim__now now, const llim__step *step);
 int64_t llim__period_used(llim_zone *zone, llim__now now, const llim__step *step, int64_t *until);

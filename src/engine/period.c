@@ -211,22 +211,21 @@ static int periods_of(llim_zone *zone, const llim__shape *shape, int64_t wall, u
     return 2;
 }
 
-static int adjust_both(llim_zone *zone, llim__now then, llim__step *step, int64_t amount)
+static void adjust_both(llim_zone *zone, llim__now then, llim__step *step, int64_t amount)
 {
     uint64_t id[2];
     int n = periods_of(zone, step->shape, then.wall, id);
     for (int i = 0; i < n; i++) adjust(zone, step, id[i], amount);
-    return LLIM_OK;
 }
 
-int llim__period_give_back(llim_zone *zone, llim__now then, llim__step *step, int64_t amount)
+void llim__period_give_back(llim_zone *zone, llim__now then, llim__step *step, int64_t amount)
 {
-    return adjust_both(zone, then, step, -amount);
+    adjust_both(zone, then, step, -amount);
 }
 
-int llim__period_add_debt(llim_zone *zone, llim__now then, llim__step *step, int64_t amount)
+void llim__period_add_debt(llim_zone *zone, llim__now then, llim__step *step, int64_t amount)
 {
-    return adjust_both(zone, then, step, amount);
+    adjust_both(zone, then, step, amount);
 }
 
 /* A debt that no permit reserved may open its period. */
