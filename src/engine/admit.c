@@ -132,9 +132,21 @@ static bool distinct(const llim_row *rows, uint32_t n)
     return true;
 }
 
+/* A row of one of many scopes comes from memory while the clock is read. */
+static inline void prefetch(const decision *d)
+{
+    for (uint32_t r = 0; r < d->n_rows; r++) {
+        if (d->rows[r].index > d->zone->header->rows) continue;
+        const llim__row *row = &d->zone->row[d->rows[r].index];
+        __builtin_prefetch(row, 0);
+        __builtin_prefetch(&row->cell[0].word, 1);
+    }
+}
+
 /* One try: a verdict, or LLIM__WAIT and LLIM__RETRY: the rows have changed meanwhile. permit NULL: only ask. */
 static __attribute__((noinline)) int attempt(decision *d, llim_permit *permit)
 {
+    prefetch(d);
     d->now = llim__zone_now(d->zone);
     int code = plan(d);
     if (code || !permit) return code;
