@@ -150,6 +150,8 @@ typedef struct llim_permit {
     int64_t wall_ns;     /* the same, wall clock */
     llim_charge charge;
     llim_row row[LLIM_MAX_ROWS];
+    uint32_t
+        identity[LLIM_MAX_ROWS]; /* which limits of each row were charged: those that come later are not corrected */
     llim_lease lease[LLIM_MAX_LEASES];
 } llim_permit;
 
@@ -258,7 +260,8 @@ LLIM_API int llim_row_set(llim_zone *zone, const llim_row_spec *spec, llim_row *
 /* Finds a scope's row without a lock. LLIM_ENOTFOUND. */
 LLIM_API int llim_row_find(llim_zone *zone, const char *scope, size_t scope_len, llim_row *row);
 
-/* The limits of a row with their use: up to cap of them into out, their number into *n. LLIM_ENOTFOUND. */
+/* The limits of a row with their use: up to cap of them into out, their number into *n. One that stays through changes keeps
+   its place among those that stay. LLIM_ENOTFOUND. */
 LLIM_API int llim_row_usage(llim_zone *zone, llim_row row, llim_usage *out, uint32_t cap, uint32_t *n);
 
 /* Charges the request to all limits of all rows, or to none. Each limit of the rows is asked for the amount of its meter;

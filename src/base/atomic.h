@@ -30,4 +30,15 @@ static inline bool at_cas_acqrel(at_u64 *p, uint64_t *expected, uint64_t desired
     return atomic_compare_exchange_strong_explicit(p, expected, desired, memory_order_acq_rel, memory_order_acquire);
 }
 
+/* The same for the other widths. */
+static inline bool at_cas_i64(at_i64 *p, int64_t *expected, int64_t desired)
+{
+    return atomic_compare_exchange_strong_explicit(p, expected, desired, memory_order_acq_rel, memory_order_acquire);
+}
+
+static inline bool at_cas_u32(at_u32 *p, uint32_t *expected, uint32_t desired)
+{
+    return atomic_compare_exchange_strong_explicit(p, expected, desired, memory_order_acq_rel, memory_order_acquire);
+}
+
 #endif

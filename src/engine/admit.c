@@ -8,6 +8,7 @@
  */
 #include "engine/laws.h"
 #include "engine/refusal.h"
+#include "engine/writer.h"
 
 enum { MOST_STEPS = LLIM_MAX_ROWS * LLIM_MAX_LIMITS };
 
@@ -22,6 +23,7 @@ typedef struct decision {
     llim__row *sealed; /* the row that made a step say LLIM__WAIT */
     llim__row *row[LLIM_MAX_ROWS];
     uint64_t state[LLIM_MAX_ROWS];
+    uint32_t identity[LLIM_MAX_ROWS];
     llim__step step[MOST_STEPS];
 } decision;
 
@@ -41,9 +43,10 @@ static int plan(decision *d)
         if (!row) return LLIM_ENOTFOUND;
         d->row[r] = row;
         d->state[r] = state;
+        uint32_t identity = d->identity[r] = at_load_acq(&row->identity);
         if (at_load_acq(&row->cool_until) > now.steady) return LLIM_LATER;
         for (uint32_t i = 0, n = LLIM__STATE_LIMITS(state); i < n; i++, step++) {
-            llim__step_aim(zone, row, state, i, step);
+            llim__step_aim(zone, row, state, identity, i, step);
             step->amount = amount[step->shape->meter];
             int code = llim__law_plan(zone, now, step);
             if (code) {
@@ -110,7 +113,10 @@ static inline void fill(const decision *d, llim_permit *permit)
     permit->at_ns = d->now.steady - LLIM__EPOCH;
     permit->wall_ns = d->now.wall;
     permit->charge = *d->charge;
-    for (uint32_t r = 0; r < d->n_rows; r++) permit->row[r] = d->rows[r];
+    for (uint32_t r = 0; r < d->n_rows; r++) {
+        permit->row[r] = d->rows[r];
+        permit->identity[r] = d->identity[r];
+    }
     for (const llim__step *step = d->step; d->leases && step < d->end; step++)
         if (step->shape->law == LLIM_GAUGE && step->amount > 0) permit->lease[permit->n_leases++] = step->lease;
 }
@@ -174,7 +180,7 @@ static int decide(llim_zone *zone, const llim_row *rows, uint32_t n_rows, const 
     for (;;) {
         int code = attempt(&d, permit);
         if (code == LLIM_OK) return LLIM_OK;
-        if (code == LLIM__WAIT) llim__zone_wait_for_writer(zone, d.sealed);
+        if (code == LLIM__WAIT) llim__writer_wait(zone, d.sealed);
         if (code == LLIM__WAIT || code == LLIM__RETRY) continue;
         if (code != LLIM_LATER && code != LLIM_NEVER) return code;
         /* The refusal is worked out from the rows as they are by then; they may have room again. */

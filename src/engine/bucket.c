@@ -40,7 +40,8 @@ static bool move_to(llim__step *step, uint64_t *word, uint64_t next)
 }
 
 /* The clock is read behind the word: with an older one, what has refilled meanwhile would be given back to charges that are
-   younger than it. */
+   younger than it. Once time has passed a sixteenth more is kept: else charges and give-backs that cancel out while we stand
+   would bring back the very word that we have read, with more refilled than we know of. */
 int llim__bucket_give_back(llim_zone *zone, llim__now then, llim__step *step, int64_t before, int64_t after)
 {
     uint64_t cost = llim__bucket_cost(step, before) - llim__bucket_cost(step, after);
@@ -48,7 +49,7 @@ int llim__bucket_give_back(llim_zone *zone, llim__now then, llim__step *step, in
         uint64_t word = at_load_acq(&step->cell->word);
         if (word == LLIM__SEALED || llim__step_stale(step)) return LLIM__WAIT;
         int64_t t = llim__zone_now(zone).steady;
-        uint64_t elapsed = t > then.steady ? llim__fine(t - then.steady) : 0;
+        uint64_t elapsed = t > then.steady ? llim__fine(t - then.steady) + 1 : 0;
         if (cost <= elapsed || move_to(step, &word, word - (cost - elapsed))) return LLIM_OK;
     }
 }
@@ -87,7 +88,7 @@ int64_t llim__bucket_used(llim__now now, const llim__step *step, int64_t *until)
     uint64_t full = at_load_acq(&step->cell->word), t = llim__fine(now.steady);
     *until = now.steady;
     if (full == LLIM__SEALED) return step->limit;
-    if (full <= t) return 0;
+    if (full < t + 16) return 0; /* less than a nanosecond is what a give-back has kept */
     *until = (int64_t)((full + 15) >> 4);
     /* Rounded up, but not because the costs of many charges were: 64 ns of them are let off. */
     uint64_t left = full - t, slack = 1024;

@@ -9,9 +9,10 @@
  */
 #include "engine/calendar.h"
 
+#include "base/date.h"
+
 #define MINUTE_S 60
 #define HOUR_S   3600
-#define DAY_S    86400
 /* No offset is further than this from UTC, so what was shown twice as long ago has been passed since. */
 #define FURTHEST_OFFSET_S (26 * HOUR_S)
 
@@ -20,22 +21,14 @@ static int64_t floor_div(int64_t a, int64_t b)
     return a / b - (a % b < 0);
 }
 
-/* Days from 1970-01-01 to the first of a month, months counted from January of year 0. Counted from March, so that the
-   leap day comes last. */
-static int64_t month_day(int64_t month)
-{
-    int64_t year = (month - 2) / 12;
-    return 365 * year + year / 4 - year / 100 + year / 400 + (153 * ((month - 2) % 12) + 2) / 5 - 719468;
-}
-
 /* The number of the period of a local time, and its first day. */
 static int64_t number_of(int32_t unit, int64_t local_s)
 {
-    int64_t day = floor_div(local_s, DAY_S);
+    int64_t day = floor_div(local_s, LLIM__DAY_S);
     if (unit == LLIM_PER_DAY) return day;
     if (unit == LLIM_PER_WEEK) return floor_div(day + 3, 7);       /* 1970-01-01 was a Thursday */
     int64_t month = 1970 * 12 + floor_div(day * 4800, 146097) - 1; /* mean months stray by less than one */
-    while (month_day(month + 1) <= day) month++;
+    while (llim__month_day(month + 1) <= day) month++;
     return month;
 }
 
@@ -43,7 +36,7 @@ static int64_t day_of(int32_t unit, int64_t number)
 {
     if (unit == LLIM_PER_DAY) return number;
     if (unit == LLIM_PER_WEEK) return number * 7 - 3;
-    return month_day(number);
+    return llim__month_day(number);
 }
 
 /* The furthest local time shown at or before an instant. */
@@ -93,8 +86,8 @@ llim__period llim__calendar_period(const llim__timezone *tz, int32_t unit, int64
         if (end_s > o.until_s) end_s = o.until_s;
     } else {
         int64_t number = number_of(unit, furthest_local(tz, utc_s));
-        start_s = first_reaching(tz, day_of(unit, number) * DAY_S);
-        end_s = first_reaching(tz, day_of(unit, number + 1) * DAY_S);
+        start_s = first_reaching(tz, day_of(unit, number) * LLIM__DAY_S);
+        end_s = first_reaching(tz, day_of(unit, number + 1) * LLIM__DAY_S);
     }
     return (llim__period){to_ns(start_s), to_ns(end_s)};
 }

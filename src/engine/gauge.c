@@ -4,6 +4,9 @@
  * A lease is a slot of the zone's table: one word holds its expiry and a nonce, so that claiming, renewing and ending are one
  * compare-and-swap each, and a slot whose time has come is free without anybody doing anything.
  *
+ * Whose it is and how much stands beside the word, each with the nonce, so that a taker which stood until its own lease had
+ * expired writes nothing over those of the next: readers go by what belongs to the word's nonce.
+ *
  * The cell's word is (version, count). The count is never below what the slots hold: a taker claims its slot, writes whose
  * it is, then raises the count; ending a lease leaves the count as it is. When the count says full, the taker counts the
  * slots and swaps in that sum. The version makes this swap fail if anyone has raised the count since the word was read, and
@@ -13,15 +16,16 @@
 
 #include "engine/laws.h"
 
-enum { COUNT_BITS = 42, NONCE_BITS = 24 };
+enum { COUNT_BITS = 42, NONCE_BITS = 24, METER_BITS = 8, BESIDE_BITS = 40 };
 
-#define COUNT_MASK (((uint64_t)1 << COUNT_BITS) - 1)
-#define NONCE_MASK (((uint64_t)1 << NONCE_BITS) - 1)
-#define MS         1000000
+#define COUNT_MASK           (((uint64_t)1 << COUNT_BITS) - 1)
+#define NONCE_MASK           (((uint64_t)1 << NONCE_BITS) - 1)
+#define BESIDE(nonce, value) ((uint64_t)(nonce) << BESIDE_BITS | (value))
+#define MS                   1000000
 
 static uint64_t holder_of(const llim_zone *zone, const llim__step *step)
 {
-    return (uint64_t)(step->row - zone->row) << 32 | (uint32_t)step->shape->meter;
+    return (uint64_t)(step->row - zone->row) << METER_BITS | (uint64_t)step->shape->meter;
 }
 
 static int64_t expires_at(uint64_t word)
@@ -34,18 +38,26 @@ static uint64_t lease_word(int64_t expiry, uint32_t nonce)
     return (uint64_t)((expiry + MS - 1) / MS) << NONCE_BITS | nonce;
 }
 
+/* What a lease of this gauge that lives at t holds, or 0; *expiry is when it ends. */
+static int64_t held_by(const llim__slot *slot, uint64_t holder, int64_t t, int64_t *expiry)
+{
+    uint64_t word = at_load_acq(&slot->word), nonce = word & NONCE_MASK;
+    *expiry = expires_at(word);
+    if (*expiry <= t || at_load_acq(&slot->holder) != BESIDE(nonce, holder)) return 0;
+    uint64_t amount = at_load_acq(&slot->amount);
+    return amount >> BESIDE_BITS == nonce ? (int64_t)(amount & (((uint64_t)1 << BESIDE_BITS) - 1)) : 0;
+}
+
 /* The leases of this gauge that live at t: their sum, and when the last of them ends. */
 static int64_t held(llim_zone *zone, int64_t t, const llim__step *step, int64_t *last)
 {
-    uint64_t holder = holder_of(zone, step);
-    int64_t sum = 0;
+    const uint64_t holder = holder_of(zone, step);
+    int64_t sum = 0, expiry;
     *last = t;
     for (uint32_t i = 0, top = at_load_acq(&zone->header->slots_top); i < top; i++) {
-        llim__slot *slot = &zone->slot[i];
-        uint64_t word = at_load_acq(&slot->word);
-        if (expires_at(word) <= t || at_load_acq(&slot->holder) != holder) continue;
-        sum += (int64_t)at_load_rlx(&slot->amount);
-        if (expires_at(word) > *last) *last = expires_at(word);
+        int64_t amount = held_by(&zone->slot[i], holder, t, &expiry);
+        sum += amount;
+        if (amount && expiry > *last) *last = expiry;
     }
     return sum;
 }
@@ -64,6 +76,16 @@ int llim__gauge_plan(llim_zone *zone, llim__now now, llim__step *step)
     return count + step->amount <= step->limit ? LLIM_OK : LLIM_LATER;
 }
 
+/* Writes what belongs to a lease beside its word; false: the lease is another's by now. */
+static bool write_beside(llim__slot *slot, at_u64 *place, uint64_t mine, uint64_t value)
+{
+    for (;;) {
+        uint64_t old = at_load_acq(place);
+        if (at_load_acq(&slot->word) != mine) return false;
+        if (at_cas_acqrel(place, &old, BESIDE(mine & NONCE_MASK, value))) return true;
+    }
+}
+
 static bool claim(llim_zone *zone, llim__now now, llim__step *step)
 {
     llim__header *h = zone->header;
@@ -76,11 +98,12 @@ static bool claim(llim_zone *zone, llim__now now, llim__step *step)
         llim__slot *slot = &zone->slot[i];
         uint64_t word = at_load_acq(&slot->word);
         if (expires_at(word) > now.steady || !at_cas_acqrel(&slot->word, &word, mine)) continue;
-        at_store_rlx(&slot->amount, (uint64_t)step->amount);
-        at_store_rlx(&slot->owner, (uint64_t)getpid());
-        at_store_rel(&slot->holder, holder_of(zone, step));
+        if (!write_beside(slot, &slot->amount, mine, (uint64_t)step->amount) ||
+            !write_beside(slot, &slot->owner, mine, (uint64_t)getpid()) ||
+            !write_beside(slot, &slot->holder, mine, holder_of(zone, step)))
+            continue;
         uint32_t top = at_load_acq(&h->slots_top);
-        while (top < i + 1 && !atomic_compare_exchange_strong(&h->slots_top, &top, i + 1)) {
+        while (top < i + 1 && !at_cas_u32(&h->slots_top, &top, i + 1)) {
         }
         at_store_rlx(&h->slots_hint, i + 1);
         step->lease = (llim_lease){i, nonce};
@@ -106,11 +129,11 @@ bool llim__gauge_release(llim_zone *zone, llim__now now, llim_lease lease)
 /* The time to live that the lease's gauge has by now; 0 if the row has no such gauge any more. */
 static int64_t ttl_of(llim_zone *zone, uint64_t holder)
 {
-    llim__row *row = &zone->row[holder >> 32];
+    llim__row *row = &zone->row[(uint32_t)(holder >> METER_BITS)];
     uint32_t n = LLIM__STATE_LIMITS(at_load_acq(&row->state));
     for (uint32_t i = 0; i < n; i++) {
         const llim__shape *shape = llim__cell_shape(zone, at_load_acq(&llim__row_cell(zone, row, i)->config));
-        if (shape->law == LLIM_GAUGE && shape->meter == (int32_t)(uint32_t)holder) return shape->window_ns;
+        if (shape->law == LLIM_GAUGE && shape->meter == (int32_t)(holder & 0xff)) return shape->window_ns;
     }
     return 0;
 }
@@ -121,7 +144,9 @@ bool llim__gauge_renew(llim_zone *zone, llim_lease lease)
 {
     if (lease.index >= zone->header->slots) return false;
     llim__slot *slot = &zone->slot[lease.index];
-    int64_t ttl = ttl_of(zone, at_load_acq(&slot->holder));
+    uint64_t holder = at_load_acq(&slot->holder);
+    if (holder >> BESIDE_BITS != lease.nonce) return false;
+    int64_t ttl = ttl_of(zone, holder & (((uint64_t)1 << BESIDE_BITS) - 1));
     for (;;) {
         uint64_t word = at_load_acq(&slot->word);
         llim__now now = llim__zone_now(zone);
@@ -146,16 +171,14 @@ int llim__gauge_commit(llim_zone *zone, llim__now now, llim__step *step)
 int64_t llim__gauge_earliest(llim_zone *zone, llim__now now, const llim__step *step)
 {
     if (step->amount > step->limit) return INT64_MAX;
-    uint64_t holder = holder_of(zone, step);
+    const uint64_t holder = holder_of(zone, step);
     int64_t t = now.steady;
     for (;;) {
-        int64_t next = INT64_MAX, sum = 0;
+        int64_t next = INT64_MAX, sum = 0, expiry;
         for (uint32_t i = 0, top = at_load_acq(&zone->header->slots_top); i < top; i++) {
-            llim__slot *slot = &zone->slot[i];
-            int64_t expiry = expires_at(at_load_acq(&slot->word));
-            if (expiry <= t || at_load_acq(&slot->holder) != holder) continue;
-            sum += (int64_t)at_load_rlx(&slot->amount);
-            if (expiry < next) next = expiry;
+            int64_t amount = held_by(&zone->slot[i], holder, t, &expiry);
+            sum += amount;
+            if (amount && expiry < next) next = expiry;
         }
         if (sum + step->amount <= step->limit) return t;
         t = next;

@@ -1,5 +1,6 @@
 /* law.c - picks the law of a step by its shape. See law.h. */
 #include "engine/laws.h"
+#include "engine/writer.h"
 
 int llim__law_commit_more(llim_zone *zone, llim__now now, llim__step *step)
 {
@@ -13,18 +14,37 @@ int llim__law_commit_more(llim_zone *zone, llim__now now, llim__step *step)
     }
 }
 
+bool llim__limits_read(llim_zone *zone, llim__row *row, uint32_t epoch, llim__limits *limits)
+{
+    for (;;) {
+        uint64_t state = at_load_acq(&row->state);
+        if (LLIM__STATE_EPOCH(state) != epoch || !(LLIM__STATE_FLAGS(state) & LLIM__LIVE)) return false;
+        if (LLIM__STATE_FLAGS(state) & LLIM__CHANGING) {
+            llim__writer_wait(zone, row);
+            continue;
+        }
+        limits->n = LLIM__STATE_LIMITS(state);
+        limits->identity = at_load_acq(&row->identity);
+        for (uint32_t i = 0; i < limits->n; i++) {
+            llim__step_aim(zone, row, state, limits->identity, i, &limits->step[i]);
+            limits->born[i] = at_load_acq(llim__row_born(zone, row, i));
+        }
+        if (at_load_acq(&row->state) == state) return true;
+    }
+}
+
 bool llim__step_again(llim_zone *zone, llim__step *step)
 {
-    llim__row *row = step->row;
-    const llim__shape *shape = step->shape;
-    llim__zone_wait_for_writer(zone, row);
-    uint64_t state = at_load_acq(&row->state);
-    if (LLIM__STATE_EPOCH(state) != LLIM__STATE_EPOCH(step->state)) return false;
-    for (uint32_t i = 0; i < LLIM__STATE_LIMITS(state); i++) {
-        llim__step_aim(zone, row, state, i, step);
-        if (step->shape == shape) return true;
-    }
-    return false;
+    llim__limits limits;
+    llim__writer_wait(zone, step->row);
+    if (!llim__limits_read(zone, step->row, LLIM__STATE_EPOCH(step->state), &limits)) return false;
+    uint32_t i = 0;
+    while (i < limits.n && limits.step[i].cell != step->cell) i++;
+    if (i == limits.n || llim__born_after(limits.born[i], step->identity)) return false;
+    step->state = limits.step[i].state;
+    step->shape = limits.step[i].shape;
+    step->limit = limits.step[i].limit;
+    return step->shape->law != LLIM__NO_LIMIT;
 }
 
 /* A limit that has taken the place of the step's keeps the charge until its window ends. */
@@ -47,8 +67,7 @@ int llim__law_give_back(llim_zone *zone, llim__now *now, llim__now then, llim__s
     case LLIM_SLIDING:
         return llim__sliding_give_back(zone, now, then, step, before - after);
     case LLIM_CALENDAR:
-        llim__period_give_back(zone, then, step, before - after);
-        return LLIM_OK;
+        return llim__period_give_back(zone, then, step, before - after);
     case LLIM_BUCKET:
         return llim__bucket_give_back(zone, then, step, before, after);
     default:
@@ -62,9 +81,7 @@ int llim__law_add_debt(llim_zone *zone, llim__now now, llim__now then, llim__ste
     case LLIM_SLIDING:
         return llim__sliding_add_debt(zone, now, step, amount);
     case LLIM_CALENDAR:
-        if (fresh) return llim__period_record(zone, now, step, amount);
-        llim__period_add_debt(zone, then, step, amount);
-        return LLIM_OK;
+        return fresh ? llim__period_record(zone, now, step, amount) : llim__period_add_debt(zone, then, step, amount);
     case LLIM_BUCKET:
         return llim__bucket_add_debt(now, step, amount);
     default:
@@ -81,8 +98,10 @@ int64_t llim__law_earliest(llim_zone *zone, llim__now now, const llim__step *ste
         return llim__period_earliest(zone, now, step);
     case LLIM_BUCKET:
         return llim__bucket_earliest(now, step);
-    default:
+    case LLIM_GAUGE:
         return llim__gauge_earliest(zone, now, step);
+    default:
+        return now.steady;
     }
 }
 
@@ -95,8 +114,11 @@ int64_t llim__law_used(llim_zone *zone, llim__now now, const llim__step *step, i
         return llim__period_used(zone, now, step, until);
     case LLIM_BUCKET:
         return llim__bucket_used(now, step, until);
-    default:
+    case LLIM_GAUGE:
         return llim__gauge_used(zone, now, step, until);
+    default:
+        *until = now.steady;
+        return 0;
     }
 }
 
@@ -104,29 +126,21 @@ bool llim__law_seal(llim_zone *zone, llim__now now, const llim__step *step, bool
 {
     at_u64 *place[2] = {&step->cell->word, &step->cell->aux};
     int n = step->shape->law == LLIM_CALENDAR ? 2 : 1;
-    bool orphan = false;
     for (int i = 0; i < n; i++) {
         words[i] = at_load_acq(place[i]);
         while (words[i] != LLIM__SEALED && !at_cas_acqrel(place[i], &words[i], LLIM__SEALED)) {
         }
-        orphan = orphan || words[i] == LLIM__SEALED;
     }
     if (n == 1) words[1] = at_load_acq(place[1]); /* behind the seal: a decider may have raised a reach before it */
-    if (orphan) {
-        *used = step->limit;
-        if (step->shape->law == LLIM_SLIDING) words[1] = llim__sliding_ring(words[1]);
-        llim__law_start(zone, now, step, *used, words);
-    } else {
-        /* What it holds is what its words say, and they are not in the cell any more. */
-        llim__cell copy;
-        atomic_init(&copy.config, at_load_rlx(&step->cell->config));
-        atomic_init(&copy.word, words[0]);
-        atomic_init(&copy.aux, words[1]);
-        llim__step sealed = *step;
-        sealed.cell = &copy;
-        int64_t until;
-        *used = llim__law_used(zone, now, &sealed, &until);
-    }
+    /* What it holds is what its words say, and they are not in the cell any more. */
+    llim__cell copy;
+    atomic_init(&copy.config, at_load_rlx(&step->cell->config));
+    atomic_init(&copy.word, words[0]);
+    atomic_init(&copy.aux, words[1]);
+    llim__step sealed = *step;
+    sealed.cell = &copy;
+    int64_t until;
+    *used = llim__law_used(zone, now, &sealed, &until);
     if (!idle || *used == 0) return true;
     llim__law_unseal(step->cell, words);
     return false;

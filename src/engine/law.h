@@ -17,7 +17,8 @@ typedef struct llim__step {
     llim__cell *cell;
     const llim__shape *shape;
     llim__row *row;
-    uint64_t state; /* of the row, before its config was read */
+    uint64_t state;    /* of the row, before its config was read */
+    uint32_t identity; /* of the row, by then: a limit like this one that was born later is another one */
     int64_t limit;
     int64_t amount;
     at_u64 *word; /* what a commit swaps */
@@ -39,9 +40,11 @@ typedef struct llim__step {
 
 /* Aims a step at the i-th limit of a row, with no amount yet. What a law fills in by itself is left as it is: clearing it
    would cost as much as deciding. */
-static inline void llim__step_aim(llim_zone *zone, llim__row *row, uint64_t state, uint32_t i, llim__step *step)
+static inline void llim__step_aim(llim_zone *zone, llim__row *row, uint64_t state, uint32_t identity, uint32_t i,
+                                  llim__step *step)
 {
     step->state = state;
+    step->identity = identity;
     llim__cell *cell = llim__row_cell(zone, row, i);
     uint64_t config = at_load_acq(&cell->config);
     step->cell = cell;
@@ -54,7 +57,7 @@ static inline void llim__step_aim(llim_zone *zone, llim__row *row, uint64_t stat
 static inline llim__step llim__step_at(llim_zone *zone, llim__row *row, uint32_t i)
 {
     llim__step step = {.amount = 0};
-    llim__step_aim(zone, row, at_load_acq(&row->state), i, &step);
+    llim__step_aim(zone, row, at_load_acq(&row->state), at_load_acq(&row->identity), i, &step);
     return step;
 }
 
@@ -65,7 +68,23 @@ static inline bool llim__step_stale(const llim__step *step)
     return at_load_acq(&step->row->state) != step->state;
 }
 
-/* Behind LLIM__WAIT: waits for the writer and aims the step at the same limit again. False: the scope has it no more. */
+/* All limits of a row, as they were at one moment. */
+typedef struct llim__limits {
+    uint32_t n, identity;
+    llim__step step[LLIM_MAX_LIMITS]; /* with no amount */
+    uint32_t born[LLIM_MAX_LIMITS];
+} llim__limits;
+
+/* Waits for a writer that is at work on the row. False: it was recycled. */
+bool llim__limits_read(llim_zone *zone, llim__row *row, uint32_t epoch, llim__limits *limits);
+
+static inline bool llim__born_after(uint32_t born, uint32_t identity)
+{
+    return (int32_t)(born - identity) > 0;
+}
+
+/* Behind LLIM__WAIT: waits for the writer and aims the step at the same limit again. False: it is gone; one like it may have
+   come since. */
 bool llim__step_again(llim_zone *zone, llim__step *step);
 
 /* A commit that is more than one swap. */
@@ -91,8 +110,8 @@ int64_t llim__law_earliest(llim_zone *zone, llim__now now, const llim__step *ste
 /* What is used now, and from when on nothing will be. */
 int64_t llim__law_used(llim_zone *zone, llim__now now, const llim__step *step, int64_t *until);
 
-/* Under the mutex: seals the cell's words, and tells what they were and how much they held at that moment. A cell that was
-   sealed already lost its writer: it counts as full. With idle set a cell that holds something is unsealed again: false. */
+/* Under the mutex, of a row that no dead writer has left: seals the cell's words, and tells what they were and how much they
+   held at that moment. With idle set a cell that holds something is unsealed again: false. */
 bool llim__law_seal(llim_zone *zone, llim__now now, const llim__step *step, bool idle, uint64_t words[2],
                     int64_t *used);
 /* Gives the cell these words; from then on it decides. */

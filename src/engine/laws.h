@@ -37,9 +37,9 @@ void llim__bucket_start(llim__now now, const llim__step *step, int64_t used, uin
 int llim__period_plan(llim_zone *zone, llim__now now, llim__step *step);
 int llim__period_commit(llim_zone *zone, llim__step *step);
 void llim__period_undo(llim_zone *zone, llim__step *step);
-/* These wait for a writer by themselves. */
-void llim__period_give_back(llim_zone *zone, llim__now then, llim__step *step, int64_t amount);
-void llim__period_add_debt(llim_zone *zone, llim__now then, llim__step *step, int64_t amount);
+/* These wait for a writer by themselves; LLIM__WAIT: the limit is gone. */
+int llim__period_give_back(llim_zone *zone, llim__now then, llim__step *step, int64_t amount);
+int llim__period_add_debt(llim_zone *zone, llim__now then, llim__step *step, int64_t amount);
 int llim__period_record(llim_zone *zone, llim__now now, llim__step *step, int64_t amount);
 int64_t llim__period_earliest(llim_zone *zone, llim__now now, const llim__step *step);
 int64_t llim__period_used(llim_zone *zone, llim__now now, const llim__step *step, int64_t *until);
@@ -99,8 +99,12 @@ static inline int llim__law_plan(llim_zone *zone, llim__now now, llim__step *ste
         return llim__period_plan(zone, now, step);
     case LLIM_BUCKET:
         return llim__bucket_plan(now, step);
-    default:
+    case LLIM_GAUGE:
         return llim__gauge_plan(zone, now, step);
+    default:
+        step->amount = 0;
+        step->more = false;
+        return LLIM_OK;
     }
 }
 

@@ -48,7 +48,7 @@ static period look_up(llim_zone *zone, const llim__shape *shape, int64_t wall_ns
     llim__period found = llim__calendar_period(zone->timezone[shape->zone], shape->unit, wall_ns);
     period p = {found.start_ns, found.end_ns, (uint64_t)(found.start_ns / MINUTE_NS) & ID_MASK};
     uint32_t seq = at_load_acq(&cache->seq);
-    if (!(seq & 1) && atomic_compare_exchange_strong(&cache->seq, &seq, seq + 1)) {
+    if (!(seq & 1) && at_cas_u32(&cache->seq, &seq, seq + 1)) {
         at_store_rel(&cache->start_ns, p.start_ns);
         at_store_rel(&cache->end_ns, p.end_ns);
         at_store_rel(&cache->id, p.id);
@@ -164,22 +164,23 @@ int llim__period_plan(llim_zone *zone, llim__now now, llim__step *step)
     return count_of(step->expected) + step->amount > step->limit ? LLIM_LATER : LLIM_OK;
 }
 
-/* Adds to a period's count, or takes from it, if the limit is still there and keeps a word of that period. */
-static void adjust(llim_zone *zone, llim__step *step, uint64_t id, int64_t amount)
+/* Adds to a period's count, or takes from it, if the limit keeps a word of that period. LLIM__WAIT: the limit is gone. */
+static int adjust(llim_zone *zone, llim__step *step, uint64_t id, int64_t amount)
 {
     for (int place = 0; place < 2;) {
         uint64_t word = at_load_acq(word_at(step, place));
         if (word == LLIM__SEALED || llim__step_stale(step)) {
-            if (!llim__step_again(zone, step)) return;
+            if (!llim__step_again(zone, step)) return LLIM__WAIT;
             place = 0;
         } else if (word_id(word) != id) {
             place++;
         } else {
             int64_t count = count_of(word) + amount;
             count = count < 0 ? 0 : count < MOST_USED ? count : MOST_USED;
-            if (at_cas_acqrel(word_at(step, place), &word, id << COUNT_BITS | (uint64_t)count)) return;
+            if (at_cas_acqrel(word_at(step, place), &word, id << COUNT_BITS | (uint64_t)count)) return LLIM_OK;
         }
     }
+    return LLIM_OK;
 }
 
 /* Commits a step that charges two periods. */
@@ -211,21 +212,22 @@ static int periods_of(llim_zone *zone, const llim__shape *shape, int64_t wall, u
     return 2;
 }
 
-static void adjust_both(llim_zone *zone, llim__now then, llim__step *step, int64_t amount)
+static int adjust_both(llim_zone *zone, llim__now then, llim__step *step, int64_t amount)
 {
     uint64_t id[2];
-    int n = periods_of(zone, step->shape, then.wall, id);
-    for (int i = 0; i < n; i++) adjust(zone, step, id[i], amount);
+    int n = periods_of(zone, step->shape, then.wall, id), code = LLIM_OK;
+    for (int i = 0; i < n && code == LLIM_OK; i++) code = adjust(zone, step, id[i], amount);
+    return code;
 }
 
-void llim__period_give_back(llim_zone *zone, llim__now then, llim__step *step, int64_t amount)
+int llim__period_give_back(llim_zone *zone, llim__now then, llim__step *step, int64_t amount)
 {
-    adjust_both(zone, then, step, -amount);
+    return adjust_both(zone, then, step, -amount);
 }
 
-void llim__period_add_debt(llim_zone *zone, llim__now then, llim__step *step, int64_t amount)
+int llim__period_add_debt(llim_zone *zone, llim__now then, llim__step *step, int64_t amount)
 {
-    adjust_both(zone, then, step, amount);
+    return adjust_both(zone, then, step, amount);
 }
 
 /* A debt that no permit reserved may open its period. */

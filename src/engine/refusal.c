@@ -38,7 +38,7 @@ static int round_from(llim_zone *zone, llim__now now, const llim_row *rows, uint
         }
         for (uint32_t i = 0; i < LLIM__STATE_LIMITS(state); i++) {
             llim__step step;
-            llim__step_aim(zone, row, state, i, &step);
+            llim__step_aim(zone, row, state, 0, i, &step); /* only looked at */
             step.amount = charge->amount[step.shape->meter];
             v->calendar = v->calendar || step.shape->law == LLIM_CALENDAR;
             int64_t fits = llim__law_earliest(zone, from, &step);

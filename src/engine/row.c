@@ -1,9 +1,13 @@
 /*
  * row.c - placing scopes and changing their limits, under the zone's mutex, while others decide.
  *
- * A change seals all limits of the row, works out the new cells aside, writes them, and unseals them word by word, each
- * last. A decision that was planned before the seal cannot commit; one planned in between reads the row's state again once
- * it has committed, sees another version, undoes itself and starts over.
+ * A change marks the row, seals all its limits, works out the new cells aside, writes them, and unseals them word by word,
+ * each last. A decision that was planned before the seal cannot commit; one planned in between reads the row's state again
+ * once it has committed, sees another version, undoes itself and starts over.
+ *
+ * That a word is as it was when it was read proves nothing if its cell has gone to another limit by then. So a limit never
+ * moves while it is there, and a cell that is left over among others holds no limit. A new limit takes the cell of the one
+ * whose use it inherits: what a late operation on the old one does to it is what it should have done.
  */
 #include <stdio.h>
 #include <string.h>
@@ -12,11 +16,15 @@
 #include "engine/laws.h"
 #include "engine/shape.h"
 #include "engine/table.h"
+#include "engine/writer.h"
 
 typedef struct plan {
     uint32_t shape[LLIM_MAX_LIMITS];
     int64_t amount[LLIM_MAX_LIMITS];
     uint64_t words[LLIM_MAX_LIMITS][2];
+    uint32_t born[LLIM_MAX_LIMITS];
+    int kept[LLIM_MAX_LIMITS]; /* the cell of the limit that the i-th continues, or -1 */
+    int heir[LLIM_MAX_LIMITS]; /* the cell of the limit whose use a new one starts with, or -1 */
     uint32_t n;
 } plan;
 
@@ -31,6 +39,7 @@ static int plan_limits(llim_zone *zone, const llim_row_spec *spec, plan *p, llim
         if (!code) code = llim__shape_of(zone, &spec->limits[i], &p->shape[i], err);
         if (code) return code;
         p->amount[i] = spec->limits[i].amount;
+        p->kept[i] = p->heir[i] = -1;
         const llim__shape *a = &zone->shape[p->shape[i]];
         for (uint32_t k = 0; k < i; k++) {
             const llim__shape *b = &zone->shape[p->shape[k]];
@@ -43,23 +52,32 @@ static int plan_limits(llim_zone *zone, const llim_row_spec *spec, plan *p, llim
     return LLIM_OK;
 }
 
-/* Takes the rings that new sliding limits need, none of them from the row keep; kept[i] is the old limit that the i-th
-   continues, or -1. */
-static int take_rings(llim_zone *zone, llim__now now, uint32_t keep, const int *kept, plan *p, llim_error *err)
+static bool needs_ring(const llim_zone *zone, const plan *p, uint32_t i)
+{
+    return zone->shape[p->shape[i]].law == LLIM_SLIDING && p->kept[i] < 0;
+}
+
+/* Gives back the rings that the first n limits have taken. */
+static void return_rings(llim_zone *zone, const plan *p, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (needs_ring(zone, p, i)) llim__sliding_return_ring(zone, p->words[i][1]);
+}
+
+/* Takes the rings that new sliding limits need, none of them from the row keep. */
+static int take_rings(llim_zone *zone, llim__now now, uint32_t keep, plan *p, llim_error *err)
 {
     uint32_t i = 0;
     int64_t ring = 0;
     for (; i < p->n; i++) {
-        if (zone->shape[p->shape[i]].law != LLIM_SLIDING || kept[i] >= 0) continue;
+        if (!needs_ring(zone, p, i)) continue;
         ring = llim__sliding_take_ring(zone);
         if (ring < 0 && llim__table_recycle_ring(zone, now, keep)) ring = llim__sliding_take_ring(zone);
         if (ring < 0) break;
         p->words[i][1] = (uint64_t)ring;
     }
     if (ring >= 0) return LLIM_OK;
-    while (i--)
-        if (zone->shape[p->shape[i]].law == LLIM_SLIDING && kept[i] < 0)
-            llim__sliding_return_ring(zone, p->words[i][1]);
+    return_rings(zone, p, i);
     return llim__fail(err, LLIM_EFULL, "no sliding window is left: all %u are in use", zone->header->rings);
 }
 
@@ -81,6 +99,7 @@ static void write_cells(llim_zone *zone, llim__row *row, const plan *p, uint64_t
         llim__cell *cell = llim__row_cell(zone, row, i);
         at_store_rel(&cell->word, LLIM__SEALED);
         at_store_rel(&cell->aux, p->words[i][1]);
+        at_store_rel(llim__row_born(zone, row, i), p->born[i]);
         at_store_rel(&cell->config, LLIM__CONFIG(p->shape[i], p->amount[i]));
     }
     at_store_rel(&row->state, state);
@@ -114,27 +133,27 @@ static int extend(llim_zone *zone, llim__now now, uint32_t index, uint32_t n, ll
 static int add(llim_zone *zone, llim__now now, const llim_row_spec *spec, llim__key key, plan *p, llim_row *out,
                llim_error *err)
 {
-    int kept[LLIM_MAX_LIMITS];
-    memset(kept, -1, sizeof kept);
-    int code = take_rings(zone, now, 0, kept, p, err);
+    int code = take_rings(zone, now, 0, p, err);
     if (code) return code;
     uint32_t index = llim__table_take(zone, now, 0);
     llim__row *row = &zone->row[index];
     code = index ? extend(zone, now, index, p->n, err) : no_row(zone, err);
     if (code) {
-        for (uint32_t i = 0; i < p->n; i++)
-            if (zone->shape[p->shape[i]].law == LLIM_SLIDING) llim__sliding_return_ring(zone, p->words[i][1]);
+        return_rings(zone, p, p->n);
         if (index) llim__table_put(zone, index);
         return code;
     }
     at_store_rlx(&row->key[0], key.word[0]);
     at_store_rlx(&row->key[1], key.word[1]);
     at_store_rlx(&row->cool_until, 0);
-    at_store_rlx(&row->since, now.steady);
+    at_store_rlx(&row->identity, 0);
     at_store_rlx(&row->generation, spec->generation);
     int cut = spec->scope_len < LLIM_SCOPE_SHOWN ? (int)spec->scope_len : LLIM_SCOPE_SHOWN - 2;
     snprintf(zone->name[index], LLIM_SCOPE_SHOWN, "%.*s%s", cut, spec->scope, cut < (int)spec->scope_len ? "~" : "");
-    for (uint32_t i = 0; i < p->n; i++) start(zone, now, p, i, 0);
+    for (uint32_t i = 0; i < p->n; i++) {
+        p->born[i] = 0;
+        start(zone, now, p, i, 0);
+    }
     uint32_t epoch = LLIM__STATE_EPOCH(at_load_rlx(&row->state));
     write_cells(zone, row, p, LLIM__STATE(epoch, 0, p->n, LLIM__LIVE | (spec->pinned ? LLIM__PINNED : 0)));
     llim__table_publish(zone, index, key);
@@ -149,87 +168,133 @@ static double distance(const llim__shape *a, const llim__shape *b)
     return x < 1 ? 1 / x : x;
 }
 
-/* The replaced limit of the same meter whose window is nearest: what it holds, the new one starts with. */
-static int64_t inherited(llim_zone *zone, llim__row *row, uint32_t n, const bool *gone, const int64_t *used,
-                         const llim__shape *shape)
+/* The replaced limit of the same meter whose window is nearest, or -1. */
+static int nearest(const llim__limits *old, const bool *gone, const llim__shape *shape)
 {
-    int64_t found = 0;
-    double nearest = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        const llim__shape *old = llim__step_at(zone, row, i).shape;
-        if (!gone[i] || old->meter != shape->meter) continue;
-        double d = distance(old, shape);
-        if (nearest == 0 || d < nearest) {
-            nearest = d;
-            found = used[i];
-        }
+    int found = -1;
+    double least = 0;
+    for (uint32_t k = 0; k < old->n; k++) {
+        const llim__shape *other = old->step[k].shape;
+        if (!gone[k] || other->meter != shape->meter) continue;
+        double d = distance(other, shape);
+        if (found >= 0 && d >= least) continue;
+        least = d;
+        found = (int)k;
     }
     return found;
+}
+
+/* Finds which limits stay and which are gone, and puts each limit of the plan in its cell: see the top. */
+static void place(llim_zone *zone, const llim__limits *old, plan *p, bool *gone)
+{
+    const plan asked = *p;
+    int cell[LLIM_MAX_LIMITS], heir[LLIM_MAX_LIMITS];
+    bool taken[LLIM_MAX_LIMITS] = {false};
+    for (uint32_t k = 0; k < old->n; k++) gone[k] = old->step[k].shape->law != LLIM__NO_LIMIT;
+    for (uint32_t i = 0; i < asked.n; i++) {
+        cell[i] = heir[i] = -1;
+        for (uint32_t k = 0; k < old->n; k++) {
+            if (!llim__shape_same(old->step[k].shape, &zone->shape[asked.shape[i]])) continue;
+            cell[i] = (int)k;
+            taken[k] = true;
+            gone[k] = false;
+        }
+    }
+    *p = (plan){.n = 0};
+    for (uint32_t at = 0; at < LLIM_MAX_LIMITS; at++) {
+        bool empty = at < old->n && old->step[at].shape->law == LLIM__NO_LIMIT;
+        p->kept[at] = taken[at] || empty ? (int)at : -1;
+        p->heir[at] = -1;
+    }
+    for (uint32_t i = 0; i < asked.n; i++) {
+        if (cell[i] >= 0) continue;
+        heir[i] = nearest(old, gone, &zone->shape[asked.shape[i]]);
+        if (heir[i] < 0 || taken[heir[i]]) continue;
+        cell[i] = heir[i];
+        taken[cell[i]] = true;
+    }
+    for (uint32_t i = 0; i < asked.n; i++) {
+        bool stays = cell[i] >= 0 && p->kept[cell[i]] >= 0;
+        for (int at = 0; cell[i] < 0; at++)
+            if (!taken[at]) cell[i] = at;
+        uint32_t at = (uint32_t)cell[i];
+        taken[at] = true;
+        p->shape[at] = asked.shape[i];
+        p->amount[at] = asked.amount[i];
+        p->heir[at] = heir[i];
+        if (!stays) p->kept[at] = -1;
+        if (p->n <= at) p->n = at + 1;
+    }
+}
+
+/* Whether the row has exactly these limits, in these cells. */
+static bool same_limits(const llim__limits *old, const plan *p)
+{
+    bool same = old->n == p->n;
+    for (uint32_t i = 0; i < p->n && same; i++)
+        same =
+            p->kept[i] == (int)i && at_load_rlx(&old->step[i].cell->config) == LLIM__CONFIG(p->shape[i], p->amount[i]);
+    return same;
+}
+
+/* Seals the limits, and works out the words of those that are to take their place. */
+static void take_over(llim_zone *zone, const llim__limits *old, plan *p, uint64_t words[LLIM_MAX_LIMITS][2])
+{
+    int64_t used[LLIM_MAX_LIMITS];
+    llim__now now = llim__zone_now(zone);
+    for (uint32_t k = 0; k < old->n; k++) llim__law_seal(zone, now, &old->step[k], false, words[k], &used[k]);
+    now = llim__zone_now(zone); /* not before the last charge that the seals let through */
+    for (uint32_t i = 0; i < p->n; i++) {
+        int k = p->kept[i];
+        if (k < 0) {
+            p->born[i] = old->identity + 1;
+            start(zone, now, p, i, p->heir[i] < 0 ? 0 : used[p->heir[i]]);
+            continue;
+        }
+        const llim__shape *shape = &zone->shape[p->shape[i]];
+        int64_t before = old->step[k].limit;
+        p->born[i] = old->born[k];
+        p->words[i][0] = words[k][0];
+        p->words[i][1] = words[k][1];
+        /* A bucket's word is time, not an amount: another limit means another time for the same amount. */
+        if (shape->law == LLIM_BUCKET && p->amount[i] != before)
+            llim__bucket_resize(now, shape, before, p->amount[i], p->words[i]);
+    }
 }
 
 static int change(llim_zone *zone, llim__now now, const llim_row_spec *spec, uint32_t index, plan *p, llim_row *out,
                   llim_error *err)
 {
     llim__row *row = &zone->row[index];
-    uint64_t state = at_load_acq(&row->state), words[LLIM_MAX_LIMITS][2];
-    uint32_t n = LLIM__STATE_LIMITS(state), flags = LLIM__LIVE | (spec->pinned ? LLIM__PINNED : 0);
-    int kept[LLIM_MAX_LIMITS];
-    int64_t used[LLIM_MAX_LIMITS];
-    bool gone[LLIM_MAX_LIMITS], identical = n == p->n && flags == LLIM__STATE_FLAGS(state), as_before = n == p->n;
+    llim__writer_recover(zone, row);
+    const uint64_t state = at_load_acq(&row->state);
+    const uint32_t flags = LLIM__LIVE | (spec->pinned ? LLIM__PINNED : 0);
+    llim__limits old;
+    bool gone[LLIM_MAX_LIMITS], identity_changes = false;
+    uint64_t words[LLIM_MAX_LIMITS][2];
     *out = (llim_row){index, LLIM__STATE_EPOCH(state)};
-    for (uint32_t k = 0; k < n; k++) gone[k] = true;
-    for (uint32_t i = 0; i < p->n; i++) {
-        kept[i] = -1;
-        for (uint32_t k = 0; k < n; k++) {
-            llim__step old = llim__step_at(zone, row, k);
-            if (!llim__shape_same(old.shape, &zone->shape[p->shape[i]])) continue;
-            kept[i] = (int)k;
-            gone[k] = false;
-            uint64_t config = LLIM__CONFIG(p->shape[i], p->amount[i]);
-            identical = identical && k == i && config == at_load_rlx(&old.cell->config);
-        }
-        if (kept[i] < 0) as_before = false;
-    }
-    if (identical && as_before) {
+    llim__limits_read(zone, row, out->epoch, &old);
+    place(zone, &old, p, gone);
+    if (flags == LLIM__STATE_FLAGS(state) && same_limits(&old, p)) {
         at_store_rlx(&row->generation, spec->generation);
         return LLIM_OK;
     }
-    int code = take_rings(zone, now, index, kept, p, err);
+    int code = take_rings(zone, now, index, p, err);
     if (code) return code;
     code = extend(zone, now, index, p->n, err);
     if (code) {
-        for (uint32_t i = 0; i < p->n; i++)
-            if (zone->shape[p->shape[i]].law == LLIM_SLIDING && kept[i] < 0)
-                llim__sliding_return_ring(zone, p->words[i][1]);
+        return_rings(zone, p, p->n);
         return code;
     }
-    now = llim__zone_now(zone);
-    for (uint32_t k = 0; k < n; k++) {
-        llim__step old = llim__step_at(zone, row, k);
-        llim__law_seal(zone, now, &old, false, words[k], &used[k]);
-    }
-    now = llim__zone_now(zone); /* not before the last charge that the seals let through */
-    for (uint32_t i = 0; i < p->n; i++) {
-        const llim__shape *shape = &zone->shape[p->shape[i]];
-        if (kept[i] < 0) {
-            start(zone, now, p, i, inherited(zone, row, n, gone, used, shape));
-            continue;
-        }
-        uint64_t *old = words[kept[i]];
-        bool resized = p->amount[i] != llim__step_at(zone, row, (uint32_t)kept[i]).limit;
-        p->words[i][0] = old[0];
-        p->words[i][1] = old[1];
-        /* A bucket's word is time, not an amount: another limit means another time for the same amount. */
-        if (shape->law == LLIM_BUCKET && resized)
-            llim__bucket_resize(now, shape, llim__step_at(zone, row, (uint32_t)kept[i]).limit, p->amount[i],
-                                p->words[i]);
-    }
-    for (uint32_t k = 0; k < n; k++)
-        if (gone[k] && llim__step_at(zone, row, k).shape->law == LLIM_SLIDING)
-            llim__sliding_put_ring(zone, words[k][1], words[k][0]);
-    if (!as_before) at_store_rel(&row->since, now.steady);
+    at_store_rel(&row->state, state | LLIM__CHANGING);
+    take_over(zone, &old, p, words);
+    for (uint32_t i = 0; i < p->n; i++) identity_changes = identity_changes || p->kept[i] < 0;
+    if (identity_changes) at_store_rel(&row->identity, old.identity + 1);
     at_store_rlx(&row->generation, spec->generation);
     write_cells(zone, row, p, LLIM__STATE(LLIM__STATE_EPOCH(state), LLIM__STATE_VERSION(state) + 1, p->n, flags));
+    /* Last: a ring that a dead writer has left to nobody is lost, one with two owners would be wrong. */
+    for (uint32_t k = 0; k < old.n; k++)
+        if (gone[k] && old.step[k].shape->law == LLIM_SLIDING) llim__sliding_put_ring(zone, words[k][1], words[k][0]);
     return LLIM_OK;
 }
 
@@ -265,37 +330,19 @@ int llim_row_find(llim_zone *zone, const char *scope, size_t scope_len, llim_row
 
 int llim_row_usage(llim_zone *zone, llim_row handle, llim_usage *out, uint32_t cap, uint32_t *n)
 {
-    uint64_t state;
-    llim__row *row = llim__row_of(zone, handle, &state);
-    if (!row) return LLIM_ENOTFOUND;
+    llim__limits limits;
+    if (handle.index == 0 || handle.index > zone->header->rows ||
+        !llim__limits_read(zone, &zone->row[handle.index], handle.epoch, &limits))
+        return LLIM_ENOTFOUND;
     llim__now now = llim__zone_now(zone);
-    *n = LLIM__STATE_LIMITS(state);
-    for (uint32_t i = 0; i < *n && i < cap; i++) {
-        llim__step step = llim__step_at(zone, row, i);
+    *n = 0;
+    for (const llim__step *step = limits.step; step < limits.step + limits.n; step++) {
+        if (step->shape->law == LLIM__NO_LIMIT || ++*n > cap) continue;
         int64_t until;
-        out[i].limit = llim__shape_limit(zone, step.shape, step.limit);
-        out[i].used = llim__law_used(zone, now, &step, &until);
-        out[i].reset_ns = until - now.steady;
+        llim_usage *usage = &out[*n - 1];
+        usage->limit = llim__shape_limit(zone, step->shape, step->limit);
+        usage->used = llim__law_used(zone, now, step, &until);
+        usage->reset_ns = until - now.steady;
     }
     return LLIM_OK;
-}
-
-void llim__zone_wait_for_writer(llim_zone *zone, llim__row *row)
-{
-    pthread_mutex_lock(&zone->placing);
-    uint64_t state = at_load_acq(&row->state);
-    llim__now now = llim__zone_now(zone);
-    for (uint32_t i = 0; LLIM__STATE_FLAGS(state) & LLIM__LIVE && i < LLIM__STATE_LIMITS(state); i++) {
-        llim__step step = llim__step_at(zone, row, i);
-        bool calendar = step.shape->law == LLIM_CALENDAR;
-        if (at_load_acq(&step.cell->word) != LLIM__SEALED &&
-            !(calendar && at_load_acq(&step.cell->aux) == LLIM__SEALED))
-            continue;
-        uint64_t words[2];
-        int64_t used;
-        at_store_rel(&row->since, now.steady + 1); /* what older permits hold is not in the new count */
-        llim__law_seal(zone, now, &step, false, words, &used);
-        llim__law_unseal(step.cell, words);
-    }
-    pthread_mutex_unlock(&zone->placing);
 }

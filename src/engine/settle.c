@@ -1,57 +1,81 @@
 /*
  * settle.c - how a reservation ends: corrected to the facts, exactly once.
  *
- * A row that was recycled since has nothing to correct: it was empty then. A row whose limits have changed their identity
- * since gives nothing back, for its new limits started with what the old ones held.
+ * A row that was recycled since has nothing to correct: it was empty then. A limit that was born since gets nothing back,
+ * for it began with what the ones before it held. Debt is not lost when the limit that it was about to be charged to goes:
+ * the limits that have come instead are charged with it.
  */
 #include <string.h>
 
 #include "engine/law.h"
 #include "engine/laws.h"
 
-enum how { SETTLE, REJECT, CANCEL };
+enum how { SETTLE, REJECT, CANCEL, RECORD };
 
-/* What a meter's charge becomes. */
-static int64_t after(enum how how, int meter, const llim__shape *shape, int64_t before, const llim_charge *facts)
+/* What is to be corrected in all rows of a permit, or recorded without one. */
+typedef struct correction {
+    enum how how;
+    const llim_permit *permit; /* NULL: RECORD */
+    const llim_charge *facts;
+    llim__now then; /* when it was charged */
+} correction;
+
+static int64_t before(const correction *c, int meter)
 {
-    if (how == CANCEL) return 0;
-    if (meter == LLIM_REQUESTS) return before;
-    if (how == REJECT) return 0;
-    if (!facts || meter == LLIM_SESSIONS || shape->charged == LLIM_CHARGED_RESERVED) return before;
-    int64_t fact = facts->amount[meter];
-    return fact == LLIM_UNKNOWN ? before : fact;
+    return c->how == RECORD ? 0 : c->permit->charge.amount[meter];
 }
 
-/* Aims a step at every limit of the row, all of one state. Their number, 0 if the row was recycled. */
-static uint32_t aim_all(llim_zone *zone, llim_row handle, llim__step step[LLIM_MAX_LIMITS])
+/* What a meter's charge becomes. */
+static int64_t after(const correction *c, int meter, const llim__shape *shape)
+{
+    int64_t reserved = before(c, meter);
+    if (c->how == CANCEL) return 0;
+    if (c->how != RECORD) {
+        if (meter == LLIM_REQUESTS) return reserved;
+        if (c->how == REJECT) return 0;
+        if (!c->facts || meter == LLIM_SESSIONS || shape->charged == LLIM_CHARGED_RESERVED) return reserved;
+    }
+    int64_t fact = c->facts->amount[meter];
+    return fact == LLIM_UNKNOWN ? reserved : fact;
+}
+
+/* False: the limit is gone. */
+static bool correct_limit(llim_zone *zone, llim__now *now, const correction *c, llim__step *step, int64_t from,
+                          int64_t to)
 {
     for (;;) {
-        uint64_t state;
-        llim__row *row = llim__row_of(zone, handle, &state);
-        if (!row) return 0;
-        uint32_t n = LLIM__STATE_LIMITS(state);
-        for (uint32_t i = 0; i < n; i++) llim__step_aim(zone, row, state, i, &step[i]);
-        if (at_load_acq(&row->state) == state) return n;
+        int code;
+        if (to > from)
+            code = llim__law_add_debt(zone, llim__zone_now_once(zone, now), c->then, step, to - from, c->how == RECORD);
+        else
+            code = llim__law_give_back(zone, now, c->then, step, from, to);
+        if (code != LLIM__WAIT) return true;
+        if (!llim__step_again(zone, step)) return false;
     }
 }
 
-static void correct(llim_zone *zone, llim__now *now, const llim_permit *permit, llim_row handle, enum how how,
-                    const llim_charge *facts)
+/* One row; identity tells the limits that were there when it was charged. */
+static void correct(llim_zone *zone, llim__now *now, const correction *c, llim_row handle, uint32_t identity)
 {
-    llim__step steps[LLIM_MAX_LIMITS];
-    llim__now then = {permit->at_ns + LLIM__EPOCH, permit->wall_ns};
-    for (uint32_t i = 0, n = aim_all(zone, handle, steps); i < n; i++) {
-        llim__step *step = &steps[i];
-        int meter = step->shape->meter, code;
-        int64_t before = permit->charge.amount[meter], becomes = after(how, meter, step->shape, before, facts);
-        if (becomes == before) continue;
-        do {
-            code = LLIM_OK;
-            if (becomes > before)
-                code = llim__law_add_debt(zone, llim__zone_now_once(zone, now), then, step, becomes - before, false);
-            else if (then.steady >= at_load_acq(&step->row->since))
-                code = llim__law_give_back(zone, now, then, step, before, becomes);
-        } while (code == LLIM__WAIT && llim__step_again(zone, step));
+    llim__limits limits;
+    uint32_t meters = UINT32_MAX,
+             seen = 0; /* beyond the first round: debts of these meters, of limits born after that */
+    for (bool first = true; meters; first = false) {
+        uint32_t lost = 0;
+        if (handle.index == 0 || handle.index > zone->header->rows ||
+            !llim__limits_read(zone, &zone->row[handle.index], handle.epoch, &limits))
+            return;
+        for (uint32_t i = 0; i < limits.n; i++) {
+            llim__step *step = &limits.step[i];
+            if (step->shape->law == LLIM__NO_LIMIT) continue;
+            int meter = step->shape->meter;
+            int64_t from = before(c, meter), to = after(c, meter, step->shape);
+            if (to == from || (to < from && (!first || llim__born_after(limits.born[i], identity)))) continue;
+            if (!first && (!llim__born_after(limits.born[i], seen) || !(meters >> meter & 1))) continue;
+            if (!correct_limit(zone, now, c, step, from, to) && to > from) lost |= 1u << meter;
+        }
+        meters = lost;
+        seen = limits.identity;
     }
 }
 
@@ -71,7 +95,8 @@ static int end(llim_zone *zone, llim_permit *permit, enum how how, const llim_ch
     llim__now now = {0, 0};
     for (uint32_t i = 0; i < permit->n_leases; i++)
         held = llim__gauge_release(zone, llim__zone_now_once(zone, &now), permit->lease[i]) && held;
-    for (uint32_t r = 0; held && r < permit->n_rows; r++) correct(zone, &now, permit, permit->row[r], how, facts);
+    const correction c = {how, permit, facts, {permit->at_ns + LLIM__EPOCH, permit->wall_ns}};
+    for (uint32_t r = 0; held && r < permit->n_rows; r++) correct(zone, &now, &c, permit->row[r], permit->identity[r]);
     permit->n_rows = permit->n_leases = 0;
     return held ? LLIM_OK : LLIM_EENDED;
 }
@@ -107,14 +132,8 @@ int llim_record(llim_zone *zone, const llim_row *rows, uint32_t n_rows, const ll
     for (uint32_t r = 0; r < n_rows; r++)
         if (!llim__row_of(zone, rows[r], &state)) return LLIM_ENOTFOUND;
     llim__now now = llim__zone_now(zone);
-    for (uint32_t r = 0; r < n_rows; r++) {
-        llim__step steps[LLIM_MAX_LIMITS];
-        for (uint32_t i = 0, n = aim_all(zone, rows[r], steps); i < n; i++) {
-            int64_t amount = facts->amount[steps[i].shape->meter];
-            while (amount > 0 && llim__law_add_debt(zone, now, now, &steps[i], amount, true) == LLIM__WAIT)
-                if (!llim__step_again(zone, &steps[i])) break;
-        }
-    }
+    const correction c = {RECORD, NULL, facts, now};
+    for (uint32_t r = 0; r < n_rows; r++) correct(zone, &now, &c, rows[r], 0);
     return LLIM_OK;
 }
 
@@ -125,7 +144,7 @@ int llim_cool(llim_zone *zone, llim_row handle, int64_t for_ns)
     llim__row *row = llim__row_of(zone, handle, &state);
     if (!row) return LLIM_ENOTFOUND;
     int64_t until = llim__zone_now(zone).steady + for_ns, old = at_load_acq(&row->cool_until);
-    while (old < until && !atomic_compare_exchange_strong(&row->cool_until, &old, until)) {
+    while (old < until && !at_cas_i64(&row->cool_until, &old, until)) {
     }
     return LLIM_OK;
 }

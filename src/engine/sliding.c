@@ -147,7 +147,7 @@ static inline __attribute__((always_inline)) int see(llim_zone *zone, int64_t t,
     if (v->head_tick <= v->cut) return LLIM_OK;
     int64_t oldest = slot_of(v->cut);
     if (oldest + LLIM__RING <= slot_of(v->head_tick)) {
-        v->used = step->limit; /* a clock so stale that the ring knows nothing of its time */
+        v->used = step->limit + 1; /* a clock so stale that the ring knows nothing of its time */
         return LLIM_OK;
     }
     uint64_t word = at_load_acq(ring_at(v->ring, oldest));
@@ -157,7 +157,7 @@ static inline __attribute__((always_inline)) int see(llim_zone *zone, int64_t t,
         word = at_load_acq(ring_at(v->ring, oldest - 1));
         if (!closes(word, oldest - 1)) word = closing_awaited(v->ring, v->head_tick, oldest - 1);
         if (word == LLIM__SEALED) {
-            v->used = step->limit; /* every publisher died: full, until the closings of now have taken over */
+            v->used = step->limit + 1; /* every publisher died: in debt, until the closings of now have taken over */
             return LLIM_OK;
         }
     }

@@ -8,6 +8,7 @@
 #include "engine/table.h"
 
 #include "engine/laws.h"
+#include "engine/writer.h"
 
 __extension__ typedef unsigned __int128 wide;
 
@@ -86,6 +87,7 @@ void llim__table_put(llim_zone *zone, uint32_t index)
 static bool recycle(llim_zone *zone, llim__now now, uint32_t index, bool with_ring)
 {
     llim__row *row = &zone->row[index];
+    llim__writer_recover(zone, row);
     uint64_t state = at_load_acq(&row->state), words[LLIM_MAX_LIMITS][2];
     if ((LLIM__STATE_FLAGS(state) & (LLIM__LIVE | LLIM__PINNED)) != LLIM__LIVE) return false;
     if (at_load_acq(&row->cool_until) > now.steady) return false;

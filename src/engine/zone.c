@@ -106,6 +106,7 @@ int llim_zone_open(const llim_zone_options *options, llim_zone **out, llim_error
     char *bytes = memory + (-(uintptr_t)memory & 127);
     memcpy(bytes, &h, sizeof h);
     find_parts(zone, bytes);
+    zone->shape[0].law = LLIM__NO_LIMIT;
     zone->memory = memory;
     zone->alloc = o.alloc;
     zone->alloc_ctx = o.alloc_ctx;

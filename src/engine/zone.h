@@ -9,9 +9,11 @@
  *   charges before it tells its caller, and gives back after; a thread that stops for good in between leaves a count that
  *   is too high, never one that is too low, and it ends with its window.
  *   Placing (adding scopes, changing their limits, recycling) is done by one writer at a time under the handle's mutex. A
- *   writer first seals every word of the row's limits (LLIM__SEALED): from then on no decision on them can take effect,
- *   because each commits by compare-and-swap from a value that it has read. A decider that meets a sealed word waits for
- *   the mutex. Whoever holds the mutex and finds a sealed word knows that its writer died, and unseals it as full.
+ *   writer first marks the row as CHANGING, then seals every word of its limits (LLIM__SEALED): from then on no decision on
+ *   them can take effect, because each commits by compare-and-swap from a value that it has read. What a reader saw of a
+ *   row is whole if its state was the same before and after, and not CHANGING. A decider that meets the mark or a sealed
+ *   word waits for the mutex. Whoever holds the mutex and finds them knows that their writer died: it unseals the words as
+ *   full, as limits born anew.
  */
 #ifndef LLIM_ENGINE_ZONE_H
 #define LLIM_ENGINE_ZONE_H
@@ -34,14 +36,15 @@ enum { LLIM__CELLS = 3, LLIM__MORE_CELLS = 4, LLIM__SHAPES = 1024, LLIM__ZONES =
 
 /* One limit of a row. What word and aux mean is the law's business: see sliding.c, bucket.c, period.c, gauge.c. */
 typedef struct llim__cell {
-    at_u64 config; /* shape << 44 | amount; 0: no limit here */
+    at_u64 config; /* shape << 54 | amount */
     at_u64 word;
     at_u64 aux;
 } llim__cell;
 
-#define LLIM__CONFIG(shape, amount) ((uint64_t)(shape) << 44 | (uint64_t)(amount))
-#define LLIM__CONFIG_SHAPE(config)  ((uint32_t)((config) >> 44))
-#define LLIM__CONFIG_AMOUNT(config) ((int64_t)((config)&0xfffffffffff))
+/* A shape is one of LLIM__SHAPES whatever a reader of a row that is being recycled gets. */
+#define LLIM__CONFIG(shape, amount) ((uint64_t)(shape) << 54 | (uint64_t)(amount))
+#define LLIM__CONFIG_SHAPE(config)  ((uint32_t)((config) >> 54))
+#define LLIM__CONFIG_AMOUNT(config) ((int64_t)((config) << 10 >> 10))
 
 /* A scope. A row with more than three limits goes on in further rows of the table, linked by next; those are never LIVE. */
 typedef struct llim__row {
@@ -52,11 +55,14 @@ typedef struct llim__row {
         struct {
             at_u64 key[2];
             at_i64 cool_until; /* zone time */
-            at_i64 since;      /* zone time of the last change of a limit's identity: older permits correct nothing */
-            at_u64 reserved;
+            at_u32 identity;   /* how often a limit's identity has changed */
+            at_u32 born[LLIM__CELLS];
             llim__cell cell[LLIM__CELLS];
         };
-        llim__cell more_cell[LLIM__MORE_CELLS];
+        struct {
+            at_u32 more_born[LLIM__MORE_CELLS];
+            llim__cell more_cell[LLIM__MORE_CELLS];
+        };
     };
 } llim__row;
 
@@ -64,7 +70,7 @@ _Static_assert(sizeof(llim__row) == 128, "a row is two cache lines");
 _Static_assert(offsetof(llim__row, cell[0].word) == 64,
                "what deciders write is in the second, what they only read in the first");
 
-enum { LLIM__LIVE = 1, LLIM__PINNED = 2 };
+enum { LLIM__LIVE = 1, LLIM__PINNED = 2, LLIM__CHANGING = 4 };
 
 #define LLIM__STATE(epoch, version, n, flags)                                                                          \
     ((uint64_t)(epoch) << 32 | (uint64_t)((version)&0xffff) << 16 | (uint64_t)(n) << 8 | (uint64_t)(flags))
@@ -72,6 +78,9 @@ enum { LLIM__LIVE = 1, LLIM__PINNED = 2 };
 #define LLIM__STATE_VERSION(state) ((uint32_t)((state) >> 16) & 0xffff)
 #define LLIM__STATE_LIMITS(state)  ((uint32_t)((state) >> 8) & 0xff)
 #define LLIM__STATE_FLAGS(state)   ((uint32_t)(state)&0xff)
+
+/* The law of the shape 0: a cell that holds no limit. */
+enum { LLIM__NO_LIMIT = -1 };
 
 /* The identity of limits, shared by all rows that have one like it. Written once under the mutex, then published by the
    cell that names it; never reused. */
@@ -84,12 +93,12 @@ typedef struct llim__shape {
     uint32_t zone;       /* calendar: index of the time zone's name */
 } llim__shape;
 
-/* A lease of a gauge; see gauge.c. */
+/* A lease of a gauge; see gauge.c. What has not the nonce of its word is of an earlier lease. */
 typedef struct llim__slot {
     at_u64 word;   /* expiry in ms << 24 | nonce; 0: free */
-    at_u64 holder; /* row << 32 | meter */
-    at_u64 amount;
-    at_u64 owner; /* pid */
+    at_u64 holder; /* nonce << 40 | row << 8 | meter */
+    at_u64 amount; /* nonce << 40 | amount */
+    at_u64 owner;  /* nonce << 40 | pid */
 } llim__slot;
 
 typedef struct llim__header {
@@ -164,6 +173,16 @@ static inline llim__cell *llim__row_cell(llim_zone *zone, llim__row *row, uint32
     return &row->more_cell[i];
 }
 
+/* The row's identity number when the i-th limit came: permits that are older have charged something else. */
+static inline at_u32 *llim__row_born(llim_zone *zone, llim__row *row, uint32_t i)
+{
+    if (i < LLIM__CELLS) return &row->born[i];
+    i -= LLIM__CELLS;
+    row = &zone->row[at_load_rlx(&row->next)];
+    for (; i >= LLIM__MORE_CELLS; i -= LLIM__MORE_CELLS) row = &zone->row[at_load_rlx(&row->next)];
+    return &row->more_born[i];
+}
+
 static inline const llim__shape *llim__cell_shape(const llim_zone *zone, uint64_t config)
 {
     return &zone->shape[LLIM__CONFIG_SHAPE(config)];
@@ -181,8 +200,5 @@ static inline llim__row *llim__row_of(llim_zone *zone, llim_row handle, uint64_t
 
 /* The zone's bytes, for tests that compare them. */
 const void *llim__zone_bytes(const llim_zone *zone, size_t *size);
-
-/* Waits for the writer that sealed a row, and unseals what a dead one left sealed. */
-void llim__zone_wait_for_writer(llim_zone *zone, llim__row *row);
 
 #endif

@@ -291,7 +291,8 @@ static void give_back(model_zone *zone, model_limit *limit, const model_permit *
         limit->event[mark->event].most -= amount;
         break;
     case LLIM_BUCKET: {
-        int64_t most = cost_up(spec, amount) - elapsed, least = cost_down(spec, amount) - elapsed;
+        /* Once time has passed the engine keeps a sixteenth. */
+        int64_t most = cost_up(spec, amount) - elapsed, least = cost_down(spec, amount) - elapsed - (elapsed > 0);
         if (most > 0) limit->tat_least -= most;
         if (least > 0) limit->tat_most -= least;
         break;

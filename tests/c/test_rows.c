@@ -112,11 +112,65 @@ static void test_unchanged_limits_keep_their_counts(void **state)
         llim_limit turned[] = {limits[1], limits[0]};
         turned[1].charged = LLIM_CHARGED_RESERVED;
         kit_row(world.zone, "team:acme", turned, 2);
-        assert_int_equal(kit_used(world.zone, row, 1), 60);
+        assert_int_equal(kit_used(world.zone, row, 0), 60); /* it keeps its place */
         assert_int_equal(kit_admit(world.zone, row, LLIM_TOKENS, 41), LLIM_LATER);
         kit_permit(world.zone, row, LLIM_TOKENS, 40);
         kit_close(&world);
     }
+}
+
+/* What stays is neither moved nor forgotten when a limit before it goes, and what comes takes the free place. */
+static void test_limits_come_and_go_among_others(void **state)
+{
+    (void)state;
+    for (size_t l = 0; l < KIT_COUNT(laws); l++) {
+        kit_world world;
+        kit_open(&world, 8, 8, 8);
+        llim_limit limits[] = {kit_limit(LLIM_IMAGES, LLIM_BUCKET, 5, KIT_MINUTE, 0), of_law(laws[l], 100),
+                               kit_limit(LLIM_COST, LLIM_SLIDING, 7, KIT_MINUTE, 0)};
+        llim_row row = kit_row(world.zone, "team:acme", limits, 2);
+        kit_permit(world.zone, row, LLIM_TOKENS, 60);
+        for (int i = 0; i < 3; i++) {
+            llim_usage usage[3];
+            uint32_t n;
+            kit_row(world.zone, "team:acme", &limits[1], 1);
+            assert_int_equal(llim_row_usage(world.zone, row, usage, 3, &n), LLIM_OK);
+            assert_int_equal(n, 1);
+            assert_int_equal(usage[0].limit.meter, LLIM_TOKENS);
+            assert_int_equal(usage[0].used, 60);
+            kit_permit(world.zone, row, LLIM_IMAGES, 50);
+            kit_row(world.zone, "team:acme", &limits[1], 2);
+            assert_int_equal(llim_row_usage(world.zone, row, usage, 3, &n), LLIM_OK);
+            assert_int_equal(n, 2);
+            assert_int_equal(usage[0].limit.meter, LLIM_COST);
+            assert_int_equal(usage[1].used, 60);
+            assert_int_equal(kit_admit(world.zone, row, LLIM_COST, 8), LLIM_NEVER);
+        }
+        kit_close(&world);
+    }
+}
+
+/* A permit gives back to the limits that it charged, even if others have come to the row at the same instant. */
+static void test_permits_give_back_to_the_limits_they_charged(void **state)
+{
+    (void)state;
+    kit_world world;
+    kit_open(&world, 8, 8, 8);
+    llim_limit limits[] = {kit_limit(LLIM_TOKENS, LLIM_SLIDING, 100, KIT_MINUTE, 0),
+                           kit_limit(LLIM_IMAGES, LLIM_SLIDING, 100, KIT_MINUTE, 0)};
+    llim_row row = kit_row(world.zone, "team:acme", limits, 2);
+    llim_permit permit, tokens = kit_permit(world.zone, row, LLIM_TOKENS, 60);
+    llim_permit images = kit_permit(world.zone, row, LLIM_IMAGES, 60);
+    limits[1].window_ns *= 2;
+    kit_row(world.zone, "team:acme", limits, 2);
+    permit = kit_permit(world.zone, row, LLIM_IMAGES, 40);
+    assert_int_equal(llim_cancel(world.zone, &tokens), LLIM_OK);
+    assert_int_equal(llim_cancel(world.zone, &images), LLIM_OK);
+    assert_int_equal(kit_used(world.zone, row, 0), 0);
+    assert_int_equal(kit_used(world.zone, row, 1), 100);
+    assert_int_equal(llim_cancel(world.zone, &permit), LLIM_OK);
+    assert_int_equal(kit_used(world.zone, row, 1), 60);
+    kit_close(&world);
 }
 
 static void test_raising_never_denies_and_lowering_never_refunds(void **state)
@@ -274,6 +328,8 @@ int main(void)
         cmocka_unit_test(test_found_by_name),
         cmocka_unit_test(test_many_limits),
         cmocka_unit_test(test_unchanged_limits_keep_their_counts),
+        cmocka_unit_test(test_limits_come_and_go_among_others),
+        cmocka_unit_test(test_permits_give_back_to_the_limits_they_charged),
         cmocka_unit_test(test_raising_never_denies_and_lowering_never_refunds),
         cmocka_unit_test(test_changed_law_starts_charged),
         cmocka_unit_test(test_replacing_several),

@@ -1,0 +1,38 @@
+/* writer.c - see writer.h. */
+#include "engine/writer.h"
+
+#include "engine/laws.h"
+
+static bool is_sealed(const llim__step *step)
+{
+    return at_load_acq(&step->cell->word) == LLIM__SEALED ||
+           (step->shape->law == LLIM_CALENDAR && at_load_acq(&step->cell->aux) == LLIM__SEALED);
+}
+
+void llim__writer_recover(llim_zone *zone, llim__row *row)
+{
+    uint64_t state = at_load_acq(&row->state);
+    if (!(LLIM__STATE_FLAGS(state) & LLIM__LIVE)) return;
+    uint32_t identity = at_load_rlx(&row->identity) + 1, n = LLIM__STATE_LIMITS(state);
+    llim__now now = llim__zone_now(zone);
+    for (uint32_t i = 0; i < n; i++) {
+        llim__step step = llim__step_at(zone, row, i);
+        if (!is_sealed(&step)) continue;
+        uint64_t words[2] = {0, 0};
+        if (step.shape->law == LLIM_SLIDING) words[1] = llim__sliding_ring(at_load_acq(&step.cell->aux));
+        llim__law_start(zone, now, &step, step.limit, words);
+        at_store_rel(llim__row_born(zone, row, i), identity);
+        at_store_rel(&row->identity, identity);
+        llim__law_unseal(step.cell, words);
+    }
+    if (LLIM__STATE_FLAGS(state) & LLIM__CHANGING)
+        at_store_rel(&row->state, LLIM__STATE(LLIM__STATE_EPOCH(state), LLIM__STATE_VERSION(state) + 1, n,
+                                              LLIM__STATE_FLAGS(state) & ~(uint32_t)LLIM__CHANGING));
+}
+
+void llim__writer_wait(llim_zone *zone, llim__row *row)
+{
+    pthread_mutex_lock(&zone->placing);
+    llim__writer_recover(zone, row);
+    pthread_mutex_unlock(&zone->placing);
+}
