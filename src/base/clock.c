@@ -1,8 +1,6 @@
 /* clock.c - see clock.h. */
 #include "base/clock.h"
 
-#define PAUSE_NS 100000
-
 void llim__clock_init(llim__clock *clock, int32_t kind, int64_t steady, int64_t wall)
 {
     clock->kind = kind;
@@ -19,15 +17,15 @@ void llim__clock_set(llim__clock *clock, int64_t steady, int64_t wall)
     at_store_rel(&clock->steady, steady);
 }
 
-/* Several threads may measure at once: each stores a true offset. One that was held up between its two reads, and so would
-   be ahead by the pause, keeps the old one until the next decision. */
+/* The wall clock was read between two steady times, so its offset is in an interval as wide as the pause between them.
+   Within that the old offset stays: a thread that was held up tells nothing new, unless the wall clock was set. Several
+   threads may measure at once: each stores an offset that was true, with the steady time at which it was. */
 llim__now llim__clock_measure(llim__clock *clock, int64_t steady)
 {
-    int64_t offset = at_load_rlx(&clock->wall_offset), measured = llim__clock_read(CLOCK_REALTIME) - steady;
-    if (llim__clock_read(CLOCK_MONOTONIC) - steady < PAUSE_NS) {
-        offset = measured;
-        at_store_rlx(&clock->wall_offset, offset);
-        at_store_rlx(&clock->steady, steady);
-    }
+    int64_t wall = llim__clock_read(CLOCK_REALTIME), most = wall - steady;
+    int64_t least = wall - llim__clock_read(CLOCK_MONOTONIC), offset = at_load_rlx(&clock->wall_offset);
+    offset = offset < least ? least : offset > most ? most : offset;
+    at_store_rlx(&clock->wall_offset, offset);
+    at_store_rlx(&clock->steady, steady);
     return (llim__now){steady, steady + offset};
 }

@@ -2,8 +2,8 @@
  * clock.h - the two times of a zone: steady for windows, wall for calendars.
  *
  * The real clock reads CLOCK_MONOTONIC once per decision; the wall time is that plus an offset which is measured anew when
- * it is older than a millisecond, so a step of the wall clock is seen at most a millisecond late and costs one more clock
- * read per millisecond. The virtual clock is whatever was set last.
+ * it is older than a millisecond, so a step of the wall clock is seen at most a millisecond late and costs two more clock
+ * reads per millisecond. The virtual clock is whatever was set last.
  */
 #ifndef LLIM_BASE_CLOCK_H
 #define LLIM_BASE_CLOCK_H

@@ -275,6 +275,43 @@ static void follows_posix_rules(void **unused)
     }
 }
 
+/* A yearly change of any kind about the given day of the year, at any time of any length. */
+static void write_edge(char *text, size_t cap, int64_t day)
+{
+    static const char *const separators[] = {"", "-"};
+    int kind = (int)between(0, 2);
+    int n = kind == 0   ? snprintf(text, cap, "M%d.%d.%d", (int)(day / 31) + 1, (int)between(1, 5), (int)between(0, 6))
+            : kind == 1 ? snprintf(text, cap, "J%d", (int)day)
+                        : snprintf(text, cap, "%d", (int)day);
+    assert_true(n > 0 && (size_t)n < cap);
+    if (between(0, 3) == 0) return;
+    n += snprintf(text + n, cap - (size_t)n, "/%s%d:%02d:%02d", separators[between(0, 1)], (int)between(0, 167),
+                  (int)between(0, 59) * (int)between(0, 1), (int)between(0, 59) * (int)between(0, 1));
+    assert_true((size_t)n < cap);
+}
+
+/* glibc takes the changes of each year by themselves: these keep clear of New Year and of one another, in either order. */
+static void follows_random_rules(void **unused)
+{
+    (void)unused;
+    for (int round = 0; round < 400; round++) {
+        char rule[128], edge[2][40];
+        int64_t first = between(40, 130), second = between(220, 310);
+        bool south = next_random() & 1;
+        write_edge(edge[0], sizeof edge[0], south ? second : first);
+        write_edge(edge[1], sizeof edge[1], south ? first : second);
+        int std = (int)between(-12, 14);
+        int dst = std + (int)between(1, 3) * (next_random() & 1 ? 1 : -1);
+        (void)snprintf(rule, sizeof rule, "<%+03d%02d>%d:%02d:%02dDDD%d:%02d,%s,%s", std, 30, -std, (int)between(0, 59),
+                       (int)between(0, 59), -dst, (int)between(0, 59), edge[0], edge[1]);
+        llim__timezone *tz = parse_rule(rule);
+        if (!tz) fail_msg("refused the rule %s, LLIM_SEED=%llu", rule, (unsigned long long)seed);
+        use_libc(rule);
+        for (int k = 0; k < 40; k++) check_at(tz, rule, between(YEAR_1972, YEAR_2400));
+        llim__timezone_free(tz);
+    }
+}
+
 static void extreme_rules(void **unused)
 {
     (void)unused;
@@ -343,6 +380,16 @@ static void joins_file_and_footer(void **unused)
     o = llim__timezone_offset(tz, 1678582800);
     assert_true(o.offset_s == 7200 && o.from_s == 1678582800 && o.until_s == 1699142400);
     llim__timezone_free(tz);
+    /* a transition at the beginning of time is the last one too: the footer changes nothing after it */
+    static const int64_t beginning[] = {INT64_MIN};
+    for (int rule = 0; rule < 2; rule++) {
+        b = make_file('2', beginning, 1, rule ? "AAA-2" : "");
+        tz = parse(b.at, b.size, NULL);
+        assert_non_null(tz);
+        o = llim__timezone_offset(tz, 0);
+        assert_true(o.offset_s == 3600 && o.from_s == INT64_MIN && o.until_s == INT64_MAX);
+        llim__timezone_free(tz);
+    }
     /* without a footer the last type stays; version 1 has none */
     for (int version = 0; version <= '2'; version += '2') {
         b = make_file((char)version, times, 2, "");
@@ -434,6 +481,29 @@ static void refuses_broken_fields(void **unused)
     refuse_change(b, b.size - 2, 0, "a POSIX rule");
 }
 
+/* Each of the counts of both headers, alone and with all the others, at the values where sums and products overflow. */
+static void refuses_counts_that_overflow(void **unused)
+{
+    (void)unused;
+    static const uint32_t values[] = {
+        UINT32_MAX,        UINT32_MAX - 1,       UINT32_C(1) << 31,    (UINT32_C(1) << 31) - 1,
+        UINT32_C(1) << 29, UINT32_C(0x33333334), UINT32_C(0x1c71c71d), UINT32_C(0x2aaaaaab)};
+    enum { COUNTS = 20, SECOND = 44 + 10, ALL = 6 };
+    static const int64_t times[] = {1000, 2000};
+    for (int version = 0; version <= '2'; version += '2')
+        for (size_t at = COUNTS; at <= (version ? SECOND + COUNTS : COUNTS); at += SECOND)
+            for (size_t v = 0; v < COUNT(values); v++)
+                for (size_t which = 0; which <= ALL; which++) {
+                    bytes b = make_file((char)version, times, 2, "AAA-1");
+                    for (size_t i = which == ALL ? 0 : which; i < ALL && (which == ALL || i == which); i++) {
+                        bytes count = {{0}, 0};
+                        put(&count, values[v], 4);
+                        memcpy(b.at + at + 4 * i, count.at, 4);
+                    }
+                    if (parse(b.at, b.size, NULL)) fail_msg("count %zu at %zu is %u", which, at, values[v]);
+                }
+}
+
 /* The caller frees *data. */
 static size_t read_file(const char *name, unsigned char **data)
 {
@@ -503,10 +573,12 @@ int main(void)
         cmocka_unit_test_setup(utc_needs_no_file, reseed),
         cmocka_unit_test_setup(refuses_names, reseed),
         cmocka_unit_test_setup(follows_posix_rules, reseed),
+        cmocka_unit_test_setup(follows_random_rules, reseed),
         cmocka_unit_test_setup(extreme_rules, reseed),
         cmocka_unit_test_setup(joins_file_and_footer, reseed),
         cmocka_unit_test_setup(refuses_broken_rules, reseed),
         cmocka_unit_test_setup(refuses_broken_fields, reseed),
+        cmocka_unit_test_setup(refuses_counts_that_overflow, reseed),
         cmocka_unit_test_setup(refuses_truncated_files, reseed),
         cmocka_unit_test_setup(survives_flipped_bits, reseed),
     };
