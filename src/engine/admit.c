@@ -12,24 +12,29 @@
 
 enum { MOST_STEPS = LLIM_MAX_ROWS * LLIM_MAX_LIMITS };
 
+/* A row as it was when its limits were planned. */
+typedef struct planned {
+    llim__row *row;
+    uint64_t state;
+    uint32_t identity;
+} planned;
+
 typedef struct decision {
     llim_zone *zone;
     const llim_row *rows;
     const llim_charge *charge;
     llim__now now;
     uint32_t n_rows;
-    bool leases;       /* some step takes one */
+    uint32_t n_leases; /* steps that take one */
     llim__step *end;   /* of the steps */
     llim__row *sealed; /* the row that made a step say LLIM__WAIT */
-    llim__row *row[LLIM_MAX_ROWS];
-    uint64_t state[LLIM_MAX_ROWS];
-    uint32_t identity[LLIM_MAX_ROWS];
-    llim__step step[MOST_STEPS];
+    planned row[LLIM_MAX_ROWS];
+    llim__step step[MOST_STEPS]; /* those that have something to charge */
 } decision;
 
 /* Plans all steps: LLIM_OK, LLIM_ENOTFOUND, LLIM__WAIT, LLIM_LATER or LLIM_NEVER at the first limit or cooldown that says
    so. */
-static int plan(decision *d)
+static inline int plan(decision *d)
 {
     llim_zone *zone = d->zone;
     const llim__now now = d->now;
@@ -41,61 +46,74 @@ static int plan(decision *d)
         uint64_t state;
         llim__row *row = llim__row_of(zone, d->rows[r], &state);
         if (!row) return LLIM_ENOTFOUND;
-        d->row[r] = row;
-        d->state[r] = state;
-        uint32_t identity = d->identity[r] = at_load_acq(&row->identity);
+        d->row[r] = (planned){row, state, at_load_acq(&row->identity)};
         if (at_load_acq(&row->cool_until) > now.steady) return LLIM_LATER;
-        for (uint32_t i = 0, n = LLIM__STATE_LIMITS(state); i < n; i++, step++) {
-            llim__step_aim(zone, row, state, identity, i, step);
+        for (uint32_t i = 0, n = LLIM__STATE_LIMITS(state); i < n; i++) {
+            llim__step_aim(zone, row, i, step);
+            const int law = step->shape->law;
             step->amount = amount[step->shape->meter];
             int code = llim__law_plan(zone, now, step);
+            if (code == LLIM__NOTHING) continue;
             if (code) {
                 d->sealed = row;
                 return code;
             }
-            if (step->more && step->shape->law == LLIM_GAUGE && step->amount > 0) n_leases++;
+            if (law == LLIM_GAUGE) n_leases++;
+            step++;
         }
     } while (++r < n_rows);
     d->end = step;
-    d->leases = n_leases > 0;
+    d->n_leases = n_leases;
     return n_leases > LLIM_MAX_LEASES ? LLIM_EINVAL : LLIM_OK;
 }
 
 /* Whether no writer has touched the rows since they were planned. */
-static bool unchanged(const decision *d)
+static inline bool unchanged(const decision *d)
 {
-    uint32_t r = 0, n = d->n_rows;
+    uint32_t r = 0;
     do
-        if (at_load_acq(&d->row[r]->state) != d->state[r]) return false;
-    while (++r < n);
+        if (at_load_acq(&d->row[r].row->state) != d->row[r].state) return false;
+    while (++r < d->n_rows);
     return true;
+}
+
+/* Before anything but a plain swap. */
+static void date(const decision *d, llim__step *step)
+{
+    const planned *p = d->row;
+    while (p->row != step->row) p++;
+    llim__step_date(p->state, p->identity, step);
 }
 
 /* Takes back the steps before end. */
 static __attribute__((noinline)) void undo(decision *d, llim__step *end)
 {
-    while (end > d->step)
-        if ((--end)->amount > 0) llim__law_undo(d->zone, d->now, end);
-}
-
-/* A step whose word has changed since it was planned, until it is true or does not fit any more. */
-static __attribute__((noinline)) int insist(decision *d, llim__step *step)
-{
-    for (;;) {
-        int code = llim__law_plan(d->zone, d->now, step);
-        if (code == LLIM_OK && !unchanged(d)) code = LLIM__WAIT;
-        if (code == LLIM_OK) code = llim__law_commit(d->zone, d->now, step);
-        if (code != LLIM__RETRY) return code;
+    while (end > d->step) {
+        date(d, --end);
+        llim__law_undo(d->zone, d->now, end);
     }
 }
 
-static int commit(decision *d)
+/* A step that is more than one swap, or whose word has changed since it was planned: until it is true or does not fit any
+   more. */
+static __attribute__((noinline)) int insist(decision *d, llim__step *step)
+{
+    date(d, step);
+    int code = step->more ? llim__law_commit(d->zone, d->now, step) : LLIM__RETRY;
+    while (code == LLIM__RETRY) {
+        code = llim__law_plan(d->zone, d->now, step);
+        /* The limit of a step with an amount can only have gone by a writer's hand. */
+        if (code == LLIM__NOTHING || (code == LLIM_OK && !unchanged(d))) code = LLIM__WAIT;
+        if (code == LLIM_OK) code = llim__law_commit(d->zone, d->now, step);
+    }
+    return code;
+}
+
+static inline int commit(decision *d)
 {
     for (llim__step *step = d->step, *end = d->end; step < end; step++) {
-        if (step->amount == 0) continue;
-        int code = llim__law_commit(d->zone, d->now, step);
-        if (code == LLIM_OK) continue;
-        if (code == LLIM__RETRY) code = insist(d, step);
+        if (llim__law_swap(step)) continue;
+        int code = insist(d, step);
         if (code == LLIM_OK) continue;
         d->sealed = step->row;
         undo(d, step);
@@ -107,18 +125,19 @@ static int commit(decision *d)
 static inline void fill(const decision *d, llim_permit *permit)
 {
     permit->n_rows = d->n_rows;
-    permit->n_leases = 0;
+    permit->n_leases = d->n_leases;
     permit->candidate = 0;
-    permit->generation = at_load_rlx(&d->row[0]->generation);
+    permit->generation = at_load_rlx(&d->row[0].row->generation);
     permit->at_ns = d->now.steady - LLIM__EPOCH;
     permit->wall_ns = d->now.wall;
     permit->charge = *d->charge;
-    for (uint32_t r = 0; r < d->n_rows; r++) {
+    uint32_t r = 0, n = 0;
+    do {
         permit->row[r] = d->rows[r];
-        permit->identity[r] = d->identity[r];
-    }
-    for (const llim__step *step = d->step; d->leases && step < d->end; step++)
-        if (step->shape->law == LLIM_GAUGE && step->amount > 0) permit->lease[permit->n_leases++] = step->lease;
+        permit->identity[r] = d->row[r].identity;
+    } while (++r < d->n_rows);
+    for (const llim__step *step = d->step; n < d->n_leases; step++)
+        if (step->shape->law == LLIM_GAUGE) permit->lease[n++] = step->lease;
 }
 
 static bool in_range(const llim_charge *charge)
@@ -138,19 +157,20 @@ static bool distinct(const llim_row *rows, uint32_t n)
     return true;
 }
 
-/* A row of one of many scopes comes from memory while the clock is read. */
+/* A row of one of many scopes comes from memory while the clock is read. A bad index does no harm yet: what is no memory is
+   not fetched. */
 static inline void prefetch(const decision *d)
 {
-    for (uint32_t r = 0; r < d->n_rows; r++) {
-        if (d->rows[r].index > d->zone->header->rows) continue;
-        const llim__row *row = &d->zone->row[d->rows[r].index];
-        __builtin_prefetch(row, 0);
-        __builtin_prefetch(&row->cell[0].word, 1);
-    }
+    uint32_t r = 0;
+    do {
+        uintptr_t row = (uintptr_t)d->zone->row + (uintptr_t)d->rows[r].index * sizeof(llim__row);
+        __builtin_prefetch((const void *)row, 0);
+        __builtin_prefetch((const void *)(row + offsetof(llim__row, cell[0].word)), 1);
+    } while (++r < d->n_rows);
 }
 
 /* One try: a verdict, or LLIM__WAIT and LLIM__RETRY: the rows have changed meanwhile. permit NULL: only ask. */
-static __attribute__((noinline)) int attempt(decision *d, llim_permit *permit)
+static inline int attempt(decision *d, llim_permit *permit)
 {
     prefetch(d);
     d->now = llim__zone_now(d->zone);
@@ -167,8 +187,19 @@ static __attribute__((noinline)) int attempt(decision *d, llim_permit *permit)
     return LLIM__RETRY;
 }
 
-static int decide(llim_zone *zone, const llim_row *rows, uint32_t n_rows, const llim_charge *charge,
-                  llim_permit *permit, llim_refusal *refusal)
+/* What comes of a try that was not admitted; LLIM__RETRY: another one. */
+static __attribute__((noinline)) int verdict(const decision *d, int code, llim_refusal *refusal)
+{
+    if (code == LLIM__WAIT) llim__writer_wait(d->zone, d->sealed);
+    if (code == LLIM__WAIT) return LLIM__RETRY;
+    if (code != LLIM_LATER && code != LLIM_NEVER) return code;
+    /* The refusal is worked out from the rows as they are by then; they may have room again. */
+    code = llim__refuse(d->zone, d->now, d->rows, d->n_rows, d->charge, refusal);
+    return code == LLIM_OK ? LLIM__RETRY : code;
+}
+
+static __attribute__((noinline)) int decide(llim_zone *zone, const llim_row *rows, uint32_t n_rows,
+                                            const llim_charge *charge, llim_permit *permit, llim_refusal *refusal)
 {
     if (n_rows == 0 || n_rows > LLIM_MAX_ROWS || !distinct(rows, n_rows)) return LLIM_EINVAL;
     if (!in_range(charge)) return LLIM_ERANGE;
@@ -177,16 +208,12 @@ static int decide(llim_zone *zone, const llim_row *rows, uint32_t n_rows, const 
     d.rows = rows;
     d.n_rows = n_rows;
     d.charge = charge;
-    for (;;) {
-        int code = attempt(&d, permit);
-        if (code == LLIM_OK) return LLIM_OK;
-        if (code == LLIM__WAIT) llim__writer_wait(zone, d.sealed);
-        if (code == LLIM__WAIT || code == LLIM__RETRY) continue;
-        if (code != LLIM_LATER && code != LLIM_NEVER) return code;
-        /* The refusal is worked out from the rows as they are by then; they may have room again. */
-        code = llim__refuse(zone, d.now, rows, n_rows, charge, refusal);
-        if (code != LLIM_OK) return code;
-    }
+    int code;
+    do {
+        code = attempt(&d, permit);
+        if (code != LLIM_OK) code = verdict(&d, code, refusal);
+    } while (code == LLIM__RETRY);
+    return code;
 }
 
 int llim_admit(llim_zone *zone, const llim_row *rows, uint32_t n_rows, const llim_charge *charge, llim_permit *permit,

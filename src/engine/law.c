@@ -2,8 +2,9 @@
 #include "engine/laws.h"
 #include "engine/writer.h"
 
-int llim__law_commit_more(llim_zone *zone, llim__now now, llim__step *step)
+int llim__law_commit(llim_zone *zone, llim__now now, llim__step *step)
 {
+    if (!step->more) return llim__law_swap(step) ? LLIM_OK : LLIM__RETRY;
     switch (step->shape->law) {
     case LLIM_SLIDING:
         return llim__sliding_move(zone, step);
@@ -26,7 +27,8 @@ bool llim__limits_read(llim_zone *zone, llim__row *row, uint32_t epoch, llim__li
         limits->n = LLIM__STATE_LIMITS(state);
         limits->identity = at_load_acq(&row->identity);
         for (uint32_t i = 0; i < limits->n; i++) {
-            llim__step_aim(zone, row, state, limits->identity, i, &limits->step[i]);
+            llim__step_date(state, limits->identity, &limits->step[i]);
+            llim__step_aim(zone, row, i, &limits->step[i]);
             limits->born[i] = at_load_acq(llim__row_born(zone, row, i));
         }
         if (at_load_acq(&row->state) == state) return true;

@@ -10,14 +10,15 @@
 
 #include "engine/zone.h"
 
-/* Beside LLIM_OK, LLIM_LATER, LLIM_NEVER: a writer has sealed the row; a word has changed since it was planned. */
-enum { LLIM__WAIT = 1, LLIM__RETRY = 2 };
+/* Beside LLIM_OK, LLIM_LATER, LLIM_NEVER: a writer has sealed the row; a word has changed since it was planned; it fits, and
+   there is nothing to commit. */
+enum { LLIM__WAIT = 1, LLIM__RETRY = 2, LLIM__NOTHING = 3 };
 
 typedef struct llim__step {
     llim__cell *cell;
     const llim__shape *shape;
     llim__row *row;
-    uint64_t state;    /* of the row, before its config was read */
+    uint64_t state;    /* of the row, before its config was read; see llim__step_date() */
     uint32_t identity; /* of the row, by then: a limit like this one that was born later is another one */
     int64_t limit;
     int64_t amount;
@@ -40,11 +41,8 @@ typedef struct llim__step {
 
 /* Aims a step at the i-th limit of a row, with no amount yet. What a law fills in by itself is left as it is: clearing it
    would cost as much as deciding. */
-static inline void llim__step_aim(llim_zone *zone, llim__row *row, uint64_t state, uint32_t identity, uint32_t i,
-                                  llim__step *step)
+static inline void llim__step_aim(llim_zone *zone, llim__row *row, uint32_t i, llim__step *step)
 {
-    step->state = state;
-    step->identity = identity;
     llim__cell *cell = llim__row_cell(zone, row, i);
     uint64_t config = at_load_acq(&cell->config);
     step->cell = cell;
@@ -53,11 +51,19 @@ static inline void llim__step_aim(llim_zone *zone, llim__row *row, uint64_t stat
     step->limit = LLIM__CONFIG_AMOUNT(config);
 }
 
+/* Tells an aimed step what the row was like before: a plan and a plain swap do without, all else needs it. */
+static inline void llim__step_date(uint64_t state, uint32_t identity, llim__step *step)
+{
+    step->state = state;
+    step->identity = identity;
+}
+
 /* The i-th limit of a row, where speed does not matter. */
 static inline llim__step llim__step_at(llim_zone *zone, llim__row *row, uint32_t i)
 {
     llim__step step = {.amount = 0};
-    llim__step_aim(zone, row, at_load_acq(&row->state), at_load_acq(&row->identity), i, &step);
+    llim__step_date(at_load_acq(&row->state), at_load_acq(&row->identity), &step);
+    llim__step_aim(zone, row, i, &step);
     return step;
 }
 
@@ -87,13 +93,12 @@ static inline bool llim__born_after(uint32_t born, uint32_t identity)
    come since. */
 bool llim__step_again(llim_zone *zone, llim__step *step);
 
-/* A commit that is more than one swap. */
-int llim__law_commit_more(llim_zone *zone, llim__now now, llim__step *step);
 /* LLIM_OK; LLIM__RETRY; LLIM__WAIT; LLIM_EFULL: no lease is left. */
-static inline int llim__law_commit(llim_zone *zone, llim__now now, llim__step *step)
+int llim__law_commit(llim_zone *zone, llim__now now, llim__step *step);
+/* The usual commit: true if it was done, false if nothing was. */
+static inline bool llim__law_swap(llim__step *step)
 {
-    if (step->more) return llim__law_commit_more(zone, now, step);
-    return at_cas_acqrel(step->word, &step->expected, step->desired) ? LLIM_OK : LLIM__RETRY;
+    return !step->more && at_cas_acqrel(step->word, &step->expected, step->desired);
 }
 void llim__law_undo(llim_zone *zone, llim__now now, llim__step *step);
 

@@ -62,6 +62,14 @@ static inline uint64_t llim__fine(int64_t ns)
 
 #define LLIM__LONGEST ((uint64_t)800 * 86400 * LLIM_SECOND << 4) /* debt beyond this is not counted */
 
+#define LLIM__TAG ((uint64_t)7) /* the bits of a bucket's word that are no time; see bucket.c */
+
+/* Where a charge at t begins. */
+static inline uint64_t llim__bucket_from(uint64_t full, uint64_t t)
+{
+    return full > t ? full : t + (full & LLIM__TAG);
+}
+
 static inline uint64_t llim__bucket_cost(const llim__step *step, int64_t amount)
 {
     int64_t unit = (int64_t)at_load_rlx(&step->cell->aux), product;
@@ -72,26 +80,31 @@ static inline uint64_t llim__bucket_cost(const llim__step *step, int64_t amount)
 /* Here, because a call would cost as much as what is done. */
 static inline int llim__bucket_plan(llim__now now, llim__step *step)
 {
+    const llim__shape *shape = step->shape;
     llim__cell *cell = step->cell;
     int64_t amount = step->amount;
-    uint64_t window = llim__fine(step->shape->window_ns), guard = llim__fine(step->shape->guard_ns);
     if (amount > step->limit) return LLIM_NEVER;
     uint64_t full = at_load_acq(&cell->word), t = llim__fine(now.steady);
     if (full == LLIM__SEALED) return LLIM__WAIT;
     step->more = false;
-    if (amount == 0) return full <= t + window ? LLIM_OK : LLIM_LATER;
-    uint64_t next = (full > t ? full : t) + llim__bucket_cost(step, amount);
+    if (amount == 0) return full <= t + shape->window ? LLIM__NOTHING : LLIM_LATER;
+    /* What is within the limit costs a window at most, so no product is too large, unless a writer has changed the cell since
+       the limit was read; and then nothing is committed. */
+    uint64_t unit = at_load_rlx(&cell->aux);
+    uint64_t cost = unit ? unit * (uint64_t)amount : llim__bucket_divide(step, amount);
+    uint64_t next = llim__bucket_from(full, t) + cost;
     step->word = &cell->word;
     step->expected = full;
     step->desired = next;
     /* Either even a count that is late by the guard has room, or nobody can still count an earlier charge. */
-    return next <= t + window - guard || full + guard <= t ? LLIM_OK : LLIM_LATER;
+    return next <= t + shape->room || full + (shape->window - shape->room) <= (t | LLIM__TAG) ? LLIM_OK : LLIM_LATER;
 }
 
-/* step->cell, shape, row, limit and amount are given. LLIM_OK: it fits; LLIM_LATER, LLIM_NEVER, LLIM__WAIT. Writes nothing
-   but the step. */
-static inline int llim__law_plan(llim_zone *zone, llim__now now, llim__step *step)
+/* step->cell, shape, row, limit and amount are given. LLIM_OK: it fits; LLIM__NOTHING, LLIM_LATER, LLIM_NEVER, LLIM__WAIT.
+   Writes nothing but the step. */
+static inline __attribute__((always_inline)) int llim__law_plan(llim_zone *zone, llim__now now, llim__step *step)
 {
+    int code;
     switch (step->shape->law) {
     case LLIM_SLIDING:
         return llim__sliding_plan(zone, now, step);
@@ -100,11 +113,10 @@ static inline int llim__law_plan(llim_zone *zone, llim__now now, llim__step *ste
     case LLIM_BUCKET:
         return llim__bucket_plan(now, step);
     case LLIM_GAUGE:
-        return llim__gauge_plan(zone, now, step);
+        code = llim__gauge_plan(zone, now, step);
+        return code == LLIM_OK && step->amount == 0 ? LLIM__NOTHING : code;
     default:
-        step->amount = 0;
-        step->more = false;
-        return LLIM_OK;
+        return LLIM__NOTHING;
     }
 }
 

@@ -49,23 +49,33 @@ static period look_up(llim_zone *zone, const llim__shape *shape, int64_t wall_ns
     period p = {found.start_ns, found.end_ns, (uint64_t)(found.start_ns / MINUTE_NS) & ID_MASK};
     uint32_t seq = at_load_acq(&cache->seq);
     if (!(seq & 1) && at_cas_u32(&cache->seq, &seq, seq + 1)) {
-        at_store_rel(&cache->start_ns, p.start_ns);
-        at_store_rel(&cache->end_ns, p.end_ns);
+        at_store_rel(&cache->from_ns, p.start_ns + shape->guard_ns);
+        at_store_rel(&cache->until_ns, p.end_ns - shape->guard_ns);
         at_store_rel(&cache->id, p.id);
         at_store_rel(&cache->seq, seq + 2);
     }
     return p;
 }
 
-/* The period of wall_ns, which is most often the one that was looked up last. */
-static inline period period_at(llim_zone *zone, const llim__shape *shape, int64_t wall_ns)
+/* What was looked up last, less the guard at both ends; false: nothing, or it is being replaced. */
+static inline bool remembered(llim_zone *zone, const llim__shape *shape, period *quiet)
 {
     llim__period_cache *cache = &zone->period[shape - zone->shape];
     uint32_t seq = at_load_acq(&cache->seq);
     /* The second look at seq comes after the values. */
-    period p = {at_load_acq(&cache->start_ns), at_load_acq(&cache->end_ns), at_load_acq(&cache->id)};
-    bool whole = !(seq & 1) && seq == at_load_rlx(&cache->seq);
-    if (whole && p.start_ns <= wall_ns && wall_ns < p.end_ns) return p;
+    *quiet = (period){at_load_acq(&cache->from_ns), at_load_acq(&cache->until_ns), at_load_acq(&cache->id)};
+    return !(seq & 1) && seq == at_load_rlx(&cache->seq);
+}
+
+/* The period of wall_ns, which is most often the one that was looked up last. */
+static period period_at(llim_zone *zone, const llim__shape *shape, int64_t wall_ns)
+{
+    period p;
+    if (remembered(zone, shape, &p) && p.start_ns < p.end_ns) { /* else nothing was looked up yet */
+        p.start_ns -= shape->guard_ns;
+        p.end_ns += shape->guard_ns;
+        if (p.start_ns <= wall_ns && wall_ns < p.end_ns) return p;
+    }
     return look_up(zone, shape, wall_ns);
 }
 
@@ -129,6 +139,7 @@ static __attribute__((noinline)) int plan_any(llim_zone *zone, llim__now now, ll
     if (v.three) return LLIM_LATER;
     for (int i = 0; i < v.n; i++)
         if (count_in(&v, i) + step->amount > step->limit) return LLIM_LATER;
+    if (step->amount == 0) return LLIM__NOTHING;
     step->word = word_at(step, v.place[0]);
     step->expected = v.word[v.place[0]];
     step->desired = charged(&v, 0, step->amount);
@@ -141,16 +152,17 @@ static __attribute__((noinline)) int plan_any(llim_zone *zone, llim__now now, ll
     return LLIM_OK;
 }
 
-/* Nearly always no boundary is near and the newest word is the period's own: it is then all that look() would find. */
+/* Nearly always no boundary is near and the newest word is the period's own: it is then all that look() would find. Two
+   words never have the same id, so the difference of the words has the sign of that of their ids. */
 static inline bool usual(llim_zone *zone, int64_t wall, const llim__step *step, int *place, uint64_t *kept)
 {
-    int64_t guard_ns = step->shape->guard_ns;
     uint64_t word = at_load_acq(&step->cell->word), aux = at_load_acq(&step->cell->aux);
-    period p = period_at(zone, step->shape, wall);
-    *place = newer(word_id(aux), word_id(word));
+    if (word == LLIM__SEALED || aux == LLIM__SEALED) return false;
+    *place = (int64_t)(aux - word) > 0;
     *kept = *place ? aux : word;
-    return word != LLIM__SEALED && aux != LLIM__SEALED && word_id(*kept) == p.id && wall - guard_ns >= p.start_ns &&
-           wall + guard_ns < p.end_ns;
+    period quiet;
+    return remembered(zone, step->shape, &quiet) && quiet.start_ns <= wall && wall < quiet.end_ns &&
+           word_id(*kept) == quiet.id;
 }
 
 int llim__period_plan(llim_zone *zone, llim__now now, llim__step *step)
@@ -161,7 +173,8 @@ int llim__period_plan(llim_zone *zone, llim__now now, llim__step *step)
     step->word = word_at(step, place);
     step->desired = step->expected + (uint64_t)step->amount;
     step->more = false;
-    return count_of(step->expected) + step->amount > step->limit ? LLIM_LATER : LLIM_OK;
+    if (count_of(step->expected) + step->amount > step->limit) return LLIM_LATER;
+    return step->amount == 0 ? LLIM__NOTHING : LLIM_OK;
 }
 
 /* Adds to a period's count, or takes from it, if the limit keeps a word of that period. LLIM__WAIT: the limit is gone. */

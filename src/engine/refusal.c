@@ -2,7 +2,8 @@
  * refusal.c - explains a refusal: the limit that keeps the request waiting longest, and the instant at which it fits.
  *
  * Each law tells the earliest instant from a given one on. What fits then goes on fitting, but for a calendar, which may
- * refuse again within the guard of a later boundary: with one, the instant is carried round all limits until none moves it.
+ * refuse again within the guard of a later boundary: so the calendars come last, and the instant is carried round them until
+ * none moves it.
  */
 #include "engine/refusal.h"
 
@@ -15,39 +16,47 @@
 /* The latest instant found so far, and who named it. */
 typedef struct verdict {
     int64_t at;
-    uint32_t row; /* index in the request's rows */
-    bool by_limit;
-    bool calendar; /* some limit may refuse again later */
-    llim__step step;
+    uint32_t row;       /* index in the request's rows */
+    bool calendars;     /* there are some */
+    llim__step *by;     /* NULL: a cooldown */
+    llim__step *step;   /* the one that is being looked at */
+    llim__step room[2]; /* for both */
 } verdict;
 
-/* One round over all rows: the latest of their earliest instants from v->at on. */
-static int round_from(llim_zone *zone, llim__now now, const llim_row *rows, uint32_t n_rows, const llim_charge *charge,
-                      verdict *v)
+/* Whether the step is what keeps the request waiting longest so far. */
+static inline void ask(llim_zone *zone, llim__now from, const llim_charge *charge, uint32_t r, verdict *v)
 {
-    llim__now from = {v->at, now.wall + (v->at - now.steady)};
-    for (uint32_t r = 0; r < n_rows; r++) {
+    llim__step *step = v->step;
+    step->amount = charge->amount[step->shape->meter];
+    int64_t fits = llim__law_earliest(zone, from, step);
+    if (fits <= v->at) return;
+    v->at = fits;
+    v->row = r;
+    v->by = step;
+    v->step = step == v->room ? v->room + 1 : v->room;
+}
+
+/* One round over the limits of all rows, either the calendars, or all others and the cooldowns: the latest of their earliest
+   instants from v->at on. */
+static int round_from(llim_zone *zone, llim__now now, const llim_row *rows, uint32_t n_rows, const llim_charge *charge,
+                      bool calendars, verdict *v)
+{
+    const llim__now from = {v->at, now.wall + (v->at - now.steady)};
+    for (uint32_t r = 0; r < n_rows && v->at != INT64_MAX; r++) {
         uint64_t state;
         llim__row *row = llim__row_of(zone, rows[r], &state);
         if (!row) return LLIM_ENOTFOUND;
         int64_t cool = at_load_acq(&row->cool_until);
-        if (cool > v->at) {
+        if (cool > v->at && !calendars) {
             v->at = cool;
             v->row = r;
-            v->by_limit = false;
+            v->by = NULL;
         }
-        for (uint32_t i = 0; i < LLIM__STATE_LIMITS(state); i++) {
-            llim__step step;
-            llim__step_aim(zone, row, state, 0, i, &step); /* only looked at */
-            step.amount = charge->amount[step.shape->meter];
-            v->calendar = v->calendar || step.shape->law == LLIM_CALENDAR;
-            int64_t fits = llim__law_earliest(zone, from, &step);
-            if (fits <= v->at) continue;
-            v->at = fits;
-            v->row = r;
-            v->by_limit = true;
-            v->step = step;
-            if (fits == INT64_MAX) return LLIM_OK;
+        for (uint32_t i = 0, n = LLIM__STATE_LIMITS(state); i < n; i++) {
+            llim__step_aim(zone, row, i, v->step);
+            const bool calendar = v->step->shape->law == LLIM_CALENDAR;
+            if (calendar == calendars) ask(zone, from, charge, r, v);
+            v->calendars |= calendar;
         }
     }
     return LLIM_OK;
@@ -55,26 +64,25 @@ static int round_from(llim_zone *zone, llim__now now, const llim_row *rows, uint
 
 static void tell(llim_zone *zone, llim__now now, const llim_row *rows, const verdict *v, llim_refusal *out)
 {
-    memset(out, 0, sizeof *out);
-    out->code = v->at == INT64_MAX ? LLIM_NEVER : LLIM_LATER;
-    out->reason = v->by_limit ? LLIM_BY_LIMIT : LLIM_BY_COOLDOWN;
+    const llim__step *by = v->by;
+    const bool never = v->at == INT64_MAX;
+    const int64_t wait = never ? 0 : v->at - now.steady;
+    int64_t until;
+    out->code = never ? LLIM_NEVER : LLIM_LATER;
+    out->reason = by ? LLIM_BY_LIMIT : LLIM_BY_COOLDOWN;
+    out->candidate = 0;
+    out->meter = by ? by->shape->meter : 0;
+    out->law = by ? by->shape->law : 0;
+    out->unit = by ? by->shape->unit : 0;
+    out->window_ns = by ? by->shape->window_ns : 0;
+    out->guard_ns = by ? by->shape->guard_ns : 0;
+    out->limit = by ? by->limit : 0;
+    out->used = by ? llim__law_used(zone, now, by, &until) : 0;
+    out->amount = by ? by->amount : 0;
+    out->wait_ns = wait;
+    out->at_ns = never ? 0 : v->at - LLIM__EPOCH;
+    out->at_wall_ns = never ? 0 : now.wall + wait;
     memcpy(out->scope, zone->name[rows[v->row].index], sizeof out->scope);
-    if (v->by_limit) {
-        const llim__shape *shape = v->step.shape;
-        int64_t until;
-        out->meter = shape->meter;
-        out->law = shape->law;
-        out->unit = shape->unit;
-        out->window_ns = shape->window_ns;
-        out->guard_ns = shape->guard_ns;
-        out->limit = v->step.limit;
-        out->used = llim__law_used(zone, now, &v->step, &until);
-        out->amount = v->step.amount;
-    }
-    if (v->at == INT64_MAX) return;
-    out->wait_ns = v->at - now.steady;
-    out->at_ns = v->at - LLIM__EPOCH;
-    out->at_wall_ns = now.wall + out->wait_ns;
 }
 
 int llim__refuse(llim_zone *zone, llim__now now, const llim_row *rows, uint32_t n_rows, const llim_charge *charge,
@@ -82,13 +90,15 @@ int llim__refuse(llim_zone *zone, llim__now now, const llim_row *rows, uint32_t 
 {
     verdict v;
     v.at = now.steady;
-    v.calendar = false;
-    int64_t before;
-    do {
+    v.calendars = false;
+    v.by = NULL;
+    v.step = v.room;
+    int code = round_from(zone, now, rows, n_rows, charge, false, &v);
+    for (int64_t before = -1; code == LLIM_OK && v.calendars && v.at != before && v.at != INT64_MAX;) {
         before = v.at;
-        int code = round_from(zone, now, rows, n_rows, charge, &v);
-        if (code) return code;
-    } while (v.calendar && v.at != before && v.at != INT64_MAX);
+        code = round_from(zone, now, rows, n_rows, charge, true, &v);
+    }
+    if (code) return code;
     if (v.at == now.steady) return LLIM_OK;
     if (refusal) tell(zone, now, rows, &v, refusal);
     return v.at == INT64_MAX ? LLIM_NEVER : LLIM_LATER;

@@ -80,6 +80,8 @@ int llim__shape_of(llim_zone *zone, const llim_limit *l, uint32_t *index, llim_e
                          .window_ns = l->law == LLIM_CALENDAR ? units[l->unit].usual : l->window_ns,
                          .guard_ns = l->guard_ns};
     shape.span_ns = shape.window_ns + shape.guard_ns;
+    shape.window = llim__fine(shape.window_ns) | LLIM__TAG;
+    shape.room = llim__fine(shape.window_ns - shape.guard_ns) | LLIM__TAG;
     if (l->law == LLIM_SLIDING) shape.tick_shift = llim__sliding_tick_shift(shape.span_ns);
     if (l->law == LLIM_CALENDAR) {
         int code = zone_of(zone, l->zone, &shape.zone, err);

@@ -130,45 +130,56 @@ static __attribute__((noinline)) uint64_t closing_awaited(at_u64 *ring, int64_t 
     return word;
 }
 
-/* Everything that a decision needs to know, or LLIM__WAIT. The head is read before reach: reach is raised before the head
-   moves, so it is never below the head that was read. */
-static inline __attribute__((always_inline)) int see(llim_zone *zone, int64_t t, const llim__step *step, view *v)
+/* Every publisher has died: in debt, until the closings of now have taken over, and by all that is known. */
+static __attribute__((noinline)) int64_t use_unknown(const llim__step *step, const view *v, int64_t k)
+{
+    int64_t most = step->limit + 1, head_slot = slot_of(v->head_tick);
+    for (; k < head_slot; k++) {
+        uint64_t word = at_load_acq(ring_at(v->ring, k));
+        if (closes(word, k)) return used_after(v, word) > most ? used_after(v, word) : most;
+    }
+    return most;
+}
+
+/* All that a decision needs to know, if it is there as it nearly always is; else false: look() tells. The head is read before
+   reach: reach is raised before the head moves, so it is never below the head that was read. */
+static inline __attribute__((always_inline)) bool see(llim_zone *zone, int64_t t, const llim__step *step, view *v)
 {
     llim__cell *cell = step->cell;
     v->cut = (t - step->shape->span_ns) >> step->shape->tick_shift;
     v->head = at_load_acq(&cell->word);
-    if (v->head == LLIM__SEALED) return LLIM__WAIT;
+    if (v->head == LLIM__SEALED) return false;
     uint64_t aux = at_load_acq(&cell->aux);
     v->aux = aux;
     v->ring = zone->ring[aux >> REACH_BITS];
     uint64_t last = (aux & REACH_MASK) << SLOT_TICK_BITS | IN_SLOT;
     v->head_tick = (int64_t)(last - ((last - (v->head >> CUM_BITS)) & TICK_MASK));
     v->used = 0;
-    if (v->head_tick <= v->cut) return LLIM_OK;
-    int64_t oldest = slot_of(v->cut);
-    if (oldest + LLIM__RING <= slot_of(v->head_tick)) {
-        v->used = step->limit + 1; /* a clock so stale that the ring knows nothing of its time */
-        return LLIM_OK;
-    }
+    if (v->head_tick <= v->cut) return true;
+    int64_t oldest = slot_of(v->cut), head_slot = slot_of(v->head_tick);
+    if (oldest + LLIM__RING <= head_slot) return false;
     uint64_t word = at_load_acq(ring_at(v->ring, oldest));
     /* How far the closing is before the cut: more than the cut is into its slot says that it is not this slot's, or later. */
     uint64_t behind = ((uint64_t)v->cut - (word >> CUM_BITS)) & TICK_MASK;
-    if (behind > ((uint64_t)v->cut & IN_SLOT) || oldest >= slot_of(v->head_tick)) {
+    if (behind > ((uint64_t)v->cut & IN_SLOT) || oldest >= head_slot) {
         word = at_load_acq(ring_at(v->ring, oldest - 1));
-        if (!closes(word, oldest - 1)) word = closing_awaited(v->ring, v->head_tick, oldest - 1);
-        if (word == LLIM__SEALED) {
-            v->used = step->limit + 1; /* every publisher died: in debt, until the closings of now have taken over */
-            return LLIM_OK;
-        }
+        if (!closes(word, oldest - 1)) return false;
     }
     v->used = used_after(v, word);
-    return LLIM_OK;
+    return true;
 }
 
-/* The same where speed does not matter. */
-static int look(llim_zone *zone, int64_t t, const llim__step *step, view *v)
+/* The same, whatever there is, or LLIM__WAIT. */
+static __attribute__((noinline)) int look(llim_zone *zone, int64_t t, const llim__step *step, view *v)
 {
-    return see(zone, t, step, v);
+    if (see(zone, t, step, v)) return LLIM_OK;
+    if (v->head == LLIM__SEALED) return LLIM__WAIT;
+    int64_t oldest = slot_of(v->cut);
+    v->used = step->limit + 1; /* with a clock so stale that the ring knows nothing of its time */
+    if (oldest + LLIM__RING <= slot_of(v->head_tick)) return LLIM_OK;
+    uint64_t word = closing_awaited(v->ring, v->head_tick, oldest - 1);
+    v->used = word == LLIM__SEALED ? use_unknown(step, v, oldest) : used_after(v, word);
+    return LLIM_OK;
 }
 
 static inline void aim(const view *v, int64_t t, llim__step *step, int64_t amount)
@@ -186,15 +197,28 @@ static inline void aim(const view *v, int64_t t, llim__step *step, int64_t amoun
     step->idle = v->head_tick <= v->cut;
 }
 
+static inline int plan_from(const view *v, int64_t t, llim__step *step)
+{
+    int64_t amount = step->amount;
+    if (v->used + amount > step->limit) return LLIM_LATER;
+    if (amount == 0) return LLIM__NOTHING;
+    aim(v, t, step, amount);
+    return LLIM_OK;
+}
+
+/* Apart, so that the usual plan calls nothing. */
+static __attribute__((noinline)) int plan_any(llim_zone *zone, int64_t t, llim__step *step)
+{
+    view v;
+    return look(zone, t, step, &v) ? LLIM__WAIT : plan_from(&v, t, step);
+}
+
 int llim__sliding_plan(llim_zone *zone, llim__now now, llim__step *step)
 {
     view v;
-    int64_t amount = step->amount, room = step->limit - amount;
-    if (room < 0) return LLIM_NEVER;
-    if (see(zone, now.steady, step, &v)) return LLIM__WAIT;
-    if (v.used > room) return LLIM_LATER;
-    aim(&v, now.steady, step, amount);
-    return LLIM_OK;
+    if (step->amount > step->limit) return LLIM_NEVER;
+    if (!see(zone, now.steady, step, &v)) return plan_any(zone, now.steady, step);
+    return plan_from(&v, now.steady, step);
 }
 
 static uint64_t closing_of(const llim__step *step, int64_t k)
@@ -282,7 +306,7 @@ int llim__sliding_give_back(llim_zone *zone, llim__now *clock, llim__now then, l
     for (;;) {
         if (look(zone, t, step, &v) || llim__step_stale(step)) return LLIM__WAIT;
         /* A head later than our clock knows better what has left. */
-        if (v.head_tick > tick_up(shape, t)) {
+        while (v.head_tick > tick_up(shape, t)) {
             t = (int64_t)((uint64_t)v.head_tick << shape->tick_shift);
             if (look(zone, t, step, &v) || llim__step_stale(step)) return LLIM__WAIT;
         }
@@ -290,7 +314,8 @@ int llim__sliding_give_back(llim_zone *zone, llim__now *clock, llim__now then, l
         if (v.head_tick <= v.cut || slot < slot_of(v.cut) || slot > head_slot) return LLIM_OK;
         if (slot < head_slot && slot == slot_of(v.cut)) {
             uint64_t word = at_load_acq(ring_at(v.ring, slot));
-            if (closes(word, slot) && closing_tick(word, slot) <= v.cut) return LLIM_OK;
+            /* Not closed yet: it may have ended before an idle window. */
+            if (!closes(word, slot) || closing_tick(word, slot) <= v.cut) return LLIM_OK;
         }
         for (; next < head_slot; next++)
             if (!lower(step, &v, next, amount)) return LLIM_OK;
@@ -314,7 +339,7 @@ int64_t llim__sliding_earliest(llim_zone *zone, llim__now now, const llim__step 
 {
     view v;
     if (step->amount > step->limit) return INT64_MAX;
-    if (see(zone, now.steady, step, &v)) return now.steady;
+    if (look(zone, now.steady, step, &v)) return now.steady;
     if (v.used + step->amount <= step->limit) return now.steady;
     if (slot_of(v.cut) + LLIM__RING <= slot_of(v.head_tick)) return leaves_at(step->shape, v.head_tick);
     /* Closings grow with their slots, so the first that leaves room is found by halving; one that is missing leaves none. */

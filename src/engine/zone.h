@@ -91,7 +91,11 @@ typedef struct llim__shape {
     int64_t span_ns;     /* sliding: window + guard */
     uint32_t tick_shift; /* sliding: a tick is 2^tick_shift ns */
     uint32_t zone;       /* calendar: index of the time zone's name */
+    uint64_t window;     /* bucket: how far its word may lie ahead, and how far less the guard; see bucket.c */
+    uint64_t room;
 } llim__shape;
+
+_Static_assert(sizeof(llim__shape) == 64, "a shape is one cache line");
 
 /* A lease of a gauge; see gauge.c. What has not the nonce of its word is of an earlier lease. */
 typedef struct llim__slot {
@@ -115,10 +119,11 @@ typedef struct llim__header {
     at_u32 slots_top, slots_hint, nonce;
 } llim__header;
 
-/* The period of a calendar shape that was looked up last: a seqlock of this process. */
+/* The period of a calendar shape that was looked up last: a seqlock of this process. From from_ns to before until_ns no
+   boundary is within the shape's guard. */
 typedef struct llim__period_cache {
     at_u32 seq;
-    at_i64 start_ns, end_ns;
+    at_i64 from_ns, until_ns;
     at_u64 id; /* see period.c */
 } llim__period_cache;
 

@@ -20,8 +20,8 @@ static int64_t slack(const llim_limit *spec)
 
 static int64_t cost_up(const llim_limit *spec, int64_t amount)
 {
-    kit_wide top = (kit_wide)amount * spec->window_ns * SIXTEENTHS;
-    return (int64_t)((top + spec->amount - 1) / spec->amount);
+    kit_wide top = (kit_wide)amount * spec->window_ns * 2, halves = (top + spec->amount - 1) / spec->amount;
+    return (int64_t)(halves * (SIXTEENTHS / 2));
 }
 
 static int64_t cost_down(const llim_limit *spec, int64_t amount)
@@ -291,8 +291,7 @@ static void give_back(model_zone *zone, model_limit *limit, const model_permit *
         limit->event[mark->event].most -= amount;
         break;
     case LLIM_BUCKET: {
-        /* Once time has passed the engine keeps a sixteenth. */
-        int64_t most = cost_up(spec, amount) - elapsed, least = cost_down(spec, amount) - elapsed - (elapsed > 0);
+        int64_t most = cost_up(spec, amount) - elapsed, least = cost_down(spec, amount) - elapsed;
         if (most > 0) limit->tat_least -= most;
         if (least > 0) limit->tat_most -= least;
         break;

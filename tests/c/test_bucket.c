@@ -49,9 +49,10 @@ static void test_waits_are_what_openai_printed(void **state)
     }
 }
 
-static int64_t sixteenths(int64_t amount, int64_t limit, int64_t window)
+/* What a charge costs, in halves of a nanosecond. */
+static int64_t halves(int64_t amount, int64_t limit, int64_t window)
 {
-    return (int64_t)(((kit_wide)amount * window * 16 + limit - 1) / limit);
+    return (int64_t)(((kit_wide)amount * window * 2 + limit - 1) / limit);
 }
 
 static void test_wait_is_the_formula_rounded_up(void **state)
@@ -66,8 +67,8 @@ static void test_wait_is_the_formula_rounded_up(void **state)
         llim_limit spec = kit_limit(LLIM_TOKENS, LLIM_BUCKET, limit, window, 0);
         llim_row row = kit_row(world.zone, "model:m", &spec, 1);
         kit_permit(world.zone, row, LLIM_TOKENS, used);
-        int64_t over = sixteenths(used, limit, window) + sixteenths(asked, limit, window) - 16 * window;
-        assert_int_equal(kit_wait(world.zone, row, LLIM_TOKENS, asked), (over + 15) / 16);
+        int64_t over = halves(used, limit, window) + halves(asked, limit, window) - 2 * window;
+        assert_int_equal(kit_wait(world.zone, row, LLIM_TOKENS, asked), (over + 1) / 2);
         kit_close(&world);
     }
 }
