@@ -293,7 +293,8 @@ LLIM_API int llim_cancel(llim_zone *zone, llim_permit *permit);
 /* Starts the time to live of the permit's leases anew. LLIM_EENDED: one of them had expired; the others are renewed. */
 LLIM_API int llim_renew(llim_zone *zone, llim_permit *permit);
 
-/* Charges facts that no permit reserved (a turn of a live session) as debt: never refused. Gauges do not move. */
+/* Charges facts that no permit reserved (a turn of a live session) as debt: never refused. Gauges do not move.
+   LLIM_ERANGE; LLIM_ENOTFOUND: a row was recycled (those before it may be charged). */
 LLIM_API int llim_record(llim_zone *zone, const llim_row *rows, uint32_t n_rows, const llim_charge *facts);
 
 /* The scope admits nothing for for_ns from now, 0 .. 400 days (LLIM_ERANGE). An earlier end never shortens a later one. */

@@ -107,10 +107,17 @@ int64_t llim__bucket_used(llim__now now, const llim__step *step, int64_t *until)
 void llim__bucket_resize(llim__now now, const llim__shape *shape, int64_t before, int64_t after, uint64_t words[2])
 {
     words[1] = unit_cost(shape, after);
-    uint64_t t = llim__fine(now.steady);
-    if (words[0] <= t) return;
+    uint64_t t = llim__fine(now.steady), tag = (words[0] + 1) & LLIM__TAG;
+    words[0] &= ~LLIM__TAG;
+    /* Never the word that it was: a decision that was planned on that has another cost. */
+    if (words[0] <= t) {
+        uint64_t idle = llim__fine(now.steady - shape->guard_ns);
+        words[0] = (words[0] < idle ? idle : words[0]) | tag;
+        return;
+    }
     wide left = ((wide)(words[0] - t) * (uint64_t)before + (uint64_t)after - 1) / (uint64_t)after;
     words[0] = t + (left < LLIM__LONGEST ? ((uint64_t)left + LLIM__TAG) & ~LLIM__TAG : LLIM__LONGEST);
+    words[0] |= tag;
 }
 
 void llim__bucket_start(llim__now now, const llim__step *step, int64_t used, uint64_t words[2])
@@ -118,5 +125,6 @@ void llim__bucket_start(llim__now now, const llim__step *step, int64_t used, uin
     uint64_t cost = wide_cost(llim__fine(step->shape->window_ns), (uint64_t)used, (uint64_t)step->limit);
     /* An empty bucket has been so for its guard. */
     words[0] = used > 0 ? llim__fine(now.steady) + cost : llim__fine(now.steady - step->shape->guard_ns);
+    words[0] |= step->identity & LLIM__TAG;
     words[1] = unit_cost(step->shape, step->limit);
 }

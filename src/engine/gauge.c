@@ -189,3 +189,10 @@ int64_t llim__gauge_used(llim_zone *zone, llim__now now, const llim__step *step,
 {
     return held(zone, now.steady, step, until);
 }
+
+/* The version begins where no earlier tenant of the cell has come to. */
+void llim__gauge_start(const llim__step *step, int64_t used, uint64_t words[2])
+{
+    words[0] = (uint64_t)(step->identity % 1024) << (COUNT_BITS + 12) | (uint64_t)used;
+    words[1] = 0;
+}

@@ -24,6 +24,7 @@ bool llim__limits_read(llim_zone *zone, llim__row *row, uint32_t epoch, llim__li
             llim__writer_wait(zone, row);
             continue;
         }
+        limits->state = state;
         limits->n = LLIM__STATE_LIMITS(state);
         limits->identity = at_load_acq(&row->identity);
         for (uint32_t i = 0; i < limits->n; i++) {
@@ -144,14 +145,15 @@ bool llim__law_seal(llim_zone *zone, llim__now now, const llim__step *step, bool
     int64_t until;
     *used = llim__law_used(zone, now, &sealed, &until);
     if (!idle || *used == 0) return true;
-    llim__law_unseal(step->cell, words);
+    llim__law_unseal(step, words);
     return false;
 }
 
-void llim__law_unseal(llim__cell *cell, const uint64_t words[2])
+void llim__law_unseal(const llim__step *step, const uint64_t words[2])
 {
-    at_store_rel(&cell->aux, words[1]);
-    at_store_rel(&cell->word, words[0]);
+    /* A decider that has read the head before the seal may have raised a reach behind it. */
+    if (step->shape->law != LLIM_SLIDING) at_store_rel(&step->cell->aux, words[1]);
+    at_store_rel(&step->cell->word, words[0]);
 }
 
 void llim__law_start(llim_zone *zone, llim__now now, const llim__step *step, int64_t used, uint64_t words[2])
@@ -167,7 +169,6 @@ void llim__law_start(llim_zone *zone, llim__now now, const llim__step *step, int
         llim__bucket_start(now, step, used, words);
         break;
     default:
-        words[0] = (uint64_t)used;
-        words[1] = 0;
+        llim__gauge_start(step, used, words);
     }
 }

@@ -76,6 +76,7 @@ static inline bool llim__step_stale(const llim__step *step)
 
 /* All limits of a row, as they were at one moment. */
 typedef struct llim__limits {
+    uint64_t state;
     uint32_t n, identity;
     llim__step step[LLIM_MAX_LIMITS]; /* with no amount */
     uint32_t born[LLIM_MAX_LIMITS];
@@ -120,7 +121,7 @@ int64_t llim__law_used(llim_zone *zone, llim__now now, const llim__step *step, i
 bool llim__law_seal(llim_zone *zone, llim__now now, const llim__step *step, bool idle, uint64_t words[2],
                     int64_t *used);
 /* Gives the cell these words; from then on it decides. */
-void llim__law_unseal(llim__cell *cell, const uint64_t words[2]);
+void llim__law_unseal(const llim__step *step, const uint64_t words[2]);
 /* Words of a cell that starts with used charged now. aux is final, word is to be stored last. */
 void llim__law_start(llim_zone *zone, llim__now now, const llim__step *step, int64_t used, uint64_t words[2]);
 

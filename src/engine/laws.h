@@ -47,6 +47,7 @@ void llim__period_start(llim_zone *zone, llim__now now, const llim__step *step, 
 
 int llim__gauge_plan(llim_zone *zone, llim__now now, llim__step *step);
 int llim__gauge_commit(llim_zone *zone, llim__now now, llim__step *step);
+void llim__gauge_start(const llim__step *step, int64_t used, uint64_t words[2]);
 int64_t llim__gauge_earliest(llim_zone *zone, llim__now now, const llim__step *step);
 int64_t llim__gauge_used(llim_zone *zone, llim__now now, const llim__step *step, int64_t *until);
 /* Ends a lease; false: it has expired or ended before. */

@@ -16,6 +16,8 @@ enum { ID_BITS = 22, COUNT_BITS = 42 };
 /* Boundaries that a refusal looks ahead; a few suffice unless ids have wrapped, and then asking again is the answer. */
 enum { MOST_ROUNDS = 16 };
 
+enum { A_YEAR = 1 << 19 }; /* in minutes */
+
 #define COUNT_MASK (((uint64_t)1 << COUNT_BITS) - 1)
 #define ID_MASK    (((uint64_t)1 << ID_BITS) - 1)
 #define MOST_USED  ((int64_t)1 << 41)
@@ -243,17 +245,35 @@ int llim__period_add_debt(llim_zone *zone, llim__now then, llim__step *step, int
     return adjust_both(zone, then, step, amount);
 }
 
-/* A debt that no permit reserved may open its period. */
+/* The first period of the view that is not among the n that are done, or the view's number of them. */
+static int first_left(const view *v, const uint64_t *done, int n)
+{
+    int i = 0;
+    for (int k = 0; i < v->n && k < n;) {
+        bool is_done = v->id[i] == done[k];
+        i += is_done;
+        k = is_done ? 0 : k + 1;
+    }
+    return i;
+}
+
+/* A debt that no permit reserved may open its period. Two are charged at the most, whichever others come meanwhile. */
 int llim__period_record(llim_zone *zone, llim__now now, llim__step *step, int64_t amount)
 {
     view v;
-    for (int i = 0;;) {
-        if (look(zone, now.wall, step, &v) || llim__step_stale(step)) return LLIM__WAIT;
-        if (i >= v.n) return LLIM_OK;
+    uint64_t done[2];
+    for (int n = 0; n < 2;) {
+        if (look(zone, now.wall, step, &v) || llim__step_stale(step)) {
+            if (!llim__step_again(zone, step)) return LLIM__WAIT;
+            continue;
+        }
+        int i = first_left(&v, done, n);
+        if (i == v.n) return LLIM_OK;
         int64_t room = MOST_USED - count_in(&v, i);
         uint64_t next = charged(&v, i, amount < room ? amount : room > 0 ? room : 0);
-        if (at_cas_acqrel(word_at(step, v.place[i]), &v.word[v.place[i]], next)) i++;
+        if (at_cas_acqrel(word_at(step, v.place[i]), &v.word[v.place[i]], next)) done[n++] = v.id[i];
     }
+    return LLIM_OK;
 }
 
 /* Walks from boundary to boundary: what is refused now fits only after one, and not within its guard. A period that a
@@ -304,8 +324,12 @@ void llim__period_start(llim_zone *zone, llim__now now, const llim__step *step, 
 {
     uint64_t id[2];
     int n = periods_of(zone, step->shape, now.wall, id);
-    uint64_t count = (uint64_t)(used < MOST_USED ? used : MOST_USED);
-    words[0] = id[0] << COUNT_BITS | count;
-    /* The word of no period: the one a minute before, with nothing in it. */
-    words[1] = n == 2 ? id[1] << COUNT_BITS | count : ((id[0] - 1) & ID_MASK) << COUNT_BITS;
+    uint64_t count = (uint64_t)(used < MOST_USED ? used : MOST_USED), begins = step->identity;
+    /* Words that no earlier tenant of the cell has had: nothing in periods of a year ago, which of them it is differs; or the
+       places change. */
+    if (used == 0) id[0] = (id[0] - A_YEAR - 2 * (begins % 1024)) & ID_MASK;
+    uint64_t first = id[0] << COUNT_BITS | count;
+    uint64_t second = used > 0 && n == 2 ? id[1] << COUNT_BITS | count : ((id[0] - 1) & ID_MASK) << COUNT_BITS;
+    words[0] = used > 0 && begins % 2 ? second : first;
+    words[1] = used > 0 && begins % 2 ? first : second;
 }

@@ -17,6 +17,7 @@
 typedef struct verdict {
     int64_t at;
     uint32_t row;       /* index in the request's rows */
+    uint64_t state;     /* of that row */
     bool calendars;     /* there are some */
     llim__step *by;     /* NULL: a cooldown */
     llim__step *step;   /* the one that is being looked at */
@@ -24,7 +25,8 @@ typedef struct verdict {
 } verdict;
 
 /* Whether the step is what keeps the request waiting longest so far. */
-static inline void ask(llim_zone *zone, llim__now from, const llim_charge *charge, uint32_t r, verdict *v)
+static inline void ask(llim_zone *zone, llim__now from, const llim_charge *charge, uint32_t r, uint64_t state,
+                       verdict *v)
 {
     llim__step *step = v->step;
     step->amount = charge->amount[step->shape->meter];
@@ -32,6 +34,7 @@ static inline void ask(llim_zone *zone, llim__now from, const llim_charge *charg
     if (fits <= v->at) return;
     v->at = fits;
     v->row = r;
+    v->state = state;
     v->by = step;
     v->step = step == v->room ? v->room + 1 : v->room;
 }
@@ -50,12 +53,13 @@ static int round_from(llim_zone *zone, llim__now now, const llim_row *rows, uint
         if (cool > v->at && !calendars) {
             v->at = cool;
             v->row = r;
+            v->state = state;
             v->by = NULL;
         }
         for (uint32_t i = 0, n = LLIM__STATE_LIMITS(state); i < n; i++) {
             llim__step_aim(zone, row, i, v->step);
             const bool calendar = v->step->shape->law == LLIM_CALENDAR;
-            if (calendar == calendars) ask(zone, from, charge, r, v);
+            if (calendar == calendars) ask(zone, from, charge, r, state, v);
             v->calendars |= calendar;
         }
     }
@@ -101,6 +105,7 @@ int llim__refuse(llim_zone *zone, llim__now now, const llim_row *rows, uint32_t 
     if (code) return code;
     if (v.at == now.steady) return LLIM_OK;
     if (refusal) tell(zone, now, rows, &v, refusal);
+    if (at_load_acq(&zone->row[rows[v.row].index].state) != v.state) return LLIM_OK; /* it tells of what is gone */
     return v.at == INT64_MAX ? LLIM_NEVER : LLIM_LATER;
 }
 

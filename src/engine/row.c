@@ -87,9 +87,10 @@ static int no_row(const llim_zone *zone, llim_error *err)
                       zone->header->rows);
 }
 
-static void start(llim_zone *zone, llim__now now, plan *p, uint32_t i, int64_t used)
+/* begins differs from tenant to tenant of a cell, so that its words do. */
+static void start(llim_zone *zone, llim__now now, plan *p, uint32_t i, int64_t used, uint32_t begins)
 {
-    llim__step step = {.shape = &zone->shape[p->shape[i]], .limit = p->amount[i]};
+    llim__step step = {.shape = &zone->shape[p->shape[i]], .limit = p->amount[i], .identity = begins};
     llim__law_start(zone, now, &step, used, p->words[i]);
 }
 
@@ -98,7 +99,8 @@ static void write_cells(llim_zone *zone, llim__row *row, const plan *p, uint64_t
     for (uint32_t i = 0; i < p->n; i++) {
         llim__cell *cell = llim__row_cell(zone, row, i);
         at_store_rel(&cell->word, LLIM__SEALED);
-        at_store_rel(&cell->aux, p->words[i][1]);
+        if (p->kept[i] < 0 || zone->shape[p->shape[i]].law != LLIM_SLIDING) /* see llim__law_unseal() */
+            at_store_rel(&cell->aux, p->words[i][1]);
         at_store_rel(llim__row_born(zone, row, i), p->born[i]);
         at_store_rel(&cell->config, LLIM__CONFIG(p->shape[i], p->amount[i]));
     }
@@ -145,16 +147,16 @@ static int add(llim_zone *zone, llim__now now, const llim_row_spec *spec, llim__
     }
     at_store_rlx(&row->key[0], key.word[0]);
     at_store_rlx(&row->key[1], key.word[1]);
-    at_store_rlx(&row->cool_until, 0);
+    const uint32_t epoch = LLIM__STATE_EPOCH(at_load_rlx(&row->state));
+    at_store_rlx(&row->cool_until, now.steady - epoch % 1024); /* over, and not what it was before */
     at_store_rlx(&row->identity, 0);
     at_store_rlx(&row->generation, spec->generation);
     int cut = spec->scope_len < LLIM_SCOPE_SHOWN ? (int)spec->scope_len : LLIM_SCOPE_SHOWN - 2;
     snprintf(zone->name[index], LLIM_SCOPE_SHOWN, "%.*s%s", cut, spec->scope, cut < (int)spec->scope_len ? "~" : "");
     for (uint32_t i = 0; i < p->n; i++) {
         p->born[i] = 0;
-        start(zone, now, p, i, 0);
+        start(zone, now, p, i, 0, epoch);
     }
-    uint32_t epoch = LLIM__STATE_EPOCH(at_load_rlx(&row->state));
     write_cells(zone, row, p, LLIM__STATE(epoch, 0, p->n, LLIM__LIVE | (spec->pinned ? LLIM__PINNED : 0)));
     llim__table_publish(zone, index, key);
     *out = (llim_row){index, epoch};
@@ -248,7 +250,7 @@ static void take_over(llim_zone *zone, const llim__limits *old, plan *p, uint64_
         int k = p->kept[i];
         if (k < 0) {
             p->born[i] = old->identity + 1;
-            start(zone, now, p, i, p->heir[i] < 0 ? 0 : used[p->heir[i]]);
+            start(zone, now, p, i, p->heir[i] < 0 ? 0 : used[p->heir[i]], p->born[i]);
             continue;
         }
         const llim__shape *shape = &zone->shape[p->shape[i]];
@@ -321,28 +323,35 @@ int llim_row_set(llim_zone *zone, const llim_row_spec *spec, llim_row *row, llim
 
 int llim_row_find(llim_zone *zone, const char *scope, size_t scope_len, llim_row *row)
 {
-    uint32_t index = llim__table_find(zone, llim__hash(zone->header->secret, scope, scope_len));
+    const llim__key key = llim__hash(zone->header->secret, scope, scope_len);
+    uint32_t index = llim__table_find(zone, key);
     if (!index) return LLIM_ENOTFOUND;
-    uint64_t state = at_load_acq(&zone->row[index].state);
+    const llim__row *found = &zone->row[index];
+    uint64_t state = at_load_acq(&found->state);
+    bool same = at_load_acq(&found->key[0]) == key.word[0] && at_load_acq(&found->key[1]) == key.word[1];
     *row = (llim_row){index, LLIM__STATE_EPOCH(state)};
-    return LLIM__STATE_FLAGS(state) & LLIM__LIVE ? LLIM_OK : LLIM_ENOTFOUND;
+    /* Another scope may have got the row behind the index: it has the key only from another epoch on. */
+    same = same && LLIM__STATE_EPOCH(at_load_acq(&found->state)) == row->epoch;
+    return same && LLIM__STATE_FLAGS(state) & LLIM__LIVE ? LLIM_OK : LLIM_ENOTFOUND;
 }
 
 int llim_row_usage(llim_zone *zone, llim_row handle, llim_usage *out, uint32_t cap, uint32_t *n)
 {
+    if (handle.index == 0 || handle.index > zone->header->rows) return LLIM_ENOTFOUND;
+    llim__row *row = &zone->row[handle.index];
     llim__limits limits;
-    if (handle.index == 0 || handle.index > zone->header->rows ||
-        !llim__limits_read(zone, &zone->row[handle.index], handle.epoch, &limits))
-        return LLIM_ENOTFOUND;
-    llim__now now = llim__zone_now(zone);
-    *n = 0;
-    for (const llim__step *step = limits.step; step < limits.step + limits.n; step++) {
-        if (step->shape->law == LLIM__NO_LIMIT || ++*n > cap) continue;
-        int64_t until;
-        llim_usage *usage = &out[*n - 1];
-        usage->limit = llim__shape_limit(zone, step->shape, step->limit);
-        usage->used = llim__law_used(zone, now, step, &until);
-        usage->reset_ns = until - now.steady;
-    }
+    do {
+        if (!llim__limits_read(zone, row, handle.epoch, &limits)) return LLIM_ENOTFOUND;
+        llim__now now = llim__zone_now(zone);
+        *n = 0;
+        for (const llim__step *step = limits.step; step < limits.step + limits.n; step++) {
+            if (step->shape->law == LLIM__NO_LIMIT || ++*n > cap) continue;
+            int64_t until;
+            llim_usage *usage = &out[*n - 1];
+            usage->limit = llim__shape_limit(zone, step->shape, step->limit);
+            usage->used = llim__law_used(zone, now, step, &until);
+            usage->reset_ns = until - now.steady;
+        }
+    } while (at_load_acq(&row->state) != limits.state);
     return LLIM_OK;
 }

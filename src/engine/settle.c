@@ -9,6 +9,7 @@
 
 #include "engine/law.h"
 #include "engine/laws.h"
+#include "engine/writer.h"
 
 enum how { SETTLE, REJECT, CANCEL, RECORD };
 
@@ -54,8 +55,8 @@ static bool correct_limit(llim_zone *zone, llim__now *now, const correction *c, 
     }
 }
 
-/* One row; identity tells the limits that were there when it was charged. */
-static void correct(llim_zone *zone, llim__now *now, const correction *c, llim_row handle, uint32_t identity)
+/* One row; identity tells the limits that were there when it was charged. False: it was recycled. */
+static bool correct(llim_zone *zone, llim__now *now, const correction *c, llim_row handle, uint32_t identity)
 {
     llim__limits limits;
     uint32_t meters = UINT32_MAX,
@@ -64,7 +65,7 @@ static void correct(llim_zone *zone, llim__now *now, const correction *c, llim_r
         uint32_t lost = 0;
         if (handle.index == 0 || handle.index > zone->header->rows ||
             !llim__limits_read(zone, &zone->row[handle.index], handle.epoch, &limits))
-            return;
+            return !first;
         for (uint32_t i = 0; i < limits.n; i++) {
             llim__step *step = &limits.step[i];
             if (step->shape->law == LLIM__NO_LIMIT) continue;
@@ -77,6 +78,7 @@ static void correct(llim_zone *zone, llim__now *now, const correction *c, llim_r
         meters = lost;
         seen = limits.identity;
     }
+    return true;
 }
 
 /* Facts are -1 .. LLIM_AMOUNT_MAX. Without a branch per meter. */
@@ -133,7 +135,8 @@ int llim_record(llim_zone *zone, const llim_row *rows, uint32_t n_rows, const ll
         if (!llim__row_of(zone, rows[r], &state)) return LLIM_ENOTFOUND;
     llim__now now = llim__zone_now(zone);
     const correction c = {RECORD, NULL, facts, now};
-    for (uint32_t r = 0; r < n_rows; r++) correct(zone, &now, &c, rows[r], 0);
+    for (uint32_t r = 0; r < n_rows; r++)
+        if (!correct(zone, &now, &c, rows[r], 0)) return LLIM_ENOTFOUND;
     return LLIM_OK;
 }
 
@@ -143,10 +146,15 @@ int llim_cool(llim_zone *zone, llim_row handle, int64_t for_ns)
     uint64_t state;
     llim__row *row = llim__row_of(zone, handle, &state);
     if (!row) return LLIM_ENOTFOUND;
-    int64_t until = llim__zone_now(zone).steady + for_ns, old = at_load_acq(&row->cool_until);
-    while (old < until && !at_cas_i64(&row->cool_until, &old, until)) {
+    int64_t until = llim__zone_now(zone).steady + for_ns;
+    for (;;) {
+        int64_t old = at_load_acq(&row->cool_until);
+        if (!llim__row_of(zone, handle, &state)) return LLIM_ENOTFOUND;
+        if (old == LLIM__RECYCLED)
+            llim__writer_wait(zone, row);
+        else if (old >= until || at_cas_i64(&row->cool_until, &old, until))
+            return LLIM_OK;
     }
-    return LLIM_OK;
 }
 
 int llim_cooling(llim_zone *zone, llim_row handle, int64_t *left_ns)
@@ -154,7 +162,7 @@ int llim_cooling(llim_zone *zone, llim_row handle, int64_t *left_ns)
     uint64_t state;
     llim__row *row = llim__row_of(zone, handle, &state);
     if (!row) return LLIM_ENOTFOUND;
-    int64_t left = at_load_acq(&row->cool_until) - llim__zone_now(zone).steady;
-    *left_ns = left > 0 ? left : 0;
+    int64_t until = at_load_acq(&row->cool_until), now = llim__zone_now(zone).steady;
+    *left_ns = until > now ? until - now : 0;
     return LLIM_OK;
 }

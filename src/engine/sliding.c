@@ -406,7 +406,7 @@ void llim__sliding_return_ring(llim_zone *zone, uint64_t ring)
 void llim__sliding_start(llim_zone *zone, llim__now now, const llim__step *step, int64_t used, uint64_t words[2])
 {
     uint64_t ring = words[1];
-    uint64_t cum = cum_of(at_load_rlx(&zone->ring_cum[ring]));
+    uint64_t cum = cum_of(at_load_rlx(&zone->ring_cum[ring]) + 1); /* no head of its last owner's */
     int64_t tick = tick_up(step->shape, now.steady);
     for (int64_t k = slot_of(tick) - LLIM__RING; k < slot_of(tick); k++)
         at_store_rel(ring_at(zone->ring[ring], k), pack((int64_t)((uint64_t)k << SLOT_TICK_BITS), cum));

@@ -48,7 +48,10 @@ static void unpublish(llim_zone *zone, uint32_t index)
 {
     uint32_t size = zone->header->index_size;
     uint32_t hole = home_of(zone, at_load_rlx(&zone->row[index].key[0]));
-    while ((uint32_t)at_load_rlx(&zone->index[hole]) != index) hole = hole + 1 == size ? 0 : hole + 1;
+    while ((uint32_t)at_load_rlx(&zone->index[hole]) != index) {
+        if (at_load_rlx(&zone->index[hole]) == 0) return; /* a writer that died has done it, or never put it there */
+        hole = hole + 1 == size ? 0 : hole + 1;
+    }
     for (uint32_t i = hole;;) {
         i = i + 1 == size ? 0 : i + 1;
         uint64_t entry = at_load_rlx(&zone->index[i]);
@@ -90,7 +93,8 @@ static bool recycle(llim_zone *zone, llim__now now, uint32_t index, bool with_ri
     llim__writer_recover(zone, row);
     uint64_t state = at_load_acq(&row->state), words[LLIM_MAX_LIMITS][2];
     if ((LLIM__STATE_FLAGS(state) & (LLIM__LIVE | LLIM__PINNED)) != LLIM__LIVE) return false;
-    if (at_load_acq(&row->cool_until) > now.steady) return false;
+    int64_t cool = at_load_acq(&row->cool_until);
+    if (cool > now.steady || !at_cas_i64(&row->cool_until, &cool, LLIM__RECYCLED)) return false;
     uint32_t n = LLIM__STATE_LIMITS(state), sealed = 0;
     bool ring = false;
     for (; sealed < n; sealed++) {
@@ -100,7 +104,11 @@ static bool recycle(llim_zone *zone, llim__now now, uint32_t index, bool with_ri
         if (!llim__law_seal(zone, now, &step, true, words[sealed], &used)) break;
     }
     if (sealed < n || (with_ring && !ring)) {
-        while (sealed--) llim__law_unseal(llim__row_cell(zone, row, sealed), words[sealed]);
+        while (sealed--) {
+            llim__step step = llim__step_at(zone, row, sealed);
+            llim__law_unseal(&step, words[sealed]);
+        }
+        at_store_rel(&row->cool_until, cool);
         return false;
     }
     unpublish(zone, index);

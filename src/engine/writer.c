@@ -15,6 +15,7 @@ void llim__writer_recover(llim_zone *zone, llim__row *row)
     if (!(LLIM__STATE_FLAGS(state) & LLIM__LIVE)) return;
     uint32_t identity = at_load_rlx(&row->identity) + 1, n = LLIM__STATE_LIMITS(state);
     llim__now now = llim__zone_now(zone);
+    if (at_load_acq(&row->cool_until) == LLIM__RECYCLED) at_store_rel(&row->cool_until, 0);
     for (uint32_t i = 0; i < n; i++) {
         llim__step step = llim__step_at(zone, row, i);
         if (!is_sealed(&step)) continue;
@@ -23,7 +24,8 @@ void llim__writer_recover(llim_zone *zone, llim__row *row)
         llim__law_start(zone, now, &step, step.limit, words);
         at_store_rel(llim__row_born(zone, row, i), identity);
         at_store_rel(&row->identity, identity);
-        llim__law_unseal(step.cell, words);
+        if (step.shape->law == LLIM_SLIDING) at_store_rel(&step.cell->aux, words[1]);
+        llim__law_unseal(&step, words);
     }
     if (LLIM__STATE_FLAGS(state) & LLIM__CHANGING)
         at_store_rel(&row->state, LLIM__STATE(LLIM__STATE_EPOCH(state), LLIM__STATE_VERSION(state) + 1, n,

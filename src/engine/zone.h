@@ -28,6 +28,8 @@
 
 #define LLIM__MAGIC  0x3130304d494c4c00u /* "\0LLIM001" read as a little-endian number */
 #define LLIM__SEALED UINT64_MAX
+/* The cooldown of a row that a writer is recycling: whoever wants to change it waits. */
+#define LLIM__RECYCLED INT64_MIN
 
 /* Steady times are kept with this offset (2.3 years), so that a window before the clock's zero is still a positive time. */
 #define LLIM__EPOCH ((int64_t)1 << 56)
@@ -54,7 +56,7 @@ typedef struct llim__row {
     union {
         struct {
             at_u64 key[2];
-            at_i64 cool_until; /* zone time */
+            at_i64 cool_until; /* zone time, or LLIM__RECYCLED */
             at_u32 identity;   /* how often a limit's identity has changed */
             at_u32 born[LLIM__CELLS];
             llim__cell cell[LLIM__CELLS];

@@ -94,7 +94,7 @@ static void open_period(model_zone *zone, model_limit *limit, period p)
     event->born = zone->operations;
 }
 
-/* A period opens when a row is made or an amount charged in it, or within the guard of it. */
+/* A period opens when an amount is charged in it, or within the guard of it. */
 static void open_periods(model_zone *zone, model_limit *limit)
 {
     open_period(zone, limit, period_at(&limit->spec, zone->wall - limit->spec.guard_ns));
@@ -186,7 +186,6 @@ uint32_t model_add_row(model_zone *zone, const llim_limit *limits, uint32_t n)
         limit->tat_least = limit->tat_most = (zone->now - limit->spec.guard_ns) * SIXTEENTHS; /* idle */
         limit->oldest =
             limit->spec.law == LLIM_CALENDAR ? period_at(&limit->spec, zone->wall - limit->spec.guard_ns).start : 0;
-        if (limit->spec.law == LLIM_CALENDAR) open_periods(zone, limit);
     }
     return zone->n++;
 }
