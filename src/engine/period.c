@@ -245,30 +245,29 @@ int llim__period_add_debt(llim_zone *zone, llim__now then, llim__step *step, int
     return adjust_both(zone, then, step, amount);
 }
 
-/* The first period of the view that is not among the n that are done, or the view's number of them. */
-static int first_left(const view *v, const uint64_t *done, int n)
+/* The newest period of the view that is not among the n that are done, or -1. */
+static int newest_left(const view *v, const uint64_t *done, int n)
 {
-    int i = 0;
-    for (int k = 0; i < v->n && k < n;) {
-        bool is_done = v->id[i] == done[k];
-        i += is_done;
-        k = is_done ? 0 : k + 1;
+    for (int i = v->n - 1; i >= 0; i--) {
+        int k = 0;
+        while (k < n && done[k] != v->id[i]) k++;
+        if (k == n) return i;
     }
-    return i;
+    return -1;
 }
 
-/* A debt that no permit reserved may open its period. Two are charged at the most, whichever others come meanwhile. */
+/* A debt that no permit reserved may open its period. While others open newer ones it goes to those too. */
 int llim__period_record(llim_zone *zone, llim__now now, llim__step *step, int64_t amount)
 {
     view v;
-    uint64_t done[2];
-    for (int n = 0; n < 2;) {
+    uint64_t done[8];
+    for (int n = 0; n < 8;) {
         if (look(zone, now.wall, step, &v) || llim__step_stale(step)) {
             if (!llim__step_again(zone, step)) return LLIM__WAIT;
             continue;
         }
-        int i = first_left(&v, done, n);
-        if (i == v.n) return LLIM_OK;
+        int i = newest_left(&v, done, n);
+        if (i < 0) return LLIM_OK;
         int64_t room = MOST_USED - count_in(&v, i);
         uint64_t next = charged(&v, i, amount < room ? amount : room > 0 ? room : 0);
         if (at_cas_acqrel(word_at(step, v.place[i]), &v.word[v.place[i]], next)) done[n++] = v.id[i];

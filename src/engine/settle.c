@@ -65,7 +65,7 @@ static bool correct(llim_zone *zone, llim__now *now, const correction *c, llim_r
         uint32_t lost = 0;
         if (handle.index == 0 || handle.index > zone->header->rows ||
             !llim__limits_read(zone, &zone->row[handle.index], handle.epoch, &limits))
-            return !first;
+            return false;
         for (uint32_t i = 0; i < limits.n; i++) {
             llim__step *step = &limits.step[i];
             if (step->shape->law == LLIM__NO_LIMIT) continue;

@@ -7,13 +7,40 @@ entry *book_open(book *b, int64_t most)
 {
     if (b->n == BOOK_ENTRIES) fail_msg("the book of a limit is full");
     entry *e = &b->entry[b->n++];
-    *e = (entry){.at = sim_clock(), .done = INT64_MAX, .most = most, .known = UINT64_MAX};
+    *e = (entry){.at = sim_clock(), .done = INT64_MAX, .most = most, .known = UINT64_MAX, .opened = b->opened};
     return e;
 }
 
 static int64_t span_of(const book *b)
 {
     return b->limit.window_ns + b->limit.guard_ns;
+}
+
+/* Periods are minutes of UTC. */
+static int64_t period_of(int64_t wall)
+{
+    return wall / KIT_MINUTE;
+}
+
+/* The newest period that somebody who read wall opens. */
+static int64_t opens(const book *b, int64_t wall)
+{
+    return period_of(wall + b->limit.guard_ns);
+}
+
+void book_done(book *b, entry *e, int64_t at, int64_t wall, int64_t amount, uint64_t known)
+{
+    e->at = at;
+    e->wall = wall;
+    e->amount = amount;
+    e->known = known;
+    e->done = sim_clock();
+    e->expires = at + b->limit.window_ns;
+    e->may_opened = opens(b, sim_wall_high());
+    if (amount == 0) return;
+    int64_t own = opens(b, wall);
+    if (own > b->opened) b->opened = own;
+    if (own > e->opened) e->opened = own;
 }
 
 /* Charges, and those debts that were complete when the admission in question began. */
@@ -53,7 +80,7 @@ static void check_bucket(const book *b, const entry *own, uint64_t began, int64_
     }
 }
 
-/* Periods are minutes of UTC. One that was over for a whole period when the admission returned is nobody's any more. */
+/* One that was over for a whole period when the admission returned is nobody's any more. */
 static void check_calendar(const book *b, const entry *own, uint64_t began, int64_t limit)
 {
     int64_t guard = b->limit.guard_ns, this = own->wall / KIT_MINUTE * KIT_MINUTE;
@@ -67,6 +94,22 @@ static void check_calendar(const book *b, const entry *own, uint64_t began, int6
             sim_wrong("calendar: %lld in the period from %lld, limit %lld", (long long)sum, (long long)from,
                       (long long)limit);
     }
+}
+
+static bool in_newest(const entry *e, int64_t newest)
+{
+    return e->opened == newest && e->may_opened == newest;
+}
+
+static void check_newest(const book *b, const entry *own, uint64_t began, int64_t limit)
+{
+    int64_t sum = 0;
+    if (!in_newest(own, own->opened)) return;
+    for (const entry *e = b->entry; e < b->entry + b->n; e++)
+        if (counts(e, began) && in_newest(e, own->opened)) sum += e->amount;
+    if (sum > limit)
+        sim_wrong("calendar: %lld while minute %lld was the newest, limit %lld", (long long)sum, (long long)own->opened,
+                  (long long)limit);
 }
 
 static void check_gauge(const book *b, uint64_t began, int64_t limit)
@@ -95,24 +138,27 @@ void book_check(const book *b, const entry *e, uint64_t began, int64_t limit)
         check_bucket(b, e, began, limit);
         break;
     case LLIM_CALENDAR:
-        check_calendar(b, e, began, limit);
+        (b->steps ? check_newest : check_calendar)(b, e, began, limit);
         break;
     default:
         check_gauge(b, began, limit);
     }
 }
 
-int64_t book_least(const book *b, int64_t now, int64_t wall)
+int64_t book_least(const book *b, uint64_t began)
 {
+    const int64_t now = sim_clock(), wall = sim_wall(), high = sim_wall_high();
+    const int64_t newest = opens(b, wall > high ? wall : high);
     int64_t used = 0;
     kit_wide full = 0, window = b->limit.window_ns; /* the bucket's level at now, in amount * window */
     for (const entry *e = b->entry; e < b->entry + b->n; e++) {
+        if (e->known >= began) continue;
         switch (b->limit.law) {
         case LLIM_SLIDING:
             used += now - e->at < span_of(b) ? e->amount : 0;
             break;
         case LLIM_CALENDAR:
-            used += wall / KIT_MINUTE == e->wall / KIT_MINUTE ? e->amount : 0;
+            if (b->steps ? in_newest(e, newest) : period_of(wall) == period_of(e->wall)) used += e->amount;
             break;
         case LLIM_GAUGE:
             used += now < e->expires ? e->amount : 0;
@@ -120,7 +166,7 @@ int64_t book_least(const book *b, int64_t now, int64_t wall)
         default: {
             kit_wide level = -(kit_wide)b->limit.amount * (now - e->at);
             for (const entry *later = b->entry; later < b->entry + b->n; later++)
-                if (later->at >= e->at) level += later->amount * window;
+                if (later->at >= e->at && later->known < began) level += later->amount * window;
             if (e->amount > 0 && level > full) full = level;
         }
         }

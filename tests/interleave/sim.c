@@ -23,7 +23,8 @@ typedef struct thread {
     enum state state;
     int64_t priority;
     uint64_t stands_until;
-    int64_t read;
+    int64_t read, read_wall; /* by the call, first */
+    int64_t steady;          /* read last */
 } thread;
 
 static struct {
@@ -35,7 +36,8 @@ static struct {
     int self, holder;
     ucontext_t main;
     enum mode mode;
-    uint64_t burst, time_odds, stand_odds, death_odds, steps, change[CHANGES];
+    uint64_t burst, time_odds, wall_odds, stand_odds, death_odds, steps, change[CHANGES];
+    int64_t wall_offset, wall_high;
     unsigned dead;
     char wrong[256];
 } sim = {.self = -1, .holder = -1};
@@ -51,6 +53,9 @@ void sim_begin(const sim_options *options)
     sim.mode = (enum mode)kit_between(&sim.rng, ANYBODY, PRIORITIES);
     sim.burst = (uint64_t)4 << kit_between(&sim.rng, 0, 5);
     sim.time_odds = options->window_ns ? (uint64_t)8 << kit_between(&sim.rng, 0, 6) : 0;
+    sim.wall_odds = options->wall_step_ns ? (uint64_t)16 << kit_between(&sim.rng, 0, 4) : 0;
+    sim.wall_high = sim_wall();
+    sim.wall_offset = sim.wall_high - sim_clock();
     sim.stand_odds = (uint64_t)16 << kit_between(&sim.rng, 0, 6);
     sim.death_odds = options->deaths ? (uint64_t)64 << kit_between(&sim.rng, 0, 4) : 0;
     for (unsigned i = 0; i < CHANGES; i++) sim.change[i] = kit_random(&sim.rng) % USUAL_STEPS;
@@ -154,6 +159,13 @@ static void let_time_pass(void)
     atomic_store_explicit(clock, sim_clock() + by, memory_order_relaxed);
 }
 
+static void step_wall(void)
+{
+    int64_t off =
+        kit_between(&sim.rng, 0, 2) * kit_between(&sim.rng, -sim.options.wall_step_ns, sim.options.wall_step_ns);
+    atomic_store_explicit(&sim.options.zone->clock.wall_offset, sim.wall_offset + off / 2, memory_order_relaxed);
+}
+
 static void free_lock(void)
 {
     sim.holder = -1;
@@ -166,6 +178,7 @@ static void step(void)
     thread *t = &sim.thread[sim.self];
     if (++sim.steps > MOST_STEPS) sim_wrong("no end after %d steps: somebody waits for ever", MOST_STEPS);
     if (one_in(sim.time_odds)) let_time_pass();
+    if (one_in(sim.wall_odds)) step_wall();
     if (one_in(sim.stand_odds)) t->stands_until = sim.steps + (uint64_t)kit_between(&sim.rng, 10, 400);
     for (unsigned i = 0; i < CHANGES; i++) {
         if (sim.change[i] != sim.steps) continue;
@@ -185,7 +198,23 @@ void sim_step(const volatile void *word)
     if (sim.self < 0) return;
     step();
     thread *t = &sim.thread[sim.self];
-    if (word == &sim.options.zone->clock.steady && t->read == 0) t->read = sim_clock();
+    if (word == &sim.options.zone->clock.steady) {
+        t->steady = sim_clock();
+        if (t->read == 0) t->read = t->steady;
+    } else if (word == &sim.options.zone->clock.wall_offset) {
+        int64_t wall = t->steady + sim_wall() - sim_clock();
+        if (t->read_wall == 0) t->read_wall = wall;
+        if (wall > sim.wall_high) sim.wall_high = wall;
+    }
+}
+
+/* Somebody else goes on, whoever has priority. */
+int sim_yield(void)
+{
+    if (sim.self < 0) return 0;
+    sim.thread[sim.self].stands_until = sim.steps + (uint64_t)kit_between(&sim.rng, 2, 20);
+    step();
+    return 0;
 }
 
 int sim_lock(pthread_mutex_t *mutex)
@@ -228,9 +257,14 @@ int64_t sim_read(void)
     return sim.thread[sim.self].read;
 }
 
+int64_t sim_read_wall(void)
+{
+    return sim.thread[sim.self].read_wall;
+}
+
 void sim_call(void)
 {
-    sim.thread[sim.self].read = 0;
+    sim.thread[sim.self].read = sim.thread[sim.self].read_wall = 0;
 }
 
 int64_t sim_clock(void)
@@ -238,9 +272,14 @@ int64_t sim_clock(void)
     return atomic_load_explicit(&sim.options.zone->clock.steady, memory_order_relaxed);
 }
 
-bool sim_died(unsigned number)
+int64_t sim_wall(void)
 {
-    return sim.thread[number].state == DEAD;
+    return sim_clock() + atomic_load_explicit(&sim.options.zone->clock.wall_offset, memory_order_relaxed);
+}
+
+int64_t sim_wall_high(void)
+{
+    return sim.wall_high;
 }
 
 unsigned sim_deaths(void)

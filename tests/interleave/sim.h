@@ -18,8 +18,9 @@ enum { SIM_THREADS = 4 };
 typedef struct sim_options {
     llim_zone *zone;
     uint64_t seed;
-    int64_t window_ns; /* time passes by parts and multiples of it; 0: time stands */
-    unsigned deaths;   /* at most so many threads die */
+    int64_t window_ns;    /* time passes by parts and multiples of it; 0: time stands */
+    int64_t wall_step_ns; /* the wall clock steps, and is up to this far from where it would be */
+    unsigned deaths;      /* at most so many threads die */
 } sim_options;
 
 void sim_begin(const sim_options *options);
@@ -30,10 +31,13 @@ const char *sim_run(void);
 
 /* In a virtual thread: what the clock said when the thread first read it since sim_call(), zero if it did not. */
 int64_t sim_read(void);
+int64_t sim_read_wall(void);
 void sim_call(void);
-/* The clock as it is, without a step. */
+/* The clocks as they are, without a step. */
 int64_t sim_clock(void);
-bool sim_died(unsigned number);
+int64_t sim_wall(void);
+/* The latest wall time that any virtual thread has read. */
+int64_t sim_wall_high(void);
 unsigned sim_deaths(void);
 /* The first sentence of sim_wrong() since sim_begin(), or NULL. */
 const char *sim_failure(void);

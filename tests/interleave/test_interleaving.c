@@ -147,6 +147,76 @@ static void test_reload_of_laws(void **state)
              3);
 }
 
+static void test_reload_of_two_rows(void **state)
+{
+    (void)state;
+    variants((play){.threads = 4,
+                    .calls = 5,
+                    .n_rows = 2,
+                    .n_limits = 3,
+                    .limit = {SLIDING(LLIM_TOKENS, 20), BUCKET(LLIM_IMAGES, 16), MINUTES(LLIM_REQUESTS, 8)},
+                    .resizes = {true, true, true},
+                    .comes_and_goes = {false, false, true}},
+             3);
+}
+
+static void test_recycling(void **state)
+{
+    (void)state;
+    play p = {.threads = 4,
+              .calls = 7,
+              .n_rows = 4,
+              .n_limits = 2,
+              .places = 2,
+              .limit = {SLIDING(LLIM_TOKENS, 20), MINUTES(LLIM_IMAGES, 8)},
+              .cools = true,
+              .records = true};
+    variants(p, 4);
+    p.limit[0] = (llim_limit)BUCKET(LLIM_TOKENS, 20);
+    variants(p, 4);
+}
+
+static void test_recycling_of_gauges(void **state)
+{
+    (void)state;
+    variants((play){.threads = 4, .calls = 7, .n_rows = 3, .n_limits = 1, .places = 2, .limit = {GAUGE(3)}}, 3);
+}
+
+static void test_records(void **state)
+{
+    (void)state;
+    variants((play){.threads = 3,
+                    .calls = 6,
+                    .n_rows = 2,
+                    .n_limits = 3,
+                    .limit = {SLIDING(LLIM_REQUESTS, 6), BUCKET(LLIM_TOKENS, 20), MINUTES(LLIM_IMAGES, 8)},
+                    .records = true},
+             3);
+}
+
+static void test_cooldowns(void **state)
+{
+    (void)state;
+    variants(
+        (play){
+            .threads = 4, .calls = 7, .n_rows = 2, .n_limits = 1, .limit = {SLIDING(LLIM_TOKENS, 20)}, .cools = true},
+        2);
+}
+
+static void test_wall_clock_steps(void **state)
+{
+    (void)state;
+    variants((play){.threads = 3,
+                    .calls = 7,
+                    .n_rows = 1,
+                    .n_limits = 2,
+                    .limit = {MINUTES(LLIM_TOKENS, 20), MINUTES(LLIM_IMAGES, 8)},
+                    .debts = true,
+                    .records = true,
+                    .wall_step_ns = 3 * KIT_MINUTE},
+             4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -160,6 +230,12 @@ int main(void)
         cmocka_unit_test(test_reload_of_amounts),
         cmocka_unit_test(test_reload_of_windows),
         cmocka_unit_test(test_reload_of_laws),
+        cmocka_unit_test(test_reload_of_two_rows),
+        cmocka_unit_test(test_recycling),
+        cmocka_unit_test(test_recycling_of_gauges),
+        cmocka_unit_test(test_records),
+        cmocka_unit_test(test_cooldowns),
+        cmocka_unit_test(test_wall_clock_steps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

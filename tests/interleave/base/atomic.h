@@ -21,6 +21,7 @@ typedef _Atomic uint32_t at_u32;
 void sim_step(const volatile void *word);
 int sim_lock(pthread_mutex_t *mutex);
 int sim_unlock(pthread_mutex_t *mutex);
+int sim_yield(void);
 
 #define at_load_rlx(p)     (sim_step(p), atomic_load_explicit((p), memory_order_relaxed))
 #define at_load_acq(p)     (sim_step(p), atomic_load_explicit((p), memory_order_acquire))
@@ -34,13 +35,20 @@ static inline bool at_cas_acqrel(at_u64 *p, uint64_t *expected, uint64_t desired
     return atomic_compare_exchange_strong_explicit(p, expected, desired, memory_order_acq_rel, memory_order_acquire);
 }
 
-/* The few places that name C11 directly. */
-#undef atomic_compare_exchange_strong
-#define atomic_compare_exchange_strong(p, expected, desired)                                                           \
-    (sim_step(p),                                                                                                      \
-     atomic_compare_exchange_strong_explicit((p), (expected), (desired), memory_order_seq_cst, memory_order_seq_cst))
+static inline bool at_cas_u32(at_u32 *p, uint32_t *expected, uint32_t desired)
+{
+    sim_step(p);
+    return atomic_compare_exchange_strong_explicit(p, expected, desired, memory_order_acq_rel, memory_order_acquire);
+}
+
+static inline bool at_cas_i64(at_i64 *p, int64_t *expected, int64_t desired)
+{
+    sim_step(p);
+    return atomic_compare_exchange_strong_explicit(p, expected, desired, memory_order_acq_rel, memory_order_acquire);
+}
 
 #define pthread_mutex_lock   sim_lock
 #define pthread_mutex_unlock sim_unlock
+#define sched_yield          sim_yield
 
 #endif
