@@ -245,10 +245,11 @@ int llim__period_add_debt(llim_zone *zone, llim__now then, llim__step *step, int
     return adjust_both(zone, then, step, amount);
 }
 
-/* The newest period of the view that is not among the n that are done, or -1. */
-static int newest_left(const view *v, const uint64_t *done, int n)
+/* The first period of the view that is not among the n that are done, or -1. In order, since a period takes the place of the
+   oldest: else two might open the same one in both. */
+static int first_left(const view *v, const uint64_t *done, int n)
 {
-    for (int i = v->n - 1; i >= 0; i--) {
+    for (int i = 0; i < v->n; i++) {
         int k = 0;
         while (k < n && done[k] != v->id[i]) k++;
         if (k == n) return i;
@@ -266,7 +267,7 @@ int llim__period_record(llim_zone *zone, llim__now now, llim__step *step, int64_
             if (!llim__step_again(zone, step)) return LLIM__WAIT;
             continue;
         }
-        int i = newest_left(&v, done, n);
+        int i = first_left(&v, done, n);
         if (i < 0) return LLIM_OK;
         int64_t room = MOST_USED - count_in(&v, i);
         uint64_t next = charged(&v, i, amount < room ? amount : room > 0 ? room : 0);
