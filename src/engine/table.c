@@ -95,15 +95,15 @@ static bool recycle(llim_zone *zone, llim__now now, uint32_t index, bool with_ri
     if ((LLIM__STATE_FLAGS(state) & (LLIM__LIVE | LLIM__PINNED)) != LLIM__LIVE) return false;
     int64_t cool = at_load_acq(&row->cool_until);
     if (cool > now.steady || !at_cas_i64(&row->cool_until, &cool, LLIM__RECYCLED)) return false;
-    uint32_t n = LLIM__STATE_LIMITS(state), sealed = 0;
-    bool ring = false;
+    uint32_t n = LLIM__STATE_LIMITS(state), sealed = 0, rings = 0;
+    uint64_t *ring[LLIM_MAX_LIMITS];
     for (; sealed < n; sealed++) {
         llim__step step = llim__step_at(zone, row, sealed);
         int64_t used;
-        ring = ring || step.shape->law == LLIM_SLIDING;
+        if (step.shape->law == LLIM_SLIDING) ring[rings++] = words[sealed];
         if (!llim__law_seal(zone, now, &step, true, words[sealed], &used)) break;
     }
-    if (sealed < n || (with_ring && !ring)) {
+    if (sealed < n || (with_ring && rings == 0)) {
         while (sealed--) {
             llim__step step = llim__step_at(zone, row, sealed);
             llim__law_unseal(&step, words[sealed]);
@@ -112,10 +112,9 @@ static bool recycle(llim_zone *zone, llim__now now, uint32_t index, bool with_ri
         return false;
     }
     unpublish(zone, index);
-    for (uint32_t i = 0; i < n; i++)
-        if (llim__step_at(zone, row, i).shape->law == LLIM_SLIDING)
-            llim__sliding_put_ring(zone, words[i][1], words[i][0]);
     llim__table_put(zone, index);
+    /* Last: a ring that a dead writer has left to nobody is lost, one with two owners would be wrong. */
+    while (rings--) llim__sliding_put_ring(zone, ring[rings][1], ring[rings][0]);
     return true;
 }
 

@@ -58,13 +58,12 @@ static void check_book(scene *s, const book *b, int64_t used, bool exactly)
     const char *law = llim_law_name(b->limit.law);
     const int64_t least = book_least(b, UINT64_MAX);
     int64_t most = book_most(b);
-    bool changes = stage_reloads(s->play) || s->play->places;
     /* A row whose writer died, and closings that were lost, count as full; who dies while it gives back has lowered closings
        twice over. A publisher that stood until its ring was another's spoils closings of that one. */
     if (sim_deaths() || (s->play->places && !s->play->still))
         most += most > b->limit.amount ? most : b->limit.amount + 1;
     /* Above the limit is in debt, however much: nothing is admitted. */
-    if (b->exact && used < least && used <= b->limit.amount && !(sim_deaths() && changes))
+    if (b->exact && used < least && used <= b->limit.amount && !stage_orphans(s->play))
         sim_wrong("%s: used %lld, the log has %lld", law, (long long)used, (long long)least);
     /* What a bucket's give-backs have kept, sixteenths of a nanosecond, grows with its cost. */
     const int64_t kept = b->limit.law == LLIM_BUCKET && stage_reloads(s->play);
@@ -88,7 +87,7 @@ static void check_used(scene *s, bool exactly)
         }
         int64_t left = 0, least = s->cooled[r] > sim_clock() ? s->cooled[r] - sim_clock() : 0;
         if (n && llim_cooling(s->world.zone, s->row[r], &left) != LLIM_OK) sim_wrong("a row is gone");
-        if (sim_deaths() ? left < least && !s->play->places : left != least)
+        if (sim_deaths() ? left < least && !stage_orphans(s->play) : left != least)
             sim_wrong("cools for %lld ns more, was told %lld", (long long)left, (long long)least);
     }
 }
