@@ -96,9 +96,8 @@ $(C_TESTS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TEST_KIT) $(filter-out $(BUIL
 	$(CC) $^ $(LDFLAGS) $(LUA_LIBS) -lcmocka -lcjson -lm -o $@
 c-tests: $(C_TESTS)
 
-# The engine under a scheduler that interleaves, delays and kills its threads at every atomic operation. It still finds rare
-# schedules, of limits that change under way and of threads that stand for longer than a lease: a run of its own until it
-# finds none.
+# The engine under a scheduler that interleaves, delays and kills its threads at every atomic operation. Each run takes other
+# schedules; LLIM_SCHEDULES says how many.
 INTER := $(patsubst src/%.c,$(BUILD)/interleave/%.o,$(wildcard src/base/*.c src/engine/*.c)) \
          $(patsubst tests/%.c,$(BUILD)/interleave/%.o,$(wildcard tests/interleave/*.c) tests/c/kit.c)
 INTER_CC = @mkdir -p $(@D); $(CC) $(CFLAGS) -Itests/interleave -Iinclude -Isrc -Itests/c -c $< -o $@
@@ -114,7 +113,7 @@ interleave: deps-test
 
 # Everything once as it is shipped, the C tests again under the sanitizers, and a build by the other compiler.
 test: deps-test
-	@$(MAKE) --no-print-directory -s all c-tests
+	@$(MAKE) --no-print-directory -s all c-tests $(BUILD)/test_interleaving
 	@$(MAKE) --no-print-directory -s SAN=address,undefined c-tests
 	@$(MAKE) --no-print-directory -s SAN=thread c-tests
 	@tests/run
@@ -177,4 +176,4 @@ uninstall:
 clean:
 	rm -rf build
 
--include $(wildcard $(BUILD)/*/*.d)
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/interleave/*/*.d)

@@ -162,8 +162,8 @@ bool llim__gauge_renew(llim_zone *zone, llim_lease lease)
 
 int llim__gauge_commit(llim_zone *zone, llim__now now, llim__step *step)
 {
-    if (step->amount > 0 && !claim(zone, now, step)) return LLIM_EFULL;
-    if (step->amount == 0 || at_cas_acqrel(step->word, &step->expected, step->desired)) return LLIM_OK;
+    if (!claim(zone, now, step)) return LLIM_EFULL;
+    if (at_cas_acqrel(step->word, &step->expected, step->desired)) return LLIM_OK;
     llim__gauge_release(zone, now, step->lease);
     return LLIM__RETRY;
 }

@@ -18,11 +18,8 @@ void llim__sliding_start(llim_zone *zone, llim__now now, const llim__step *step,
 uint64_t llim__sliding_ring(uint64_t aux);
 /* The tick of a shape, chosen once. */
 uint32_t llim__sliding_tick_shift(int64_t span_ns);
-/* Takes a ring from the pool, or returns -1; puts one back with the head word at which its count stopped. Under the mutex. */
-int64_t llim__sliding_take_ring(llim_zone *zone);
+/* Puts the ring of a sealed cell back to the pool. */
 void llim__sliding_put_ring(llim_zone *zone, uint64_t aux, uint64_t head);
-/* Puts back a ring that was taken and not used. */
-void llim__sliding_return_ring(llim_zone *zone, uint64_t ring);
 
 /* A cost that the cell has no whole unit for. */
 uint64_t llim__bucket_divide(const llim__step *step, int64_t amount);

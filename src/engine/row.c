@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "engine/laws.h"
+#include "engine/rings.h"
 #include "engine/shape.h"
 #include "engine/table.h"
 #include "engine/writer.h"
@@ -61,7 +62,7 @@ static bool needs_ring(const llim_zone *zone, const plan *p, uint32_t i)
 static void return_rings(llim_zone *zone, const plan *p, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++)
-        if (needs_ring(zone, p, i)) llim__sliding_return_ring(zone, p->words[i][1]);
+        if (needs_ring(zone, p, i)) llim__rings_put(zone, p->words[i][1], llim__rings_cum(zone, p->words[i][1]));
 }
 
 /* Takes the rings that new sliding limits need, none of them from the row keep. */
@@ -71,8 +72,8 @@ static int take_rings(llim_zone *zone, llim__now now, uint32_t keep, plan *p, ll
     int64_t ring = 0;
     for (; i < p->n; i++) {
         if (!needs_ring(zone, p, i)) continue;
-        ring = llim__sliding_take_ring(zone);
-        if (ring < 0 && llim__table_recycle_ring(zone, now, keep)) ring = llim__sliding_take_ring(zone);
+        ring = llim__rings_take(zone);
+        if (ring < 0 && llim__table_recycle_ring(zone, now, keep)) ring = llim__rings_take(zone);
         if (ring < 0) break;
         p->words[i][1] = (uint64_t)ring;
     }

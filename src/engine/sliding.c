@@ -29,6 +29,7 @@
 #include <sched.h>
 
 #include "engine/laws.h"
+#include "engine/rings.h"
 
 enum { TICK_BITS = 22, CUM_BITS = 42, SLOT_TICK_BITS = 12, SLOT_BITS = TICK_BITS - SLOT_TICK_BITS, MAX_SLOTS = 124 };
 
@@ -367,46 +368,16 @@ int64_t llim__sliding_used(llim_zone *zone, llim__now now, const llim__step *ste
     return v.used;
 }
 
-int64_t llim__sliding_take_ring(llim_zone *zone)
-{
-    llim__header *h = zone->header;
-    uint32_t ring = at_load_rlx(&h->rings_free);
-    if (ring) {
-        ring--;
-        at_store_rlx(&h->rings_free, (uint32_t)(at_load_rlx(&zone->ring_cum[ring]) >> CUM_BITS));
-    } else {
-        ring = at_load_rlx(&h->rings_top);
-        if (ring >= h->rings) return -1;
-        at_store_rlx(&h->rings_top, ring + 1);
-        at_store_rlx(&zone->ring_cum[ring], 0);
-    }
-    at_add_rlx(&h->rings_used, 1);
-    return ring;
-}
-
-static void put_ring(llim_zone *zone, uint64_t ring, uint64_t cum)
-{
-    llim__header *h = zone->header;
-    at_store_rlx(&zone->ring_cum[ring], (uint64_t)at_load_rlx(&h->rings_free) << CUM_BITS | cum);
-    at_store_rlx(&h->rings_free, (uint32_t)ring + 1);
-    at_add_rlx(&h->rings_used, (uint32_t)-1);
-}
-
 void llim__sliding_put_ring(llim_zone *zone, uint64_t aux, uint64_t head)
 {
-    put_ring(zone, aux >> REACH_BITS, cum_of(head));
+    llim__rings_put(zone, aux >> REACH_BITS, cum_of(head));
 }
 
-void llim__sliding_return_ring(llim_zone *zone, uint64_t ring)
-{
-    put_ring(zone, ring, cum_of(at_load_rlx(&zone->ring_cum[ring])));
-}
-
-/* words[1] holds the ring, as llim__sliding_take_ring() gave it. */
+/* words[1] holds the ring, as llim__rings_take() gave it. */
 void llim__sliding_start(llim_zone *zone, llim__now now, const llim__step *step, int64_t used, uint64_t words[2])
 {
     uint64_t ring = words[1];
-    uint64_t cum = cum_of(at_load_rlx(&zone->ring_cum[ring]) + 1); /* no head of its last owner's */
+    uint64_t cum = cum_of(llim__rings_cum(zone, ring) + 1); /* no head of its last owner's */
     int64_t tick = tick_up(step->shape, now.steady);
     for (int64_t k = slot_of(tick) - LLIM__RING; k < slot_of(tick); k++)
         at_store_rel(ring_at(zone->ring[ring], k), pack((int64_t)((uint64_t)k << SLOT_TICK_BITS), cum));

@@ -135,7 +135,7 @@ struct llim_zone {
     at_u64 *index;
     char (*name)[LLIM_SCOPE_SHOWN];
     at_u64 (*ring)[LLIM__RING];
-    at_u64 *ring_cum; /* per free ring: next free ring << 42 | where its count stopped; see sliding.c */
+    at_u64 *ring_cum; /* per free ring: next free ring << 42 | where its count stopped; see rings.c */
     llim__slot *slot;
     llim__shape *shape;
     char (*zone_name)[48];

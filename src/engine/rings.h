@@ -1,0 +1,18 @@
+/*
+ * rings.h - the pool of rings that sliding limits count in. All under the zone's mutex.
+ *
+ * A ring goes from owner to owner with the count at which the last one stopped, so that no count comes twice: see sliding.c.
+ */
+#ifndef LLIM_ENGINE_RINGS_H
+#define LLIM_ENGINE_RINGS_H
+
+#include "engine/zone.h"
+
+/* A free ring, or -1. */
+int64_t llim__rings_take(llim_zone *zone);
+/* Where the count of its last owner stopped; it stays so until the ring is put back. */
+uint64_t llim__rings_cum(const llim_zone *zone, uint64_t ring);
+/* Puts a ring back, with where its count has stopped now: below 2^42. */
+void llim__rings_put(llim_zone *zone, uint64_t ring, uint64_t cum);
+
+#endif
