@@ -244,9 +244,10 @@ void kit_check_instant(kit_world *world, const llim_row *rows, uint32_t n, const
     kit_save(world);
     int64_t before = refusal->at_ns - KIT_MS > steady ? refusal->at_ns - KIT_MS : steady;
     int early = check_at(world, rows, n, charge, before);
+    char text[256];
+    llim_refusal_text(refusal, text, sizeof text);
     if (early != LLIM_LATER)
-        fail_msg("fits %lld ns before the refusal's instant, wait %lld", (long long)(refusal->at_ns - before),
-                 (long long)refusal->wait_ns);
+        fail_msg("fits %lld ns before the refusal's instant: %s", (long long)(refusal->at_ns - before), text);
     int then = check_at(world, rows, n, charge, refusal->at_ns);
     if (then != LLIM_OK)
         fail_msg("does not fit at the refusal's instant: %s, wait %lld, law %s", llim_code_name(then),

@@ -26,7 +26,7 @@ static int64_t cost_up(const llim_limit *spec, int64_t amount)
 
 static int64_t cost_down(const llim_limit *spec, int64_t amount)
 {
-    return (int64_t)((kit_wide)amount * spec->window_ns * SIXTEENTHS / spec->amount);
+    return (int64_t)((kit_wide)amount * spec->window_ns * 2 / spec->amount * (SIXTEENTHS / 2));
 }
 
 typedef struct period {
