@@ -291,14 +291,16 @@ int64_t llim__period_earliest(llim_zone *zone, llim__now now, const llim__step *
         if (look(zone, wall, step, &v)) return now.steady;
         period p = period_at(zone, shape, wall);
         int64_t next = wall;
+        int64_t past = (wall < p.start_ns + shape->guard_ns ? p.start_ns : p.end_ns) + shape->guard_ns;
         for (int i = 0; i < v.n; i++) {
-            if (count_in(&v, i) + step->amount <= step->limit && !(v.three && i == 0)) continue;
+            if (count_in(&v, i) + step->amount <= step->limit) continue;
             int64_t ahead = (int64_t)((v.id[i] - p.id) & ID_MASK);
             if (newer(v.id[i], p.id))
                 next = p.start_ns + ahead * MINUTE_NS;
             else if (next == wall)
-                next = wall < p.start_ns + shape->guard_ns ? p.start_ns + shape->guard_ns : p.end_ns + shape->guard_ns;
+                next = past;
         }
+        if (v.three && next == wall) next = past;
         if (next == wall || rounds == MOST_ROUNDS) return now.steady + (wall - now.wall);
         wall = next;
     }

@@ -6,7 +6,7 @@
 
 #define UTC(seconds) (INT64_C(seconds) * KIT_SECOND)
 
-/* A row made at that wall time: making it opens its period. */
+/* A row made at that wall time. */
 static llim_row limit_from(kit_world *world, int64_t wall, int unit, const char *zone, int64_t amount, int64_t guard)
 {
     kit_open(world, 1, 1, 1);
@@ -163,6 +163,24 @@ static void test_charges_behind_an_open_period_count_in_it(void **state)
     kit_close(&world);
 }
 
+/* Near a boundary with two later periods open nothing is admitted, but just for the guard. */
+static void test_a_boundary_behind_open_periods_holds_for_its_guard(void **state)
+{
+    (void)state;
+    kit_world world;
+    llim_row row = limit_from(&world, MIDNIGHT + 2 * KIT_MINUTE + KIT_GUARD, LLIM_PER_MINUTE, "", 10, KIT_GUARD);
+    kit_permit(world.zone, row, LLIM_TOKENS, 3);
+    kit_step_wall(world.zone, KIT_MINUTE);
+    kit_permit(world.zone, row, LLIM_TOKENS, 3);
+    kit_step_wall(world.zone, -2 * KIT_MINUTE - KIT_GUARD / 2);
+    llim_charge charge = kit_charge(LLIM_TOKENS, 2);
+    llim_refusal refusal;
+    assert_int_equal(llim_check(world.zone, &row, 1, &charge, &refusal), LLIM_LATER);
+    assert_int_equal(refusal.wait_ns, KIT_GUARD / 2);
+    kit_check_instant(&world, &row, 1, &charge, &refusal);
+    kit_close(&world);
+}
+
 static void test_wall_steps_leave_minute_windows_alone(void **state)
 {
     (void)state;
@@ -241,6 +259,7 @@ int main(void)
         cmocka_unit_test(test_guard_charges_both_periods),
         cmocka_unit_test(test_backward_step_never_reopens),
         cmocka_unit_test(test_charges_behind_an_open_period_count_in_it),
+        cmocka_unit_test(test_a_boundary_behind_open_periods_holds_for_its_guard),
         cmocka_unit_test(test_wall_steps_leave_minute_windows_alone),
         cmocka_unit_test(test_settling_moves_the_period_of_the_charge),
         cmocka_unit_test(test_debt_in_a_period),

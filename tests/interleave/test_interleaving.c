@@ -165,6 +165,20 @@ static void test_reload_of_two_rows(void **state)
              3);
 }
 
+/* Few threads on little, so that most schedules have a decision that stands while a reload comes and goes. */
+static void test_reload_past_a_decision(void **state)
+{
+    (void)state;
+    run(&(play){.threads = 3,
+                .calls = 4,
+                .still = true,
+                .n_rows = 2,
+                .n_limits = 1,
+                .limit = {SLIDING(LLIM_TOKENS, 20)},
+                .resizes = {true}},
+        12);
+}
+
 static void test_recycling(void **state)
 {
     (void)state;
@@ -237,6 +251,7 @@ int main(void)
         cmocka_unit_test(test_reload_of_windows),
         cmocka_unit_test(test_reload_of_laws),
         cmocka_unit_test(test_reload_of_two_rows),
+        cmocka_unit_test(test_reload_past_a_decision),
         cmocka_unit_test(test_recycling),
         cmocka_unit_test(test_recycling_of_gauges),
         cmocka_unit_test(test_records),
