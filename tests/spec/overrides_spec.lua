@@ -199,6 +199,7 @@ describe("a wrong override", function()
     { "return { big = { requests = {\n5/minute, 5/minute } } }", 1, "requests", "twice over the same minute" },
     { "return {\n['team:'] = {} }", 2, "team:", "team:name or team:* is expected." },
     { "return {\n['tem:acme'] = {} }", 2, "tem:acme", 'did you mean "team:acme"?' },
+    { "return {\n['Flash'] = { rpm = 1 } }", 2, "Flash", 'only by case; did you mean "flash"?' },
     { "return {\n['team:acme'] = { rpm = 1, blocked = true } }", 2, "blocked", 'of scope "team:acme" is unknown' },
     { "return {\n['team:acme'] = { rpm = -1 } }", 2, "rpm", 'field rpm of scope "team:acme" must be a whole' },
     { "return {\n['team:" .. ("x"):rep(251) .. "'] = {} }", 2, nil, "has a name of 256 bytes; at most 255 are" },

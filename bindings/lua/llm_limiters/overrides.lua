@@ -20,7 +20,7 @@ local words = require "llm_limiters.words"
 
 local overrides = {}
 
-local find, format, match = string.find, string.format, string.match
+local find, format, lower, match = string.find, string.format, string.lower, string.match
 
 local CUSTOM = "custom"
 local KINDS = { "key", "org", "team", "tenant", "user" }
@@ -48,10 +48,20 @@ local function merge(row, read, place)
   row.limits = merged
 end
 
+-- Names are case-sensitive, but nobody means to add a model whose name differs from a known one by that alone.
+local function refuse_other_case(into, key, place)
+  for _, name in ipairs(names.sorted(into.known)) do
+    if lower(name) == lower(key) then
+      fault.about(place, "differs from a known model only by case; did you mean \"" .. name .. "\"?")
+    end
+  end
+end
+
 local function override_model(into, key, entry, src, guard, touched)
   local place = { source = src, path = { key }, what = "of model " .. fault.show(key) }
   local name = book.resolve(into.known, into.aliases, key)
   if not name then
+    refuse_other_case(into, key, place)
     name = key
     book.add_name(into, name, CUSTOM, name, place)
   end
