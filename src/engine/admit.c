@@ -169,11 +169,14 @@ static inline void prefetch(const decision *d)
     } while (++r < d->n_rows);
 }
 
-/* One try: a verdict, or LLIM__WAIT and LLIM__RETRY: the rows have changed meanwhile. permit NULL: only ask. */
+/* One try: a verdict, or LLIM__WAIT and LLIM__RETRY: the rows have changed meanwhile. permit NULL: only ask. The arguments
+   are looked at while the processor still waits for the clock. */
 static inline int attempt(decision *d, llim_permit *permit)
 {
     prefetch(d);
     d->now = llim__zone_now(d->zone);
+    if (!distinct(d->rows, d->n_rows)) return LLIM_EINVAL;
+    if (!in_range(d->charge)) return LLIM_ERANGE;
     int code = plan(d);
     if (code || !permit) return code;
     if (!unchanged(d)) return LLIM__RETRY;
@@ -201,8 +204,7 @@ static __attribute__((noinline)) int verdict(const decision *d, int code, llim_r
 static __attribute__((noinline)) int decide(llim_zone *zone, const llim_row *rows, uint32_t n_rows,
                                             const llim_charge *charge, llim_permit *permit, llim_refusal *refusal)
 {
-    if (n_rows == 0 || n_rows > LLIM_MAX_ROWS || !distinct(rows, n_rows)) return LLIM_EINVAL;
-    if (!in_range(charge)) return LLIM_ERANGE;
+    if (n_rows == 0 || n_rows > LLIM_MAX_ROWS) return LLIM_EINVAL;
     decision d;
     d.zone = zone;
     d.rows = rows;
