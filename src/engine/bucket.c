@@ -99,7 +99,7 @@ int64_t llim__bucket_used(llim__now now, const llim__step *step, int64_t *until)
     *until = (int64_t)((full + 15) >> 4);
     /* Rounded up, but not because the costs of many charges were: 64 ns of them are let off, if that is less than one. */
     uint64_t left = full - t, slack = 1024, window = llim__fine(step->shape->window_ns);
-    left = left > slack ? left - slack : left >= window / (uint64_t)step->limit ? 1 : 0;
+    left = left > slack ? left - slack : (uint64_t)(left >= window / (uint64_t)step->limit);
     return (int64_t)(((wide)left * (uint64_t)step->limit + window - 1) / window);
 }
 

@@ -324,7 +324,7 @@ int64_t llim__period_used(llim_zone *zone, llim__now now, const llim__step *step
 
 void llim__period_start(llim_zone *zone, llim__now now, const llim__step *step, int64_t used, uint64_t words[2])
 {
-    uint64_t id[2];
+    uint64_t id[2] = {0, 0};
     int n = periods_of(zone, step->shape, now.wall, id);
     uint64_t count = (uint64_t)(used < MOST_USED ? used : MOST_USED), begins = step->identity;
     /* Words that no earlier tenant of the cell has had: nothing in periods of a year ago, which of them it is differs; or the
