@@ -14,6 +14,7 @@
 
 #include <getopt.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static const char usage[] = "usage: llm-limiters simulate TRACE --models A,B,C [OPTION]...\n"
                             "\n"
@@ -182,17 +183,17 @@ static int open_limiter(cli_setup *setup, const cli_trace *trace, llim_limiter *
     return code == LLIM_OK ? 0 : failed(code, &err);
 }
 
-static bool same_file(const char *a, const char *b)
+/* input may be "-", the standard input. */
+static bool is_input(const char *path, const char *input)
 {
     struct stat x, y;
-    return a && b && stat(a, &x) == 0 && stat(b, &y) == 0 && S_ISREG(x.st_mode) && x.st_dev == y.st_dev &&
-           x.st_ino == y.st_ino;
+    if (!path || !input || stat(path, &x) != 0 || !S_ISREG(x.st_mode)) return false;
+    int got = strcmp(input, "-") == 0 ? fstat(STDIN_FILENO, &y) : stat(input, &y);
+    return got == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
 static int play(const cli_setup *setup, cli_run *run)
 {
-    if (same_file(setup->log, setup->trace) || same_file(setup->log, setup->limiter.overrides))
-        return cli_fail("%s is an input of this run and would be overwritten; give --log another file.", setup->log);
     FILE *log = setup->log ? fopen(setup->log, "w") : NULL;
     if (setup->log && !log) return cli_fail("%s cannot be written: %s.", setup->log, strerror(errno));
     int code = cli_replay(run);
@@ -220,6 +221,8 @@ static int simulate(cli_setup *setup)
     cli_trace trace = {0};
     llim_limiter *limiter = NULL;
     cli_run run = {0};
+    if (is_input(setup->log, setup->trace) || is_input(setup->log, setup->limiter.overrides))
+        return cli_fail("%s is an input of this run and would be overwritten; give --log another file.", setup->log);
     int code = read_trace(setup, &trace);
     if (code == 0) code = open_limiter(setup, &trace, &limiter);
     if (code == 0) {

@@ -2,6 +2,7 @@
 #include "policy/sources.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +30,8 @@ static int copy(llim__source *out, const char *path, const char *text, size_t si
 
 static int read_file(llim__source *out, const char *path, llim_error *err)
 {
-    FILE *file = fopen(path, "rb");
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without a writer would hold us */
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "rb");
     struct stat info;
     int code = LLIM_OK;
     if (!file || fstat(fileno(file), &info)) {
@@ -87,7 +89,7 @@ static int directory_set(llim__sources *out, const char *directory, llim_error *
     if (glob(pattern, 0, NULL, &found)) return llim__fail(err, LLIM_EIO, "%s: holds no quota table (*.lua)", directory);
     int code = LLIM_OK;
     for (size_t i = 0; i < found.gl_pathc && !code; i++) {
-        llim__source *next;
+        llim__source *next = NULL;
         code = add_quotas(out, &next, err);
         if (!code) code = read_file(next, found.gl_pathv[i], err);
     }

@@ -389,6 +389,7 @@ describe("simulate", function()
   it("never writes the log over an input", function()
     local mine = file "time,tokens\n0,5\n"
     refused(1, simulate(mine, models .. " --log " .. mine), "is an input of this run and would be overwritten")
+    refused(1, simulate("-", models .. " --log " .. mine .. " < " .. mine), "is an input of this run")
     local kept = assert(io.open(mine))
     assert.equal("time,tokens\n0,5\n", kept:read "a")
     kept:close()

@@ -75,9 +75,9 @@ function limits.set_guard(limit, guard, place, field)
   limit.guard = guard
 end
 
--- Two limits that the engine could not tell apart.
+-- Two limits that say the same twice, be it by rpm and by requests. A calendar has a zone, a window has none.
 local function same(a, b)
-  return a.meter == b.meter and a.span == b.span and a.law == b.law and a.zone == b.zone
+  return a.meter == b.meter and a.span == b.span and a.zone == b.zone
 end
 
 -- Whether a limit of an override takes the place of another: the same meter over the same span, whatever the law.

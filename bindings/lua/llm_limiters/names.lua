@@ -29,6 +29,21 @@ local function distance(a, b)
   return above[#b]
 end
 
+local SEQUENCES = { "^[%z\1-\127]", "^[\194-\223][\128-\191]", "^[\224-\239][\128-\191][\128-\191]",
+  "^[\240-\244][\128-\191][\128-\191][\128-\191]" }
+
+-- Whether a string can be shown and written as JSON.
+function names.is_utf8(text)
+  local at = 1
+  while at <= #text do
+    local last
+    for _, sequence in ipairs(SEQUENCES) do last = last or select(2, string.find(text, sequence, at)) end
+    if not last then return false end
+    at = last + 1
+  end
+  return true
+end
+
 -- The string keys of a table, sorted.
 function names.sorted(set)
   local list = {}

@@ -127,6 +127,12 @@ function overrides.apply(into, src, host, guard)
         .. ".", src.file)
     end
   end
+  for _, key in ipairs(names.sorted(entries)) do
+    if not names.is_utf8(key) then
+      fault.raise("ECONFIG", "the table of overrides has an entry whose name is not UTF-8: " .. fault.show(key) .. ".",
+        src.file)
+    end
+  end
   local scopes, touched = {}, {}
   for _, key in ipairs(names.sorted(entries)) do
     if names_scope(key, src) then

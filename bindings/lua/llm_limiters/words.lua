@@ -135,6 +135,16 @@ function words.environment(record, zone_error)
     end
   end
 
+  -- A table of functions that knows a slip from a word.
+  local function strict(library, name)
+    local known = names.sorted(library)
+    return setmetatable(library, {
+      __index = function(_, key)
+        complain(key, name .. " has no " .. fault.show(key) .. " here; " .. names.hint(key, known, "names"))
+      end,
+    })
+  end
+
   local env = {
     quota = named("quota", "quota \"gemini\" { api = 1, modality = \"text\" }"),
     tier = named("tier", "tier \"free\" { [\"gemini-2.5-flash\"] = { requests = 10/minute } }"),
@@ -153,8 +163,8 @@ function words.environment(record, zone_error)
       return make("gauge", { amount = amount, span = "gauge", ttl = ttl or words.TTL })
     end,
     inf = math.huge,
-    string = subset(string, SAFE_STRING),
-    math = subset(math, SAFE_MATH),
+    string = strict(subset(string, SAFE_STRING), "string"),
+    math = strict(subset(math, SAFE_MATH), "math"),
   }
   for span in pairs(SPANS) do env[span] = make("unit", { span = span }) end
   env.pacific_day = make("unit", { span = "day", zone = "America/Los_Angeles" })
