@@ -21,7 +21,8 @@
 #define DAY    (86400 * SECOND)
 #define GUARD  (SECOND / 10)
 
-enum { REPETITIONS = 11, BATCH = 20000, TENANTS = 100000 };
+/* Many short repetitions: what else the machine does falls into few of them, and the median passes it over. */
+enum { REPETITIONS = 51, BATCH = 4000, BATCHES_OF_THREADS = 5, TENANTS = 100000 };
 
 static int64_t read_ns(void)
 {
@@ -179,7 +180,7 @@ static double settle_later(bench *b)
 
 static void *admit_thread(void *arg)
 {
-    admit(arg);
+    for (int i = 0; i < BATCHES_OF_THREADS; i++) admit(arg);
     return NULL;
 }
 
@@ -189,9 +190,9 @@ static double admit_twice(bench *b)
     pthread_t other;
     int64_t begin = read_ns();
     if (pthread_create(&other, NULL, admit_thread, b)) die("thread", LLIM_ENOMEM);
-    admit(b);
+    admit_thread(b);
     pthread_join(other, NULL);
-    return (double)(read_ns() - begin) / (2 * BATCH);
+    return (double)(read_ns() - begin) / (2 * BATCHES_OF_THREADS * BATCH);
 }
 
 static double admit_tenants(bench *b)
