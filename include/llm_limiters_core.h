@@ -18,6 +18,7 @@
  * Caveats
  *   - A permit is a value. Ending a copy of a permit that has already ended corrects the counters twice; only permits
  *     that hold a lease notice.
+ *   - Debt counts up to 2^41 in a window or period, and up to 800 days of a bucket's refilling.
  *   - A zone on the heap belongs to one process: after fork() the child has a copy and counts apart.
  *   - Calendar periods follow the wall clock: a false clock that steps forward across a boundary opens the new period.
  */
@@ -244,7 +245,7 @@ LLIM_API void llim_zone_get_stats(llim_zone *zone, llim_zone_stats *stats);
    the ones that it replaces still hold; others are removed. n = 0 leaves a row with a cooldown only. pinned rows are
    never recycled; others may be once nothing is in their windows, when a new scope needs the place.
    Slow path: takes a lock; deciders go on meanwhile.
-   LLIM_EINVAL (empty or long scope, two equal limits), LLIM_ERANGE, LLIM_ETIMEZONE, LLIM_EFULL; nothing changes then. */
+   LLIM_EINVAL (empty or long scope, two equal limits, two gauges of one meter), LLIM_ERANGE, LLIM_ETIMEZONE, LLIM_EFULL; nothing changes then. */
 typedef struct llim_row_spec {
     uint32_t size; /* sizeof(llim_row_spec) */
     uint32_t scope_len;

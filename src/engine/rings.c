@@ -25,6 +25,12 @@ uint64_t llim__rings_cum(const llim_zone *zone, uint64_t ring)
     return at_load_rlx(&zone->ring_cum[ring]) & (((uint64_t)1 << CUM_BITS) - 1);
 }
 
+void llim__rings_skip(llim_zone *zone, uint64_t ring)
+{
+    const uint64_t half = (uint64_t)1 << (CUM_BITS - 1);
+    at_store_rlx(&zone->ring_cum[ring], llim__rings_cum(zone, ring) ^ half);
+}
+
 void llim__rings_put(llim_zone *zone, uint64_t ring, uint64_t cum)
 {
     llim__header *h = zone->header;

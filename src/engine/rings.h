@@ -12,6 +12,9 @@
 int64_t llim__rings_take(llim_zone *zone);
 /* Where the count of its last owner stopped; it stays so until the ring is put back. */
 uint64_t llim__rings_cum(const llim_zone *zone, uint64_t ring);
+/* For a ring whose owner's count is lost: goes on half way round, where no closing that somebody still holds can pass for one
+   of the new count. */
+void llim__rings_skip(llim_zone *zone, uint64_t ring);
 /* Puts a ring back, with where its count has stopped now: below 2^42. */
 void llim__rings_put(llim_zone *zone, uint64_t ring, uint64_t cum);
 

@@ -44,8 +44,10 @@ static int plan_limits(llim_zone *zone, const llim_row_spec *spec, plan *p, llim
         const llim__shape *a = &zone->shape[p->shape[i]];
         for (uint32_t k = 0; k < i; k++) {
             const llim__shape *b = &zone->shape[p->shape[k]];
-            bool gauges = a->law == LLIM_GAUGE && b->law == LLIM_GAUGE && a->meter == b->meter;
-            if (gauges || llim__shape_same(a, b))
+            if (a->law == LLIM_GAUGE && b->law == LLIM_GAUGE && a->meter == b->meter)
+                return llim__fail(err, LLIM_EINVAL, "scope %.*s has two gauges of %s, one is possible",
+                                  (int)spec->scope_len, spec->scope, llim_meter_name(a->meter));
+            if (llim__shape_same(a, b))
                 return llim__fail(err, LLIM_EINVAL, "scope %.*s has two %s limits on %s over the same window",
                                   (int)spec->scope_len, spec->scope, llim_law_name(a->law), llim_meter_name(a->meter));
         }

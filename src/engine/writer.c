@@ -2,6 +2,7 @@
 #include "engine/writer.h"
 
 #include "engine/laws.h"
+#include "engine/rings.h"
 
 static bool is_sealed(const llim__step *step)
 {
@@ -20,7 +21,10 @@ void llim__writer_recover(llim_zone *zone, llim__row *row)
         llim__step step = llim__step_at(zone, row, i);
         if (!is_sealed(&step)) continue;
         uint64_t words[2] = {0, 0};
-        if (step.shape->law == LLIM_SLIDING) words[1] = llim__sliding_ring(at_load_acq(&step.cell->aux));
+        if (step.shape->law == LLIM_SLIDING) {
+            words[1] = llim__sliding_ring(at_load_acq(&step.cell->aux));
+            llim__rings_skip(zone, words[1]);
+        }
         llim__law_start(zone, now, &step, step.limit, words);
         at_store_rel(llim__row_born(zone, row, i), identity);
         at_store_rel(&row->identity, identity);

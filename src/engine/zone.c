@@ -88,8 +88,10 @@ int llim_zone_open(const llim_zone_options *options, llim_zone **out, llim_error
                           MOST_SLIDING, MOST_LEASES, o.rows, o.sliding, o.leases);
     if (o.clock != LLIM_CLOCK_REAL && o.clock != LLIM_CLOCK_VIRTUAL)
         return llim__fail(err, LLIM_ERANGE, "clock is %d, expected LLIM_CLOCK_REAL or LLIM_CLOCK_VIRTUAL", o.clock);
-    if (o.start_ns < 0)
-        return llim__fail(err, LLIM_ERANGE, "start_ns is negative; a steady clock starts at 0 or later");
+    if (!good_times(o.start_ns, o.start_wall_ns))
+        return llim__fail(err, LLIM_ERANGE,
+                          "start_ns is %lld and start_wall_ns %lld, expected 0 to 2^58 and the years 1970 to 2199",
+                          (long long)o.start_ns, (long long)o.start_wall_ns);
     if (!o.alloc) o.alloc = llim__libc_alloc;
 
     llim__header h = layout(&o);

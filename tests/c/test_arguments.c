@@ -128,6 +128,9 @@ static void test_opening(void **state)
         {.size = sizeof(llim_zone_options), .sliding = (1u << 20) + 1},
         {.size = sizeof(llim_zone_options), .leases = (1u << 20) + 1},
         {.size = sizeof(llim_zone_options), .clock = LLIM_CLOCK_VIRTUAL, .start_ns = -1},
+        {.size = sizeof(llim_zone_options), .clock = LLIM_CLOCK_VIRTUAL, .start_ns = ((int64_t)1 << 58) + 1},
+        {.size = sizeof(llim_zone_options), .clock = LLIM_CLOCK_VIRTUAL, .start_wall_ns = -1},
+        {.size = sizeof(llim_zone_options), .clock = LLIM_CLOCK_VIRTUAL, .start_wall_ns = INT64_MAX},
     };
     for (size_t i = 0; i < KIT_COUNT(wrong); i++) {
         zone = (llim_zone *)&zone;
