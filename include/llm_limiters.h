@@ -41,8 +41,8 @@ typedef struct llim_options {
 
 /* What is asked for. */
 typedef struct llim_request {
-    uint32_t size; /* sizeof(llim_request) */
-    uint32_t n_models;
+    uint32_t size;             /* sizeof(llim_request) */
+    uint32_t n_models;         /* 1 .. 64 */
     const char *const *models; /* names in the order of preference; any spelling that the tables know */
     llim_charge charge; /* what is known. requests 0 means 1. tokens 0 is estimated: input_tokens + output_tokens if
                             given, else characters / 4 (rounded up) + max_output_tokens; input_tokens likewise, and
@@ -75,9 +75,11 @@ LLIM_API void llim_close(llim_limiter *limiter);
 LLIM_API llim_zone *llim_limiter_zone(llim_limiter *limiter);
 
 /* Admits the first model of the request that fits; permit->candidate tells which.
-   LLIM_LATER: *refusal is that of the candidate that fits earliest. LLIM_NEVER: none ever can; *refusal is the first's.
+   LLIM_LATER: *refusal is that of the candidate that fits earliest; those that a policy left out are not tried, but count
+   in this. LLIM_NEVER: none ever can; *refusal is the first's.
    LLIM_EUNKNOWN_MODEL, LLIM_ENO_QUOTA: a name of the list is wrong, whether or not another would fit; the message suggests
-   the nearest name, or names the tier. LLIM_ERANGE, LLIM_EINVAL, LLIM_ENOTFOUND (a scope of the request was recycled). */
+   the nearest name, or names the tier. LLIM_ERANGE, LLIM_EINVAL, LLIM_ENOTFOUND (a scope of the request was recycled), LLIM_EFULL (no lease
+   is left for a candidate, and no other fits). */
 LLIM_API int llim_acquire(llim_limiter *limiter, const llim_request *request, llim_permit *permit,
                           llim_refusal *refusal, llim_error *err);
 

@@ -157,7 +157,12 @@ typedef struct llim_permit {
 } llim_permit;
 
 /* Why a request may not go, and when it may. */
-enum llim_reason { LLIM_BY_LIMIT, LLIM_BY_COOLDOWN, LLIM_BY_BLOCKED };
+enum llim_reason {
+    LLIM_BY_LIMIT,
+    LLIM_BY_COOLDOWN,
+    LLIM_BY_BLOCKED, /* the tables say that the model is not to be used in this tier */
+    LLIM_BY_POLICY /* it fits, but the policy's plan leaves it out; wait_ns is 0, when to ask again is the policy's rule */
+};
 
 typedef struct llim_refusal {
     int32_t code;       /* LLIM_LATER or LLIM_NEVER */

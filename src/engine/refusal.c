@@ -130,6 +130,7 @@ int llim_refusal_text(const llim_refusal *r, char *buf, size_t cap)
         snprintf(when, sizeof when, "; it fits in %" PRId64 ".%03d s", ms / 1000, (int)(ms % 1000));
     }
     if (r->reason == LLIM_BY_COOLDOWN) return snprintf(buf, cap, "%s cools down%s", r->scope, when);
+    if (r->reason == LLIM_BY_POLICY) return snprintf(buf, cap, "%s fits, but the policy leaves it out", r->scope);
     if (r->reason == LLIM_BY_BLOCKED) return snprintf(buf, cap, "%s is blocked in this tier", r->scope);
     if (r->code == LLIM_LATER && r->used + r->amount <= r->limit) /* only the guard of a bucket refuses then */
         snprintf(guard, sizeof guard, " within the guard of %.3f s", (double)r->guard_ns / LLIM_SECOND);

@@ -21,15 +21,14 @@ static int estimate(const llim_request *request, llim_charge *charge, llim_error
     if (request->max_output_tokens < 0 || request->max_output_tokens > LLIM_AMOUNT_MAX)
         return llim__fail(err, LLIM_ERANGE, "max_output_tokens is %lld, expected 0 to 2^40 - 1",
                           (long long)request->max_output_tokens);
-    int64_t text = (a[LLIM_CHARACTERS] + 3) / 4;
+    int64_t text = (a[LLIM_CHARACTERS] + 3) / 4, declared = a[LLIM_TOKENS];
     int64_t output = a[LLIM_OUTPUT_TOKENS] ? a[LLIM_OUTPUT_TOKENS] : request->max_output_tokens;
     if (a[LLIM_REQUESTS] == 0) a[LLIM_REQUESTS] = 1;
     if (a[LLIM_TOKENS] == 0) a[LLIM_TOKENS] = (a[LLIM_INPUT_TOKENS] ? a[LLIM_INPUT_TOKENS] : text) + output;
     if (a[LLIM_TOKENS] > LLIM_AMOUNT_MAX)
         return llim__fail(err, LLIM_ERANGE, "input and output are %lld tokens together, expected at most 2^40 - 1",
                           (long long)a[LLIM_TOKENS]);
-    if (a[LLIM_INPUT_TOKENS] == 0) a[LLIM_INPUT_TOKENS] = text ? text : a[LLIM_TOKENS] - output;
-    if (a[LLIM_INPUT_TOKENS] < 0) a[LLIM_INPUT_TOKENS] = 0;
+    if (a[LLIM_INPUT_TOKENS] == 0) a[LLIM_INPUT_TOKENS] = text ? text : declared;
     a[LLIM_OUTPUT_TOKENS] = output;
     return LLIM_OK;
 }
@@ -73,9 +72,67 @@ static llim_refusal blocked(const llim_model_info *info)
     return refusal;
 }
 
-/* permit NULL: only ask. */
-static int walk(llim_limiter *limiter, const llim_request *request, uint32_t *candidate, llim_permit *permit,
-                llim_refusal *refusal, llim_error *err)
+/* A request on its way along the models. */
+typedef struct walk {
+    llim_limiter *limiter;
+    llim_charge charge;
+    llim_row rows[LLIM_MAX_ROWS]; /* the model's comes first */
+    uint32_t n_rows, models[MOST_MODELS];
+    llim_refusal best; /* the earliest refusal so far; code 0: none */
+} walk;
+
+/* Asks the i-th model of the request, and admits it if there is a permit to fill. A refusal becomes the best if it is. */
+static int ask(walk *w, uint32_t i, llim_permit *permit)
+{
+    const llim_model_info *info = &w->limiter->models[w->models[i]];
+    llim_refusal one;
+    int code = LLIM_NEVER;
+    w->rows[0] = info->row;
+    if (info->blocked)
+        one = blocked(info);
+    else if (permit)
+        code = llim_admit(w->limiter->zone, w->rows, w->n_rows, &w->charge, permit, &one);
+    else
+        code = llim_check(w->limiter->zone, w->rows, w->n_rows, &w->charge, &one);
+    if (code != LLIM_LATER && code != LLIM_NEVER) return code;
+    one.candidate = i;
+    bool sooner = code == LLIM_LATER && (w->best.code != LLIM_LATER || one.at_ns < w->best.at_ns);
+    if (w->best.code == LLIM_OK || sooner) w->best = one;
+    return code;
+}
+
+static int cannot(const walk *w, uint32_t i, int code, llim_error *err)
+{
+    return llim__fail(err, code, "%s: the request cannot be charged: %s", w->limiter->models[w->models[i]].name,
+                      llim_code_name(code));
+}
+
+/* The i-th model would be admitted, but the policy does not want it now. */
+static llim_refusal left_out(const walk *w, uint32_t i)
+{
+    llim_refusal refusal = blocked(&w->limiter->models[w->models[i]]);
+    refusal.code = LLIM_LATER;
+    refusal.reason = LLIM_BY_POLICY;
+    refusal.candidate = i;
+    llim_zone_now(w->limiter->zone, &refusal.at_ns, &refusal.at_wall_ns);
+    return refusal;
+}
+
+/* The models that the plan leaves out are not tried, but when they fit tells when it is worth asking again. */
+static int ask_left_out(walk *w, uint32_t n_models, const uint32_t *order, uint32_t n, llim_error *err)
+{
+    bool planned[MOST_MODELS] = {false};
+    for (uint32_t k = 0; k < n; k++) planned[order[k]] = true;
+    for (uint32_t i = 0; i < n_models; i++) {
+        if (planned[i]) continue;
+        int code = ask(w, i, NULL);
+        if (code == LLIM_OK && w->best.code != LLIM_LATER) w->best = left_out(w, i);
+        if (code != LLIM_OK && code != LLIM_LATER && code != LLIM_NEVER) return cannot(w, i, code, err);
+    }
+    return LLIM_OK;
+}
+
+static int begin(walk *w, llim_limiter *limiter, const llim_request *request, llim_error *err)
 {
     if (request->size != sizeof *request)
         return llim__fail(err, LLIM_EVERSION, "llim_request.size is %u, this library expects %zu", request->size,
@@ -85,52 +142,52 @@ static int walk(llim_limiter *limiter, const llim_request *request, uint32_t *ca
     if (request->n_scopes >= LLIM_MAX_ROWS)
         return llim__fail(err, LLIM_EINVAL, "a request names at most %d scopes, not %u", LLIM_MAX_ROWS - 1,
                           request->n_scopes);
-    uint32_t models[MOST_MODELS], order[MOST_MODELS];
+    w->limiter = limiter;
+    w->n_rows = request->n_scopes + 1;
+    memset(&w->best, 0, sizeof w->best);
     for (uint32_t i = 0; i < request->n_models; i++) {
-        int code = llim__limiter_find(limiter, request->models[i], &models[i], err);
+        int code = llim__limiter_find(limiter, request->models[i], &w->models[i], err);
         if (code) return code;
     }
-    llim_charge charge;
-    int code = estimate(request, &charge, err);
+    if (request->n_scopes) memcpy(&w->rows[1], request->scopes, request->n_scopes * sizeof *w->rows);
+    return estimate(request, &w->charge, err);
+}
+
+/* permit NULL: only ask. */
+static int go(llim_limiter *limiter, const llim_request *request, uint32_t *candidate, llim_permit *permit,
+              llim_refusal *refusal, llim_error *err)
+{
+    walk w;
+    int code = begin(&w, limiter, request, err);
     if (code) return code;
-    llim_row rows[LLIM_MAX_ROWS];
-    if (request->n_scopes) memcpy(&rows[1], request->scopes, request->n_scopes * sizeof *rows);
-    uint32_t n = route(limiter, &charge, models, request->n_models, order);
-    llim_refusal best, one;
-    memset(&best, 0, sizeof best);
-    for (uint32_t i = 0; i < n; i++) {
-        const llim_model_info *info = &limiter->models[models[order[i]]];
-        rows[0] = info->row;
-        if (info->blocked)
-            one = blocked(info), code = LLIM_NEVER;
-        else if (permit)
-            code = llim_admit(limiter->zone, rows, request->n_scopes + 1, &charge, permit, &one);
-        else
-            code = llim_check(limiter->zone, rows, request->n_scopes + 1, &charge, &one);
+    uint32_t order[MOST_MODELS], n = route(limiter, &w.charge, w.models, request->n_models, order);
+    int full = -1; /* the first of the order that found no lease left; the next may need none */
+    for (uint32_t k = 0; k < n; k++) {
+        code = ask(&w, order[k], permit);
         if (code == LLIM_OK) {
-            if (candidate) *candidate = order[i];
-            if (permit) permit->candidate = order[i];
+            if (candidate) *candidate = order[k];
+            if (permit) permit->candidate = order[k];
             return LLIM_OK;
         }
-        if (code != LLIM_LATER && code != LLIM_NEVER)
-            return llim__fail(err, code, "%s: the request cannot be charged: %s", info->name, llim_code_name(code));
-        one.candidate = order[i];
-        bool sooner = code == LLIM_LATER && (best.code != LLIM_LATER || one.at_ns < best.at_ns);
-        if (best.code == LLIM_OK || sooner) best = one;
+        if (code == LLIM_EFULL && full < 0) full = (int)order[k];
+        if (code != LLIM_LATER && code != LLIM_NEVER && code != LLIM_EFULL) return cannot(&w, order[k], code, err);
     }
-    if (refusal) *refusal = best;
-    return best.code;
+    if (full >= 0 && w.best.code != LLIM_LATER) return cannot(&w, (uint32_t)full, LLIM_EFULL, err);
+    code = ask_left_out(&w, request->n_models, order, n, err);
+    if (code) return code;
+    if (refusal) *refusal = w.best;
+    return w.best.code;
 }
 
 int llim_acquire(llim_limiter *limiter, const llim_request *request, llim_permit *permit, llim_refusal *refusal,
                  llim_error *err)
 {
     if (!permit) return llim__fail(err, LLIM_EINVAL, "llim_acquire() needs a permit to fill");
-    return walk(limiter, request, NULL, permit, refusal, err);
+    return go(limiter, request, NULL, permit, refusal, err);
 }
 
 int llim_available(llim_limiter *limiter, const llim_request *request, uint32_t *candidate, llim_refusal *refusal,
                    llim_error *err)
 {
-    return walk(limiter, request, candidate, NULL, refusal, err);
+    return go(limiter, request, candidate, NULL, refusal, err);
 }

@@ -1,0 +1,196 @@
+/*
+ * test_acquire.c - a request along a list of models, through the C door: which is admitted, what a refusal tells, and what a
+ * policy's plan changes.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kit.h"
+#include "llm_limiters.h"
+
+static const char overrides[] = "return {\n"
+                                "  first = { rpm = 1, guard = 0 }, second = { rpm = 2, guard = 0 },\n"
+                                "  small = { tpm = 5, guard = 0 }, never = { blocked = true },\n"
+                                "  live = { sessions = 3 },\n"
+                                "}\n";
+
+#define POLICY(body) "return policy { api = 1, name = 'test', route = function(req, pool) " body " end }\n"
+
+static void write_file(char path[32], const char *text)
+{
+    strcpy(path, "/tmp/llim-test-XXXXXX");
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    close(fd);
+}
+
+static llim_limiter *open_limiter(const char *policy, uint32_t leases)
+{
+    char mine[32], rules[32];
+    llim_limiter *limiter;
+    llim_error err;
+    llim_options options = {.size = sizeof options, .overrides = mine};
+    options.zone = (llim_zone_options){
+        .size = sizeof options.zone, .clock = LLIM_CLOCK_VIRTUAL, .start_wall_ns = KIT_WALL, .leases = leases};
+    write_file(mine, overrides);
+    if (policy) write_file(rules, policy);
+    if (policy) options.policy = rules;
+    int code = llim_open(&options, &limiter, &err);
+    unlink(mine);
+    if (policy) unlink(rules);
+    if (code) fail_msg("%s", err.message);
+    return limiter;
+}
+
+static llim_request request_of(const char *const *models, uint32_t n, int64_t tokens)
+{
+    return (llim_request){
+        .size = sizeof(llim_request), .models = models, .n_models = n, .charge.amount[LLIM_TOKENS] = tokens};
+}
+
+static void test_falls_back_along_the_list(void **state)
+{
+    (void)state;
+    static const char *const models[] = {"first", "second"};
+    static const uint32_t admitted[] = {0, 1, 1};
+    llim_limiter *limiter = open_limiter(NULL, 8);
+    llim_request request = request_of(models, 2, 1);
+    llim_permit permit;
+    llim_refusal refusal;
+    for (size_t i = 0; i < KIT_COUNT(admitted); i++) {
+        uint32_t candidate = 9;
+        assert_int_equal(llim_available(limiter, &request, &candidate, NULL, NULL), LLIM_OK);
+        assert_int_equal(candidate, admitted[i]);
+        assert_int_equal(llim_acquire(limiter, &request, &permit, &refusal, NULL), LLIM_OK);
+        assert_int_equal(permit.candidate, admitted[i]);
+        kit_advance(llim_limiter_zone(limiter), KIT_SECOND);
+    }
+    assert_int_equal(llim_acquire(limiter, &request, &permit, &refusal, NULL), LLIM_LATER);
+    assert_int_equal(refusal.candidate, 0);
+    assert_true(refusal.wait_ns > 56 * KIT_SECOND && refusal.wait_ns <= 58 * KIT_SECOND);
+    llim_close(limiter);
+}
+
+static void test_is_never_only_if_all_are(void **state)
+{
+    (void)state;
+    static const char *const models[] = {"never", "small", "first"};
+    llim_limiter *limiter = open_limiter(NULL, 8);
+    llim_request request = request_of(models, 2, 6);
+    llim_permit permit;
+    llim_refusal refusal;
+    assert_int_equal(llim_acquire(limiter, &request, &permit, &refusal, NULL), LLIM_NEVER);
+    assert_int_equal(refusal.reason, LLIM_BY_BLOCKED);
+    assert_int_equal(refusal.candidate, 0);
+    request.n_models = 3;
+    assert_int_equal(llim_acquire(limiter, &request, &permit, &refusal, NULL), LLIM_OK);
+    assert_int_equal(permit.candidate, 2);
+    assert_int_equal(llim_acquire(limiter, &request, &permit, &refusal, NULL), LLIM_LATER);
+    assert_int_equal(refusal.candidate, 2);
+    llim_close(limiter);
+}
+
+/* The README's policy, when all models cool: nobody is tried, and the first to be warm again is named. */
+static void test_a_plan_may_leave_out_models(void **state)
+{
+    (void)state;
+    static const char *const models[] = {"first", "second"};
+    llim_limiter *limiter = open_limiter(POLICY("local plan = {} for _, m in ipairs(pool) do if not m.cooling then "
+                                                "plan[#plan + 1] = m end end return plan"),
+                                         8);
+    llim_zone *zone = llim_limiter_zone(limiter);
+    llim_request request = request_of(models, 2, 1);
+    llim_permit permit;
+    llim_refusal refusal;
+    for (uint32_t i = 0; i < 2; i++) {
+        llim_model_info info;
+        assert_int_equal(llim_model(limiter, models[i], &info, NULL), LLIM_OK);
+        assert_int_equal(llim_cool(zone, info.row, (5 - i) * KIT_SECOND), LLIM_OK);
+    }
+    memset(&permit, 0xaa, sizeof permit);
+    assert_int_equal(llim_acquire(limiter, &request, &permit, &refusal, NULL), LLIM_LATER);
+    assert_int_equal(permit.n_rows, 0xaaaaaaaa);
+    assert_int_equal(refusal.reason, LLIM_BY_COOLDOWN);
+    assert_int_equal(refusal.candidate, 1);
+    assert_int_equal(refusal.wait_ns, 4 * KIT_SECOND);
+    kit_advance(zone, refusal.wait_ns);
+    assert_int_equal(llim_acquire(limiter, &request, &permit, &refusal, NULL), LLIM_OK);
+    assert_int_equal(permit.candidate, 1);
+    llim_close(limiter);
+}
+
+static void test_an_empty_plan_admits_nothing(void **state)
+{
+    (void)state;
+    static const char *const models[] = {"first", "second"};
+    static const char *const plans[] = {POLICY("return {}"), POLICY("return { x = pool[1] }")};
+    for (size_t i = 0; i < KIT_COUNT(plans); i++) {
+        llim_limiter *limiter = open_limiter(plans[i], 8);
+        llim_request request = request_of(models, 2, 1);
+        llim_permit permit = {.n_rows = 0};
+        llim_refusal refusal;
+        char text[128];
+        assert_int_equal(llim_acquire(limiter, &request, &permit, &refusal, NULL), LLIM_LATER);
+        assert_int_equal(refusal.reason, LLIM_BY_POLICY);
+        assert_int_equal(permit.n_rows, 0);
+        llim_refusal_text(&refusal, text, sizeof text);
+        assert_string_equal(text, "first fits, but the policy leaves it out");
+        assert_int_equal(llim_available(limiter, &request, NULL, &refusal, NULL), LLIM_LATER);
+        llim_close(limiter);
+    }
+}
+
+/* Leases that ran out are the next model's business only if it needs one. */
+static void test_goes_on_where_leases_have_run_out(void **state)
+{
+    (void)state;
+    static const char *const models[] = {"live", "first"};
+    llim_limiter *limiter = open_limiter(NULL, 1);
+    llim_request request = request_of(models, 2, 1);
+    request.charge.amount[LLIM_SESSIONS] = 1;
+    llim_permit permit, held;
+    llim_error err;
+    request.n_models = 1;
+    assert_int_equal(llim_acquire(limiter, &request, &held, NULL, NULL), LLIM_OK);
+    assert_int_equal(llim_acquire(limiter, &request, &permit, NULL, &err), LLIM_EFULL);
+    request.n_models = 2;
+    assert_int_equal(llim_acquire(limiter, &request, &permit, NULL, NULL), LLIM_OK);
+    assert_int_equal(permit.candidate, 1);
+    llim_close(limiter);
+}
+
+/* The header's rule for what is declared: tokens, input, characters, declared output; then what is charged. */
+static void test_estimates_what_is_not_declared(void **state)
+{
+    (void)state;
+    static const char *const models[] = {"first"};
+    static const int64_t rows[][6] = {
+        {1200, 0, 0, 4096, 1200, 1200}, {0, 100, 0, 50, 150, 100},   {0, 0, 401, 50, 151, 101},
+        {0, 0, 0, 50, 50, 0},           {500, 100, 0, 50, 500, 100},
+    };
+    for (size_t i = 0; i < KIT_COUNT(rows); i++) {
+        llim_limiter *limiter = open_limiter(NULL, 8);
+        llim_request request = request_of(models, 1, rows[i][0]);
+        request.charge.amount[LLIM_INPUT_TOKENS] = rows[i][1];
+        request.charge.amount[LLIM_CHARACTERS] = rows[i][2];
+        request.max_output_tokens = rows[i][3];
+        llim_permit permit;
+        assert_int_equal(llim_acquire(limiter, &request, &permit, NULL, NULL), LLIM_OK);
+        assert_int_equal(permit.charge.amount[LLIM_TOKENS], rows[i][4]);
+        assert_int_equal(permit.charge.amount[LLIM_INPUT_TOKENS], rows[i][5]);
+        assert_int_equal(permit.charge.amount[LLIM_REQUESTS], 1);
+        llim_close(limiter);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_falls_back_along_the_list),      cmocka_unit_test(test_is_never_only_if_all_are),
+        cmocka_unit_test(test_a_plan_may_leave_out_models),    cmocka_unit_test(test_an_empty_plan_admits_nothing),
+        cmocka_unit_test(test_estimates_what_is_not_declared), cmocka_unit_test(test_goes_on_where_leases_have_run_out),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
