@@ -6,6 +6,13 @@ VERSION  := 0.1.0
 SOVERSION := 0
 PREFIX   ?= /usr/local
 LIBDIR   ?= $(PREFIX)/lib
+# What is removed at uninstall is named by these: a blank would name something else.
+ifneq ($(words $(PREFIX) $(LIBDIR) x$(DESTDIR)),3)
+$(error PREFIX, LIBDIR and DESTDIR must be one path each, without blanks)
+endif
+ifneq ($(filter-out /%,$(PREFIX) $(LIBDIR)),)
+$(error PREFIX and LIBDIR must be absolute paths; DESTDIR may go before them)
+endif
 SAN      ?=
 WERROR   ?= -Werror
 BUILD    ?= build$(if $(SAN),/$(subst $(comma),-,$(SAN)))

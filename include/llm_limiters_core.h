@@ -91,13 +91,15 @@ enum llim_unit { LLIM_NO_UNIT, LLIM_PER_MINUTE, LLIM_PER_HOUR, LLIM_PER_DAY, LLI
 /* What the provider counts in the end, hence whether settling moves the counter. */
 enum llim_charged { LLIM_CHARGED_USED, LLIM_CHARGED_RESERVED };
 
-#define LLIM_AMOUNT_MAX  1099511627775 /* 2^40 - 1: the largest limit or amount */
-#define LLIM_UNKNOWN     (-1)          /* in facts: not reported, the reservation stands */
-#define LLIM_MAX_ROWS    8             /* scopes of one admission */
-#define LLIM_MAX_LIMITS  16            /* limits of one row */
-#define LLIM_MAX_LEASES  4             /* gauge limits of one admission */
-#define LLIM_SCOPE_MAX   255           /* bytes of a scope's name */
-#define LLIM_SCOPE_SHOWN 48 /* bytes kept for display, with the ending zero; a longer name is cut and ends in ~ */
+#define LLIM_AMOUNT_MAX 1099511627775 /* 2^40 - 1: the largest limit or amount */
+#define LLIM_UNKNOWN    (-1)          /* in facts: not reported, the reservation stands */
+#define LLIM_MAX_ROWS   8             /* scopes of one admission */
+#define LLIM_MAX_LIMITS 16            /* limits of one row */
+#define LLIM_MAX_LEASES 4             /* gauge limits of one admission */
+#define LLIM_SCOPE_MAX  255           /* bytes of a scope's name */
+/* Bytes of a scope's name that are kept for display, with the ending zero: a longer one is cut and ends in ~, control
+   characters are shown as ?. */
+#define LLIM_SCOPE_SHOWN 48
 #define LLIM_SECOND      1000000000 /* nanoseconds */
 
 /* Where and why something was wrong. Filled only when a function fails with an error (not a refusal); always ended by a

@@ -156,6 +156,8 @@ static int add(llim_zone *zone, llim__now now, const llim_row_spec *spec, llim__
     at_store_rlx(&row->generation, spec->generation);
     int cut = spec->scope_len < LLIM_SCOPE_SHOWN ? (int)spec->scope_len : LLIM_SCOPE_SHOWN - 2;
     snprintf(zone->name[index], LLIM_SCOPE_SHOWN, "%.*s%s", cut, spec->scope, cut < (int)spec->scope_len ? "~" : "");
+    for (char *c = zone->name[index]; *c; c++) /* it goes to logs and terminals, and may come from anyone */
+        if ((unsigned char)*c < ' ' || *c == 127) *c = '?';
     for (uint32_t i = 0; i < p->n; i++) {
         p->born[i] = 0;
         start(zone, now, p, i, 0, epoch);

@@ -67,7 +67,7 @@ int llim_scope(llim_limiter *limiter, const char *scope, llim_row *row, llim_err
     size_t len = strlen(scope);
     if (llim_row_find(limiter->zone, scope, len, row) == LLIM_OK) return LLIM_OK;
     const llim__scope_limits *limits = limits_of(limiter, scope);
-    if (!limits) return llim__fail(err, LLIM_ENOTFOUND, "scope \"%s\" has no limits", scope);
+    if (!limits || limits->n_limits == 0) return llim__fail(err, LLIM_ENOTFOUND, "scope \"%s\" has no limits", scope);
     if (len > LLIM_SCOPE_MAX)
         return llim__fail(err, LLIM_EINVAL, "a scope's name has 1 to %d bytes, not %zu", LLIM_SCOPE_MAX, len);
     llim_row_spec spec = {.size = sizeof spec,

@@ -124,8 +124,11 @@ static int load_set(lua_State *L)
 /* The kernel's error table, on top of the stack. */
 static int kernel_error(lua_State *L, llim_error *err)
 {
-    if (!lua_istable(L, -1))
-        return llim__fail(err, LLIM_ELUA, "the Lua kernel failed: %s", luaL_tolstring(L, -1, NULL));
+    if (!lua_istable(L, -1)) {
+        const char *why = luaL_tolstring(L, -1, NULL); /* the kernel may have caught it, as a string */
+        return llim__fail(err, strcmp(why, "not enough memory") == 0 ? LLIM_ENOMEM : LLIM_ELUA,
+                          "the Lua kernel failed: %s", why);
+    }
     lua_getfield(L, -1, "code");
     lua_getfield(L, -2, "message");
     lua_getfield(L, -3, "file");
@@ -159,7 +162,10 @@ int llim__vm_open(const llim__vm_options *o, llim__vm **out, llim_error *err)
     lua_pushcfunction(L, load_set);
     lua_pushlightuserdata(L, (void *)(uintptr_t)o);
     int code = LLIM_OK;
-    if (lua_pcall(L, 1, 3, 0) != LUA_OK)
+    int status = lua_pcall(L, 1, 3, 0);
+    if (status == LUA_ERRMEM)
+        code = llim__fail(err, LLIM_ENOMEM, "no memory for the Lua kernel");
+    else if (status != LUA_OK)
         code = llim__fail(err, LLIM_ELUA, "the Lua kernel failed: %s", lua_isstring(L, -1) ? lua_tostring(L, -1) : "?");
     else if (lua_isnil(L, LLIM__VM_SET))
         code = kernel_error(L, err);

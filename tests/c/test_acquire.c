@@ -12,7 +12,7 @@
 static const char overrides[] = "return {\n"
                                 "  first = { rpm = 1, guard = 0 }, second = { rpm = 2, guard = 0 },\n"
                                 "  small = { tpm = 5, guard = 0 }, never = { blocked = true },\n"
-                                "  live = { sessions = 3 },\n"
+                                "  live = { sessions = 3 }, ['team:*'] = { rpm = 0 }, ['team:acme'] = { rpm = 1 },\n"
                                 "}\n";
 
 #define POLICY(body) "return policy { api = 1, name = 'test', route = function(req, pool) " body " end }\n"
@@ -161,6 +161,17 @@ static void test_goes_on_where_leases_have_run_out(void **state)
     llim_close(limiter);
 }
 
+static void test_scopes_without_limits_are_not_found(void **state)
+{
+    (void)state;
+    llim_limiter *limiter = open_limiter(NULL, 8);
+    llim_row row;
+    assert_int_equal(llim_scope(limiter, "team:acme", &row, NULL), LLIM_OK);
+    assert_int_equal(llim_scope(limiter, "team:other", &row, NULL), LLIM_ENOTFOUND);
+    assert_int_equal(llim_scope(limiter, "user:ann", &row, NULL), LLIM_ENOTFOUND);
+    llim_close(limiter);
+}
+
 /* The header's rule for what is declared: tokens, input, characters, declared output; then what is charged. */
 static void test_estimates_what_is_not_declared(void **state)
 {
@@ -188,9 +199,13 @@ static void test_estimates_what_is_not_declared(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_falls_back_along_the_list),      cmocka_unit_test(test_is_never_only_if_all_are),
-        cmocka_unit_test(test_a_plan_may_leave_out_models),    cmocka_unit_test(test_an_empty_plan_admits_nothing),
-        cmocka_unit_test(test_estimates_what_is_not_declared), cmocka_unit_test(test_goes_on_where_leases_have_run_out),
+        cmocka_unit_test(test_falls_back_along_the_list),
+        cmocka_unit_test(test_is_never_only_if_all_are),
+        cmocka_unit_test(test_a_plan_may_leave_out_models),
+        cmocka_unit_test(test_an_empty_plan_admits_nothing),
+        cmocka_unit_test(test_scopes_without_limits_are_not_found),
+        cmocka_unit_test(test_estimates_what_is_not_declared),
+        cmocka_unit_test(test_goes_on_where_leases_have_run_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -173,6 +173,20 @@ static void test_permits_give_back_to_the_limits_they_charged(void **state)
     kit_close(&world);
 }
 
+static void test_names_are_shown_without_control_characters(void **state)
+{
+    (void)state;
+    kit_world world;
+    kit_open(&world, 2, 1, 1);
+    llim_limit limit = kit_limit(LLIM_TOKENS, LLIM_BUCKET, 1, KIT_MINUTE, 0);
+    llim_row row = kit_row(world.zone, "team:a\n\x1b[31m\x7f", &limit, 1);
+    llim_charge charge = kit_charge(LLIM_TOKENS, 2);
+    llim_refusal refusal;
+    assert_int_equal(llim_check(world.zone, &row, 1, &charge, &refusal), LLIM_NEVER);
+    assert_string_equal(refusal.scope, "team:a??[31m?");
+    kit_close(&world);
+}
+
 static void test_raising_never_denies_and_lowering_never_refunds(void **state)
 {
     (void)state;
@@ -328,6 +342,7 @@ int main(void)
         cmocka_unit_test(test_found_by_name),
         cmocka_unit_test(test_many_limits),
         cmocka_unit_test(test_unchanged_limits_keep_their_counts),
+        cmocka_unit_test(test_names_are_shown_without_control_characters),
         cmocka_unit_test(test_limits_come_and_go_among_others),
         cmocka_unit_test(test_permits_give_back_to_the_limits_they_charged),
         cmocka_unit_test(test_raising_never_denies_and_lowering_never_refunds),
