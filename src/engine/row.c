@@ -24,8 +24,8 @@ typedef struct plan {
     int64_t amount[LLIM_MAX_LIMITS];
     uint64_t words[LLIM_MAX_LIMITS][2];
     uint32_t born[LLIM_MAX_LIMITS];
-    int kept[LLIM_MAX_LIMITS]; /* the cell of the limit that the i-th continues, or -1 */
-    int heir[LLIM_MAX_LIMITS]; /* the cell of the limit whose use a new one starts with, or -1 */
+    int kept[LLIM_MAX_LIMITS];     /* the cell of the limit that the i-th continues, or -1 */
+    int inherits[LLIM_MAX_LIMITS]; /* the cell of the limit whose use a new one starts with, or -1 */
     uint32_t n;
 } plan;
 
@@ -40,7 +40,7 @@ static int plan_limits(llim_zone *zone, const llim_row_spec *spec, plan *p, llim
         if (!code) code = llim__shape_of(zone, &spec->limits[i], &p->shape[i], err);
         if (code) return code;
         p->amount[i] = spec->limits[i].amount;
-        p->kept[i] = p->heir[i] = -1;
+        p->kept[i] = p->inherits[i] = -1;
         const llim__shape *a = &zone->shape[p->shape[i]];
         for (uint32_t k = 0; k < i; k++) {
             const llim__shape *b = &zone->shape[p->shape[k]];
@@ -195,11 +195,11 @@ static int nearest(const llim__limits *old, const bool *gone, const llim__shape 
 static void place(llim_zone *zone, const llim__limits *old, plan *p, bool *gone)
 {
     const plan asked = *p;
-    int cell[LLIM_MAX_LIMITS], heir[LLIM_MAX_LIMITS];
+    int cell[LLIM_MAX_LIMITS], inherits[LLIM_MAX_LIMITS];
     bool taken[LLIM_MAX_LIMITS] = {false};
     for (uint32_t k = 0; k < old->n; k++) gone[k] = old->step[k].shape->law != LLIM__NO_LIMIT;
     for (uint32_t i = 0; i < asked.n; i++) {
-        cell[i] = heir[i] = -1;
+        cell[i] = inherits[i] = -1;
         for (uint32_t k = 0; k < old->n; k++) {
             if (!llim__shape_same(old->step[k].shape, &zone->shape[asked.shape[i]])) continue;
             cell[i] = (int)k;
@@ -211,13 +211,13 @@ static void place(llim_zone *zone, const llim__limits *old, plan *p, bool *gone)
     for (uint32_t at = 0; at < LLIM_MAX_LIMITS; at++) {
         bool empty = at < old->n && old->step[at].shape->law == LLIM__NO_LIMIT;
         p->kept[at] = taken[at] || empty ? (int)at : -1;
-        p->heir[at] = -1;
+        p->inherits[at] = -1;
     }
     for (uint32_t i = 0; i < asked.n; i++) {
         if (cell[i] >= 0) continue;
-        heir[i] = nearest(old, gone, &zone->shape[asked.shape[i]]);
-        if (heir[i] < 0 || taken[heir[i]]) continue;
-        cell[i] = heir[i];
+        inherits[i] = nearest(old, gone, &zone->shape[asked.shape[i]]);
+        if (inherits[i] < 0 || taken[inherits[i]]) continue;
+        cell[i] = inherits[i];
         taken[cell[i]] = true;
     }
     for (uint32_t i = 0; i < asked.n; i++) {
@@ -228,7 +228,7 @@ static void place(llim_zone *zone, const llim__limits *old, plan *p, bool *gone)
         taken[at] = true;
         p->shape[at] = asked.shape[i];
         p->amount[at] = asked.amount[i];
-        p->heir[at] = heir[i];
+        p->inherits[at] = inherits[i];
         if (!stays) p->kept[at] = -1;
         if (p->n <= at) p->n = at + 1;
     }
@@ -255,7 +255,7 @@ static void take_over(llim_zone *zone, const llim__limits *old, plan *p, uint64_
         int k = p->kept[i];
         if (k < 0) {
             p->born[i] = old->identity + 1;
-            start(zone, now, p, i, p->heir[i] < 0 ? 0 : used[p->heir[i]], p->born[i]);
+            start(zone, now, p, i, p->inherits[i] < 0 ? 0 : used[p->inherits[i]], p->born[i]);
             continue;
         }
         const llim__shape *shape = &zone->shape[p->shape[i]];
