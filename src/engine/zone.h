@@ -170,13 +170,20 @@ static inline llim__now llim__zone_now_once(llim_zone *zone, llim__now *now)
     return *now;
 }
 
+/* The row of a scope's chain that holds its i-th limit, which is not in the first; *i becomes its place there. */
+static inline llim__row *llim__row_more(llim_zone *zone, llim__row *row, uint32_t *i)
+{
+    *i -= LLIM__CELLS;
+    row = &zone->row[at_load_rlx(&row->next)];
+    for (; *i >= LLIM__MORE_CELLS; *i -= LLIM__MORE_CELLS) row = &zone->row[at_load_rlx(&row->next)];
+    return row;
+}
+
 /* The cell of the i-th limit. */
 static inline llim__cell *llim__row_cell(llim_zone *zone, llim__row *row, uint32_t i)
 {
     if (i < LLIM__CELLS) return &row->cell[i];
-    i -= LLIM__CELLS;
-    row = &zone->row[at_load_rlx(&row->next)];
-    for (; i >= LLIM__MORE_CELLS; i -= LLIM__MORE_CELLS) row = &zone->row[at_load_rlx(&row->next)];
+    row = llim__row_more(zone, row, &i);
     return &row->more_cell[i];
 }
 
@@ -184,9 +191,7 @@ static inline llim__cell *llim__row_cell(llim_zone *zone, llim__row *row, uint32
 static inline at_u32 *llim__row_born(llim_zone *zone, llim__row *row, uint32_t i)
 {
     if (i < LLIM__CELLS) return &row->born[i];
-    i -= LLIM__CELLS;
-    row = &zone->row[at_load_rlx(&row->next)];
-    for (; i >= LLIM__MORE_CELLS; i -= LLIM__MORE_CELLS) row = &zone->row[at_load_rlx(&row->next)];
+    row = llim__row_more(zone, row, &i);
     return &row->more_born[i];
 }
 
