@@ -59,8 +59,8 @@ static bool correct_limit(llim_zone *zone, llim__now *now, const correction *c, 
 static bool correct(llim_zone *zone, llim__now *now, const correction *c, llim_row handle, uint32_t identity)
 {
     llim__limits limits;
-    uint32_t meters = UINT32_MAX,
-             seen = 0; /* beyond the first round: debts of these meters, of limits born after that */
+    /* Beyond the first round: debts of these meters, of limits that were born after seen. */
+    uint32_t meters = UINT32_MAX, seen = 0;
     for (bool first = true; meters; first = false) {
         uint32_t lost = 0;
         if (handle.index == 0 || handle.index > zone->header->rows ||
