@@ -29,7 +29,7 @@ local function distance(a, b)
   return above[#b]
 end
 
-local SEQUENCES = { "^[%z\1-\127]", "^[\194-\223][\128-\191]", "^[\224-\239][\128-\191][\128-\191]",
+local SEQUENCES = { "^[\1-\127]", "^[\194-\223][\128-\191]", "^[\224-\239][\128-\191][\128-\191]",
   "^[\240-\244][\128-\191][\128-\191][\128-\191]" }
 
 -- Whether a string can be shown and written as JSON.
