@@ -41,4 +41,14 @@ static inline bool at_cas_u32(at_u32 *p, uint32_t *expected, uint32_t desired)
     return atomic_compare_exchange_strong_explicit(p, expected, desired, memory_order_acq_rel, memory_order_acquire);
 }
 
+/* Tells the processor that this is a loop that waits for another one: some nanoseconds. */
+static inline void at_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb");
+#endif
+}
+
 #endif

@@ -12,6 +12,10 @@
 
 enum { MOST_STEPS = LLIM_MAX_ROWS * LLIM_MAX_LIMITS };
 
+/* How long who has lost a swap stands back: a few decisions of the winner, which has the line in its cache. Without it two
+   threads on one row take the line from each other at every swap, and both are slower by a third. */
+enum { PAUSES = 64 };
+
 /* A row as it was when its limits were planned. */
 typedef struct planned {
     llim__row *row;
@@ -26,13 +30,27 @@ typedef struct decision {
     llim__now now;
     uint32_t n_rows;
     uint32_t n_leases; /* steps that take one */
-    llim__step *end;   /* of the steps */
-    llim__row *sealed; /* the row that made a step say LLIM__WAIT */
+    uint32_t n;        /* limits that have something to charge */
+    llim__row *sealed; /* the row of a limit that said LLIM__WAIT */
     planned row[LLIM_MAX_ROWS];
-    llim__step step[MOST_STEPS]; /* those that have something to charge */
+    llim__swap swap[MOST_STEPS];
+    llim__step step[MOST_STEPS]; /* filled in where the swap is not all: its word is NULL then */
 } decision;
 
-/* Plans all steps: LLIM_OK, LLIM_ENOTFOUND, LLIM__WAIT, LLIM_LATER or LLIM_NEVER at the first limit or cooldown that says
+/* Plans a limit that a glance does not settle. */
+static __attribute__((noinline)) int study(decision *d, uint32_t r, uint32_t i, uint32_t k)
+{
+    llim__step *step = &d->step[k];
+    const planned *p = &d->row[r];
+    llim__step_aim(d->zone, p->row, p->state, p->identity, i, step);
+    step->amount = d->charge->amount[step->shape->meter];
+    int code = llim__law_study(d->zone, d->now, step);
+    if (code == LLIM_OK && step->shape->law == LLIM_GAUGE) d->n_leases++;
+    d->swap[k] = step->more ? (llim__swap){NULL, 0, 0} : step->swap;
+    return code;
+}
+
+/* Plans all limits: LLIM_OK, LLIM_ENOTFOUND, LLIM__WAIT, LLIM_LATER or LLIM_NEVER at the first limit or cooldown that says
    so. */
 static inline int plan(decision *d)
 {
@@ -40,31 +58,34 @@ static inline int plan(decision *d)
     const llim__now now = d->now;
     const int64_t *amount = d->charge->amount;
     const uint32_t n_rows = d->n_rows;
-    llim__step *step = d->step;
-    uint32_t n_leases = 0, r = 0;
+    uint32_t k = 0, r = 0;
+    d->n_leases = 0;
     do {
         uint64_t state;
         llim__row *row = llim__row_of(zone, d->rows[r], &state);
         if (!row) return LLIM_ENOTFOUND;
         d->row[r] = (planned){row, state, at_load_acq(&row->identity)};
+        if (state & LLIM__CHANGING) {
+            d->sealed = row;
+            return LLIM__WAIT;
+        }
         if (at_load_acq(&row->cool_until) > now.steady) return LLIM_LATER;
         for (uint32_t i = 0, n = LLIM__STATE_LIMITS(state); i < n; i++) {
-            llim__step_aim(zone, row, i, step);
-            const int law = step->shape->law;
-            step->amount = amount[step->shape->meter];
-            int code = llim__law_plan(zone, now, step);
+            llim__cell *cell = llim__row_cell(zone, row, i);
+            uint64_t config = at_load_acq(&cell->config);
+            int64_t asked = amount[llim__cell_shape(zone, config)->meter];
+            int code = llim__law_glance(zone, now, cell, config, asked, &d->swap[k]);
+            if (code == LLIM__UNSURE) code = study(d, r, i, k);
             if (code == LLIM__NOTHING) continue;
             if (code) {
                 d->sealed = row;
                 return code;
             }
-            if (law == LLIM_GAUGE) n_leases++;
-            step++;
+            k++;
         }
     } while (++r < n_rows);
-    d->end = step;
-    d->n_leases = n_leases;
-    return n_leases > LLIM_MAX_LEASES ? LLIM_EINVAL : LLIM_OK;
+    d->n = k;
+    return d->n_leases > LLIM_MAX_LEASES ? LLIM_EINVAL : LLIM_OK;
 }
 
 /* Whether no writer has touched the rows since they were planned. */
@@ -77,30 +98,45 @@ static inline bool unchanged(const decision *d)
     return true;
 }
 
-/* Before anything but a plain swap. */
-static void date(const decision *d, llim__step *step)
+/* Fills in the step of a swap. False: a writer has taken its limit away since it was planned. */
+static bool find(decision *d, uint32_t k)
 {
-    const planned *p = d->row;
-    while (p->row != step->row) p++;
-    llim__step_date(p->state, p->identity, step);
-}
-
-/* Takes back the steps before end. */
-static __attribute__((noinline)) void undo(decision *d, llim__step *end)
-{
-    while (end > d->step) {
-        date(d, --end);
-        llim__law_undo(d->zone, d->now, end);
+    llim__step *step = &d->step[k];
+    const llim__swap *swap = &d->swap[k];
+    for (const planned *p = d->row; p < d->row + d->n_rows; p++) {
+        for (uint32_t i = 0; i < LLIM__STATE_LIMITS(p->state); i++) {
+            const llim__cell *cell = llim__row_cell(d->zone, p->row, i);
+            if (swap->word != &cell->word && swap->word != &cell->aux) continue;
+            llim__step_aim(d->zone, p->row, p->state, p->identity, i, step);
+            step->amount = d->charge->amount[step->shape->meter];
+            step->swap = *swap;
+            step->more = false;
+            return !llim__step_stale(step) || llim__step_again(d->zone, step);
+        }
     }
+    return false;
 }
 
-/* A step that is more than one swap, or whose word has changed since it was planned: until it is true or does not fit any
-   more. */
-static __attribute__((noinline)) int insist(decision *d, llim__step *step)
+/* Takes back the first n. A limit that is not there any more keeps its charge until its window ends. */
+static __attribute__((noinline)) void undo(decision *d, uint32_t n)
 {
-    date(d, step);
-    int code = step->more ? llim__law_commit(d->zone, d->now, step) : LLIM__RETRY;
+    while (n-- > 0)
+        if (!d->swap[n].word || find(d, n)) llim__law_undo(d->zone, d->now, &d->step[n]);
+}
+
+/* What is more than a swap, or whose word has changed since it was planned: until it is true or does not fit any more. Its
+   step tells then what was done. */
+static __attribute__((noinline)) int insist(decision *d, uint32_t k)
+{
+    llim__step *step = &d->step[k];
+    int code = LLIM__RETRY;
+    if (!d->swap[k].word)
+        code = llim__law_commit(d->zone, d->now, step);
+    else if (!find(d, k))
+        return LLIM__RETRY;
+    d->swap[k].word = NULL;
     while (code == LLIM__RETRY) {
+        for (int i = 0; i < PAUSES; i++) at_relax();
         code = llim__law_plan(d->zone, d->now, step);
         /* The limit of a step with an amount can only have gone by a writer's hand. */
         if (code == LLIM__NOTHING || (code == LLIM_OK && !unchanged(d))) code = LLIM__WAIT;
@@ -111,12 +147,13 @@ static __attribute__((noinline)) int insist(decision *d, llim__step *step)
 
 static inline int commit(decision *d)
 {
-    for (llim__step *step = d->step, *end = d->end; step < end; step++) {
-        if (llim__law_swap(step)) continue;
-        int code = insist(d, step);
+    for (uint32_t k = 0, n = d->n; k < n; k++) {
+        llim__swap *swap = &d->swap[k];
+        if (swap->word && at_cas_acqrel(swap->word, &swap->expected, swap->desired)) continue;
+        int code = insist(d, k);
         if (code == LLIM_OK) continue;
-        d->sealed = step->row;
-        undo(d, step);
+        if (code == LLIM__WAIT) d->sealed = d->step[k].row;
+        undo(d, k);
         return code;
     }
     return LLIM_OK;
@@ -136,8 +173,8 @@ static inline void fill(const decision *d, llim_permit *permit)
         permit->row[r] = d->rows[r];
         permit->identity[r] = d->row[r].identity;
     } while (++r < d->n_rows);
-    for (const llim__step *step = d->step; n < d->n_leases; step++)
-        if (step->shape->law == LLIM_GAUGE) permit->lease[n++] = step->lease;
+    for (uint32_t k = 0; n < d->n_leases; k++)
+        if (!d->swap[k].word && d->step[k].shape->law == LLIM_GAUGE) permit->lease[n++] = d->step[k].lease;
 }
 
 static bool in_range(const llim_charge *charge)
@@ -165,7 +202,7 @@ static inline void prefetch(const decision *d)
     do {
         uintptr_t row = (uintptr_t)d->zone->row + (uintptr_t)d->rows[r].index * sizeof(llim__row);
         __builtin_prefetch((const void *)row, 0);
-        __builtin_prefetch((const void *)(row + offsetof(llim__row, cell[0].word)), 1);
+        __builtin_prefetch((const void *)(row + offsetof(llim__row, cell[0].word)), 0);
     } while (++r < d->n_rows);
 }
 
@@ -186,7 +223,7 @@ static inline int attempt(decision *d, llim_permit *permit)
         fill(d, permit);
         return LLIM_OK;
     }
-    undo(d, d->end);
+    undo(d, d->n);
     return LLIM__RETRY;
 }
 

@@ -30,12 +30,12 @@ static uint64_t unit_cost(const llim__shape *shape, int64_t limit)
     return window % (uint64_t)limit || unit & LLIM__TAG ? 0 : unit;
 }
 
-uint64_t llim__bucket_divide(const llim__step *step, int64_t amount)
+uint64_t llim__bucket_divide(const llim__shape *shape, int64_t limit, int64_t amount)
 {
-    uint64_t window = llim__fine(step->shape->window_ns), limit = (uint64_t)step->limit, product;
+    uint64_t window = llim__fine(shape->window_ns), by = (uint64_t)limit, product;
     if (!__builtin_mul_overflow(window, (uint64_t)amount, &product))
-        return (product / limit + (product % limit != 0) + LLIM__TAG) & ~LLIM__TAG;
-    return wide_cost(window, (uint64_t)amount, limit);
+        return (product / by + (product % by != 0) + LLIM__TAG) & ~LLIM__TAG;
+    return wide_cost(window, (uint64_t)amount, by);
 }
 
 static bool move_to(llim__step *step, uint64_t *word, uint64_t next)
@@ -92,11 +92,11 @@ int64_t llim__bucket_earliest(llim__now now, const llim__step *step)
 int64_t llim__bucket_used(llim__now now, const llim__step *step, int64_t *until)
 {
     uint64_t full = at_load_acq(&step->cell->word), t = llim__fine(now.steady);
-    *until = now.steady;
+    if (until) *until = now.steady;
     if (full == LLIM__SEALED) return step->limit;
     full &= ~LLIM__TAG;
     if (full <= t) return 0;
-    *until = (int64_t)((full + 15) >> 4);
+    if (until) *until = (int64_t)((full + 15) >> 4);
     /* Rounded up, but not because the costs of many charges were: 64 ns of them are let off, if that is less than one. */
     uint64_t left = full - t, slack = 1024, window = llim__fine(step->shape->window_ns);
     left = left > slack ? left - slack : (uint64_t)(left >= window / (uint64_t)step->limit);

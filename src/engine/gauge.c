@@ -65,15 +65,16 @@ static int64_t held(llim_zone *zone, int64_t t, const llim__step *step, int64_t 
 int llim__gauge_plan(llim_zone *zone, llim__now now, llim__step *step)
 {
     if (step->amount > step->limit) return LLIM_NEVER;
-    step->word = &step->cell->word;
+    step->swap.word = &step->cell->word;
     step->more = true;
-    step->expected = at_load_acq(step->word);
-    if (step->expected == LLIM__SEALED) return LLIM__WAIT;
-    int64_t count = (int64_t)(step->expected & COUNT_MASK), last;
+    step->swap.expected = at_load_acq(step->swap.word);
+    if (step->swap.expected == LLIM__SEALED) return LLIM__WAIT;
+    int64_t count = (int64_t)(step->swap.expected & COUNT_MASK), last;
     if (count + step->amount > step->limit) count = held(zone, now.steady, step, &last);
-    step->desired = ((step->expected & ~COUNT_MASK) + COUNT_MASK + 1) | (uint64_t)(count + step->amount);
-    if (step->desired == LLIM__SEALED) step->desired = (uint64_t)(count + step->amount);
-    return count + step->amount <= step->limit ? LLIM_OK : LLIM_LATER;
+    step->swap.desired = ((step->swap.expected & ~COUNT_MASK) + COUNT_MASK + 1) | (uint64_t)(count + step->amount);
+    if (step->swap.desired == LLIM__SEALED) step->swap.desired = (uint64_t)(count + step->amount);
+    if (count + step->amount > step->limit) return LLIM_LATER;
+    return step->amount == 0 ? LLIM__NOTHING : LLIM_OK;
 }
 
 /* Writes what belongs to a lease beside its word; false: the lease is another's by now. */
@@ -163,7 +164,7 @@ bool llim__gauge_renew(llim_zone *zone, llim_lease lease)
 int llim__gauge_commit(llim_zone *zone, llim__now now, llim__step *step)
 {
     if (!claim(zone, now, step)) return LLIM_EFULL;
-    if (at_cas_acqrel(step->word, &step->expected, step->desired)) return LLIM_OK;
+    if (at_cas_acqrel(step->swap.word, &step->swap.expected, step->swap.desired)) return LLIM_OK;
     llim__gauge_release(zone, now, step->lease);
     return LLIM__RETRY;
 }
@@ -187,7 +188,9 @@ int64_t llim__gauge_earliest(llim_zone *zone, llim__now now, const llim__step *s
 
 int64_t llim__gauge_used(llim_zone *zone, llim__now now, const llim__step *step, int64_t *until)
 {
-    return held(zone, now.steady, step, until);
+    int64_t last, sum = held(zone, now.steady, step, &last);
+    if (until) *until = last;
+    return sum;
 }
 
 /* The version begins where no earlier tenant of the cell has come to. */

@@ -2,9 +2,31 @@
 #include "engine/laws.h"
 #include "engine/writer.h"
 
+int llim__law_study(llim_zone *zone, llim__now now, llim__step *step)
+{
+    step->more = false;
+    switch (step->shape->law) {
+    case LLIM_SLIDING:
+        return llim__sliding_plan(zone, now, step);
+    case LLIM_CALENDAR:
+        return llim__period_plan(zone, now, step);
+    default:
+        return llim__gauge_plan(zone, now, step);
+    }
+}
+
+int llim__law_plan(llim_zone *zone, llim__now now, llim__step *step)
+{
+    const uint64_t config = LLIM__CONFIG(step->shape - zone->shape, step->limit);
+    step->more = false;
+    int code = llim__law_glance(zone, now, step->cell, config, step->amount, &step->swap);
+    return code == LLIM__UNSURE ? llim__law_study(zone, now, step) : code;
+}
+
 int llim__law_commit(llim_zone *zone, llim__now now, llim__step *step)
 {
-    if (!step->more) return llim__law_swap(step) ? LLIM_OK : LLIM__RETRY;
+    llim__swap *swap = &step->swap;
+    if (!step->more) return at_cas_acqrel(swap->word, &swap->expected, swap->desired) ? LLIM_OK : LLIM__RETRY;
     switch (step->shape->law) {
     case LLIM_SLIDING:
         return llim__sliding_move(zone, step);
@@ -28,8 +50,7 @@ bool llim__limits_read(llim_zone *zone, llim__row *row, uint32_t epoch, llim__li
         limits->n = LLIM__STATE_LIMITS(state);
         limits->identity = at_load_acq(&row->identity);
         for (uint32_t i = 0; i < limits->n; i++) {
-            llim__step_date(state, limits->identity, &limits->step[i]);
-            llim__step_aim(zone, row, i, &limits->step[i]);
+            llim__step_aim(zone, row, state, limits->identity, i, &limits->step[i]);
             limits->born[i] = at_load_acq(llim__row_born(zone, row, i));
         }
         if (at_load_acq(&row->state) == state) return true;
@@ -58,17 +79,16 @@ void llim__law_undo(llim_zone *zone, llim__now now, llim__step *step)
     } else if (step->shape->law == LLIM_CALENDAR) {
         llim__period_undo(zone, step);
     } else {
-        while (llim__law_give_back(zone, &now, now, step, step->amount, 0) == LLIM__WAIT)
+        while (llim__law_give_back(zone, now, step, step->amount, 0) == LLIM__WAIT)
             if (!llim__step_again(zone, step)) return;
     }
 }
 
-int llim__law_give_back(llim_zone *zone, llim__now *now, llim__now then, llim__step *step, int64_t before,
-                        int64_t after)
+int llim__law_give_back(llim_zone *zone, llim__now then, llim__step *step, int64_t before, int64_t after)
 {
     switch (step->shape->law) {
     case LLIM_SLIDING:
-        return llim__sliding_give_back(zone, now, then, step, before - after);
+        return llim__sliding_give_back(zone, then, step, before - after);
     case LLIM_CALENDAR:
         return llim__period_give_back(zone, then, step, before - after);
     case LLIM_BUCKET:
@@ -120,7 +140,7 @@ int64_t llim__law_used(llim_zone *zone, llim__now now, const llim__step *step, i
     case LLIM_GAUGE:
         return llim__gauge_used(zone, now, step, until);
     default:
-        *until = now.steady;
+        if (until) *until = now.steady;
         return 0;
     }
 }
@@ -142,8 +162,7 @@ bool llim__law_seal(llim_zone *zone, llim__now now, const llim__step *step, bool
     atomic_init(&copy.aux, words[1]);
     llim__step sealed = *step;
     sealed.cell = &copy;
-    int64_t until;
-    *used = llim__law_used(zone, now, &sealed, &until);
+    *used = llim__law_used(zone, now, &sealed, NULL);
     if (!idle || *used == 0) return true;
     llim__law_unseal(step, words);
     return false;

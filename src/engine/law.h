@@ -3,7 +3,8 @@
  *
  * A decision has two halves, so that a refusal changes nothing. plan reads the cell and fills a step: what the words are and
  * what they would become. commit makes one step true by compare-and-swap, and says so when a word has changed meanwhile:
- * the caller plans that step again. undo gives a committed step back because another limit has refused.
+ * the caller plans that step again. undo gives a committed step back because another limit has refused. A glance is a plan
+ * of the usual case in a few instructions: one swap, no step.
  */
 #ifndef LLIM_ENGINE_LAW_H
 #define LLIM_ENGINE_LAW_H
@@ -11,22 +12,26 @@
 #include "engine/zone.h"
 
 /* Beside LLIM_OK, LLIM_LATER, LLIM_NEVER: a writer has sealed the row; a word has changed since it was planned; it fits, and
-   there is nothing to commit. */
-enum { LLIM__WAIT = 1, LLIM__RETRY = 2, LLIM__NOTHING = 3 };
+   there is nothing to commit; a glance does not tell. */
+enum { LLIM__WAIT = 1, LLIM__RETRY = 2, LLIM__NOTHING = 3, LLIM__UNSURE = 4 };
+
+/* What nearly every decision comes to for a limit. */
+typedef struct llim__swap {
+    at_u64 *word;
+    uint64_t expected, desired;
+} llim__swap;
 
 typedef struct llim__step {
     llim__cell *cell;
     const llim__shape *shape;
     llim__row *row;
-    uint64_t state;    /* of the row, before its config was read; see llim__step_date() */
+    uint64_t state;    /* of the row, before its config was read */
     uint32_t identity; /* of the row, by then: a limit like this one that was born later is another one */
     int64_t limit;
     int64_t amount;
-    at_u64 *word; /* what a commit swaps */
-    uint64_t expected, desired;
-    bool more;    /* that swap is not all: what follows is filled in for the law's own commit, and only then */
-    bool idle;    /* sliding: all that was charged has left */
-    uint64_t aux; /* sliding: as it was planned with */
+    llim__swap swap; /* what a commit swaps */
+    bool more;       /* that is not all: what follows is filled in for the law's own commit, and only then */
+    uint64_t aux;    /* sliding: as it was planned with */
     union {
         struct {
             int64_t from_slot, to_slot; /* sliding: where the head is and goes */
@@ -39,31 +44,27 @@ typedef struct llim__step {
     };
 } llim__step;
 
-/* Aims a step at the i-th limit of a row, with no amount yet. What a law fills in by itself is left as it is: clearing it
-   would cost as much as deciding. */
-static inline void llim__step_aim(llim_zone *zone, llim__row *row, uint32_t i, llim__step *step)
+/* Aims a step at the i-th limit of a row, with no amount yet. state and identity were read before. What a law fills in by
+   itself is left as it is. */
+static inline void llim__step_aim(llim_zone *zone, llim__row *row, uint64_t state, uint32_t identity, uint32_t i,
+                                  llim__step *step)
 {
     llim__cell *cell = llim__row_cell(zone, row, i);
     uint64_t config = at_load_acq(&cell->config);
     step->cell = cell;
     step->row = row;
-    step->shape = llim__cell_shape(zone, config);
-    step->limit = LLIM__CONFIG_AMOUNT(config);
-}
-
-/* Tells an aimed step what the row was like before: a plan and a plain swap do without, all else needs it. */
-static inline void llim__step_date(uint64_t state, uint32_t identity, llim__step *step)
-{
     step->state = state;
     step->identity = identity;
+    step->shape = llim__cell_shape(zone, config);
+    step->limit = LLIM__CONFIG_AMOUNT(config);
 }
 
 /* The i-th limit of a row, where speed does not matter. */
 static inline llim__step llim__step_at(llim_zone *zone, llim__row *row, uint32_t i)
 {
     llim__step step = {.amount = 0};
-    llim__step_date(at_load_acq(&row->state), at_load_acq(&row->identity), &step);
-    llim__step_aim(zone, row, i, &step);
+    uint64_t state = at_load_acq(&row->state);
+    llim__step_aim(zone, row, state, at_load_acq(&row->identity), i, &step);
     return step;
 }
 
@@ -94,26 +95,24 @@ static inline bool llim__born_after(uint32_t born, uint32_t identity)
    come since. */
 bool llim__step_again(llim_zone *zone, llim__step *step);
 
+/* An aimed step with its amount. LLIM_OK: it fits; LLIM__NOTHING, LLIM_LATER, LLIM_NEVER, LLIM__WAIT. Writes nothing but the
+   step. */
+int llim__law_plan(llim_zone *zone, llim__now now, llim__step *step);
+/* The same behind a glance that was unsure. */
+int llim__law_study(llim_zone *zone, llim__now now, llim__step *step);
 /* LLIM_OK; LLIM__RETRY; LLIM__WAIT; LLIM_EFULL: no lease is left. */
 int llim__law_commit(llim_zone *zone, llim__now now, llim__step *step);
-/* The usual commit: true if it was done, false if nothing was. */
-static inline bool llim__law_swap(llim__step *step)
-{
-    return !step->more && at_cas_acqrel(step->word, &step->expected, step->desired);
-}
 void llim__law_undo(llim_zone *zone, llim__now now, llim__step *step);
 
-/* Corrects a charge of before made at then to after, after < before: each law's file tells its rule. LLIM_OK, LLIM__WAIT.
-   now->steady may be 0: the clock is then read by who needs it, since reading it costs more than the rest. */
-int llim__law_give_back(llim_zone *zone, llim__now *now, llim__now then, llim__step *step, int64_t before,
-                        int64_t after);
+/* Corrects a charge of before made at then to after, after < before: each law's file tells its rule. LLIM_OK, LLIM__WAIT. */
+int llim__law_give_back(llim_zone *zone, llim__now then, llim__step *step, int64_t before, int64_t after);
 /* Charges what nobody reserved. fresh: charged now, by no permit; else a settlement above its reservation of then.
    LLIM_OK, LLIM__WAIT. */
 int llim__law_add_debt(llim_zone *zone, llim__now now, llim__now then, llim__step *step, int64_t amount, bool fresh);
 
 /* The earliest zone time >= now at which the step's amount fits, if nothing else happens; INT64_MAX if never. */
 int64_t llim__law_earliest(llim_zone *zone, llim__now now, const llim__step *step);
-/* What is used now, and from when on nothing will be. */
+/* What is used now, and from when on nothing will be; until may be NULL. */
 int64_t llim__law_used(llim_zone *zone, llim__now now, const llim__step *step, int64_t *until);
 
 /* Under the mutex, of a row that no dead writer has left: seals the cell's words, and tells what they were and how much they

@@ -1,15 +1,18 @@
 /*
  * laws.h - the four laws, each in its file. law.c, they, and whoever places, decides or settles by a law's own rules include
- * this. Contracts: law.h. What a decision does for every limit is inline: picking the law, and a bucket's whole plan.
+ * this. Contracts: law.h. What a decision does for every limit is inline: picking the law, and a bucket's whole plan, which is
+ * a glance.
  */
 #ifndef LLIM_ENGINE_LAWS_H
 #define LLIM_ENGINE_LAWS_H
 
 #include "engine/law.h"
 
+int llim__sliding_glance(const llim_zone *zone, int64_t t, llim__cell *cell, uint64_t config, int64_t amount,
+                         llim__swap *swap);
 int llim__sliding_plan(llim_zone *zone, llim__now now, llim__step *step);
 int llim__sliding_move(llim_zone *zone, llim__step *step);
-int llim__sliding_give_back(llim_zone *zone, llim__now *now, llim__now then, llim__step *step, int64_t amount);
+int llim__sliding_give_back(llim_zone *zone, llim__now then, llim__step *step, int64_t amount);
 int llim__sliding_add_debt(llim_zone *zone, llim__now now, llim__step *step, int64_t amount);
 int64_t llim__sliding_earliest(llim_zone *zone, llim__now now, const llim__step *step);
 int64_t llim__sliding_used(llim_zone *zone, llim__now now, const llim__step *step, int64_t *until);
@@ -22,7 +25,7 @@ uint32_t llim__sliding_tick_shift(int64_t span_ns);
 void llim__sliding_put_ring(llim_zone *zone, uint64_t aux, uint64_t head);
 
 /* A cost that the cell has no whole unit for. */
-uint64_t llim__bucket_divide(const llim__step *step, int64_t amount);
+uint64_t llim__bucket_divide(const llim__shape *shape, int64_t limit, int64_t amount);
 int llim__bucket_give_back(llim_zone *zone, llim__now then, llim__step *step, int64_t before, int64_t after);
 int llim__bucket_add_debt(llim__now now, llim__step *step, int64_t amount);
 int64_t llim__bucket_earliest(llim__now now, const llim__step *step);
@@ -31,6 +34,8 @@ int64_t llim__bucket_used(llim__now now, const llim__step *step, int64_t *until)
 void llim__bucket_resize(llim__now now, const llim__shape *shape, int64_t before, int64_t after, uint64_t words[2]);
 void llim__bucket_start(llim__now now, const llim__step *step, int64_t used, uint64_t words[2]);
 
+int llim__period_glance(llim_zone *zone, int64_t wall, llim__cell *cell, uint64_t config, int64_t amount,
+                        llim__swap *swap);
 int llim__period_plan(llim_zone *zone, llim__now now, llim__step *step);
 int llim__period_commit(llim_zone *zone, llim__step *step);
 void llim__period_undo(llim_zone *zone, llim__step *step);
@@ -71,48 +76,43 @@ static inline uint64_t llim__bucket_from(uint64_t full, uint64_t t)
 static inline uint64_t llim__bucket_cost(const llim__step *step, int64_t amount)
 {
     int64_t unit = (int64_t)at_load_rlx(&step->cell->aux), product;
-    if (!unit || __builtin_mul_overflow(unit, amount, &product)) return llim__bucket_divide(step, amount);
+    if (!unit || __builtin_mul_overflow(unit, amount, &product))
+        return llim__bucket_divide(step->shape, step->limit, amount);
     return (uint64_t)product < LLIM__LONGEST ? (uint64_t)product : LLIM__LONGEST;
 }
 
 /* Here, because a call would cost as much as what is done. */
-static inline int llim__bucket_plan(llim__now now, llim__step *step)
+static inline int llim__bucket_glance(llim__now now, llim__cell *cell, const llim__shape *shape, int64_t limit,
+                                      int64_t amount, llim__swap *swap)
 {
-    const llim__shape *shape = step->shape;
-    llim__cell *cell = step->cell;
-    int64_t amount = step->amount;
-    if (amount > step->limit) return LLIM_NEVER;
+    if (amount > limit) return LLIM_NEVER;
     uint64_t full = at_load_acq(&cell->word), t = llim__fine(now.steady);
     if (full == LLIM__SEALED) return LLIM__WAIT;
-    step->more = false;
     if (amount == 0) return full <= t + shape->window ? LLIM__NOTHING : LLIM_LATER;
     /* What is within the limit costs a window at most, so no product is too large, unless a writer has changed the cell since
        the limit was read; and then nothing is committed. */
     uint64_t unit = at_load_rlx(&cell->aux);
-    uint64_t cost = unit ? unit * (uint64_t)amount : llim__bucket_divide(step, amount);
+    uint64_t cost = unit ? unit * (uint64_t)amount : llim__bucket_divide(shape, limit, amount);
     uint64_t next = llim__bucket_from(full, t) + cost;
-    step->word = &cell->word;
-    step->expected = full;
-    step->desired = next;
+    *swap = (llim__swap){&cell->word, full, next};
     /* Either even a count that is late by the guard has room, or nobody can still count an earlier charge. */
     return next <= t + shape->room || full + (shape->window - shape->room) <= (t | LLIM__TAG) ? LLIM_OK : LLIM_LATER;
 }
 
-/* step->cell, shape, row, limit and amount are given. LLIM_OK: it fits; LLIM__NOTHING, LLIM_LATER, LLIM_NEVER, LLIM__WAIT.
-   Writes nothing but the step. */
-static inline __attribute__((always_inline)) int llim__law_plan(llim_zone *zone, llim__now now, llim__step *step)
+/* A limit that its config tells all about, asked for an amount: as a plan, with a swap that is all, or LLIM__UNSURE. */
+static inline __attribute__((always_inline)) int llim__law_glance(llim_zone *zone, llim__now now, llim__cell *cell,
+                                                                  uint64_t config, int64_t amount, llim__swap *swap)
 {
-    int code;
-    switch (step->shape->law) {
+    const llim__shape *shape = llim__cell_shape(zone, config);
+    switch (shape->law) {
     case LLIM_SLIDING:
-        return llim__sliding_plan(zone, now, step);
+        return llim__sliding_glance(zone, now.steady, cell, config, amount, swap);
     case LLIM_CALENDAR:
-        return llim__period_plan(zone, now, step);
+        return llim__period_glance(zone, now.wall, cell, config, amount, swap);
     case LLIM_BUCKET:
-        return llim__bucket_plan(now, step);
+        return llim__bucket_glance(now, cell, shape, LLIM__CONFIG_AMOUNT(config), amount, swap);
     case LLIM_GAUGE:
-        code = llim__gauge_plan(zone, now, step);
-        return code == LLIM_OK && step->amount == 0 ? LLIM__NOTHING : code;
+        return LLIM__UNSURE;
     default:
         return LLIM__NOTHING;
     }

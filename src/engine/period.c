@@ -134,7 +134,7 @@ static uint64_t charged(const view *v, int i, int64_t amount)
     return word == LLIM__SEALED ? word - 1 : word;
 }
 
-static __attribute__((noinline)) int plan_any(llim_zone *zone, llim__now now, llim__step *step)
+int llim__period_plan(llim_zone *zone, llim__now now, llim__step *step)
 {
     view v;
     if (look(zone, now.wall, step, &v)) return LLIM__WAIT;
@@ -142,9 +142,9 @@ static __attribute__((noinline)) int plan_any(llim_zone *zone, llim__now now, ll
     for (int i = 0; i < v.n; i++)
         if (count_in(&v, i) + step->amount > step->limit) return LLIM_LATER;
     if (step->amount == 0) return LLIM__NOTHING;
-    step->word = word_at(step, v.place[0]);
-    step->expected = v.word[v.place[0]];
-    step->desired = charged(&v, 0, step->amount);
+    step->swap.word = word_at(step, v.place[0]);
+    step->swap.expected = v.word[v.place[0]];
+    step->swap.desired = charged(&v, 0, step->amount);
     step->more = v.n == 2;
     if (step->more) {
         step->other = word_at(step, v.place[1]);
@@ -156,27 +156,30 @@ static __attribute__((noinline)) int plan_any(llim_zone *zone, llim__now now, ll
 
 /* Nearly always no boundary is near and the newest word is the period's own: it is then all that look() would find. Two
    words never have the same id, so the difference of the words has the sign of that of their ids. */
-static inline bool usual(llim_zone *zone, int64_t wall, const llim__step *step, int *place, uint64_t *kept)
+static inline bool usual(llim_zone *zone, int64_t wall, llim__cell *cell, const llim__shape *shape, at_u64 **place,
+                         uint64_t *kept)
 {
-    uint64_t word = at_load_acq(&step->cell->word), aux = at_load_acq(&step->cell->aux);
+    uint64_t word = at_load_acq(&cell->word), aux = at_load_acq(&cell->aux);
     if (word == LLIM__SEALED || aux == LLIM__SEALED) return false;
-    *place = (int64_t)(aux - word) > 0;
-    *kept = *place ? aux : word;
+    const bool second = (int64_t)(aux - word) > 0;
+    *place = second ? &cell->aux : &cell->word;
+    *kept = second ? aux : word;
     period quiet;
-    return remembered(zone, step->shape, &quiet) && quiet.start_ns <= wall && wall < quiet.end_ns &&
+    return remembered(zone, shape, &quiet) && quiet.start_ns <= wall && wall < quiet.end_ns &&
            word_id(*kept) == quiet.id;
 }
 
-int llim__period_plan(llim_zone *zone, llim__now now, llim__step *step)
+int llim__period_glance(llim_zone *zone, int64_t wall, llim__cell *cell, uint64_t config, int64_t amount,
+                        llim__swap *swap)
 {
-    if (step->amount > step->limit) return LLIM_NEVER;
-    int place;
-    if (!usual(zone, now.wall, step, &place, &step->expected)) return plan_any(zone, now, step);
-    step->word = word_at(step, place);
-    step->desired = step->expected + (uint64_t)step->amount;
-    step->more = false;
-    if (count_of(step->expected) + step->amount > step->limit) return LLIM_LATER;
-    return step->amount == 0 ? LLIM__NOTHING : LLIM_OK;
+    const int64_t limit = LLIM__CONFIG_AMOUNT(config);
+    at_u64 *place;
+    uint64_t kept;
+    if (amount > limit) return LLIM_NEVER;
+    if (!usual(zone, wall, cell, llim__cell_shape(zone, config), &place, &kept)) return LLIM__UNSURE;
+    if (count_of(kept) + amount > limit) return LLIM_LATER;
+    *swap = (llim__swap){place, kept, kept + (uint64_t)amount};
+    return amount == 0 ? LLIM__NOTHING : LLIM_OK;
 }
 
 /* Adds to a period's count, or takes from it, if the limit keeps a word of that period. LLIM__WAIT: the limit is gone. */
@@ -201,15 +204,15 @@ static int adjust(llim_zone *zone, llim__step *step, uint64_t id, int64_t amount
 /* Commits a step that charges two periods. */
 int llim__period_commit(llim_zone *zone, llim__step *step)
 {
-    if (!at_cas_acqrel(step->word, &step->expected, step->desired)) return LLIM__RETRY;
+    if (!at_cas_acqrel(step->swap.word, &step->swap.expected, step->swap.desired)) return LLIM__RETRY;
     if (at_cas_acqrel(step->other, &step->other_expected, step->other_desired)) return LLIM_OK;
-    adjust(zone, step, word_id(step->desired), -step->amount);
+    adjust(zone, step, word_id(step->swap.desired), -step->amount);
     return LLIM__RETRY;
 }
 
 void llim__period_undo(llim_zone *zone, llim__step *step)
 {
-    adjust(zone, step, word_id(step->desired), -step->amount);
+    adjust(zone, step, word_id(step->swap.desired), -step->amount);
     if (step->more) adjust(zone, step, word_id(step->other_desired), -step->amount);
 }
 
@@ -283,9 +286,10 @@ int64_t llim__period_earliest(llim_zone *zone, llim__now now, const llim__step *
     if (step->amount > step->limit) return INT64_MAX;
     const llim__shape *shape = step->shape;
     int64_t wall = now.wall;
-    int place;
+    at_u64 *place;
     uint64_t kept;
-    if (usual(zone, wall, step, &place, &kept) && count_of(kept) + step->amount <= step->limit) return now.steady;
+    if (usual(zone, wall, step->cell, shape, &place, &kept) && count_of(kept) + step->amount <= step->limit)
+        return now.steady;
     for (int rounds = 0;; rounds++) {
         view v;
         if (look(zone, wall, step, &v)) return now.steady;
@@ -309,12 +313,12 @@ int64_t llim__period_earliest(llim_zone *zone, llim__now now, const llim__step *
 int64_t llim__period_used(llim_zone *zone, llim__now now, const llim__step *step, int64_t *until)
 {
     view v;
-    *until = now.steady;
+    if (until) *until = now.steady;
     if (look(zone, now.wall, step, &v)) return step->limit;
     int64_t used = 0;
     for (int i = 0; i < v.n; i++)
         if (count_in(&v, i) > used) used = count_in(&v, i);
-    if (used == 0) return 0;
+    if (used == 0 || !until) return used;
     /* Nothing is used once an amount of the whole limit fits. */
     llim__step whole = *step;
     whole.amount = whole.limit;

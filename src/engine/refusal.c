@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/law.h"
+#include "engine/laws.h"
 
 /* The latest instant found so far, and who named it. */
 typedef struct verdict {
@@ -24,17 +24,15 @@ typedef struct verdict {
     llim__step room[2]; /* for both */
 } verdict;
 
-/* Whether the step is what keeps the request waiting longest so far. */
-static inline void ask(llim_zone *zone, llim__now from, const llim_charge *charge, uint32_t r, uint64_t state,
-                       verdict *v)
+/* Whether the i-th limit of a row is what keeps the request waiting longest so far. */
+static void ask(llim_zone *zone, llim__now from, llim__row *row, uint64_t state, uint32_t i, int64_t amount, verdict *v)
 {
     llim__step *step = v->step;
-    step->amount = charge->amount[step->shape->meter];
+    llim__step_aim(zone, row, state, 0, i, step);
+    step->amount = amount;
     int64_t fits = llim__law_earliest(zone, from, step);
     if (fits <= v->at) return;
     v->at = fits;
-    v->row = r;
-    v->state = state;
     v->by = step;
     v->step = step == v->room ? v->room + 1 : v->room;
 }
@@ -57,10 +55,19 @@ static int round_from(llim_zone *zone, llim__now now, const llim_row *rows, uint
             v->by = NULL;
         }
         for (uint32_t i = 0, n = LLIM__STATE_LIMITS(state); i < n; i++) {
-            llim__step_aim(zone, row, i, v->step);
-            const bool calendar = v->step->shape->law == LLIM_CALENDAR;
-            if (calendar == calendars) ask(zone, from, charge, r, state, v);
-            v->calendars |= calendar;
+            llim__cell *cell = llim__row_cell(zone, row, i);
+            uint64_t config = at_load_acq(&cell->config);
+            const llim__shape *shape = llim__cell_shape(zone, config);
+            v->calendars |= shape->law == LLIM_CALENDAR;
+            if ((shape->law == LLIM_CALENDAR) != calendars) continue;
+            llim__swap swap;
+            int64_t amount = charge->amount[shape->meter], before = v->at;
+            int code = llim__law_glance(zone, from, cell, config, amount, &swap);
+            if (code == LLIM_OK || code == LLIM__NOTHING) continue; /* it fits, as nearly all others do */
+            ask(zone, from, row, state, i, amount, v);
+            if (v->at == before) continue;
+            v->row = r;
+            v->state = state;
         }
     }
     return LLIM_OK;
@@ -71,7 +78,6 @@ static void tell(llim_zone *zone, llim__now now, const llim_row *rows, const ver
     const llim__step *by = v->by;
     const bool never = v->at == INT64_MAX;
     const int64_t wait = never ? 0 : v->at - now.steady;
-    int64_t until;
     out->code = never ? LLIM_NEVER : LLIM_LATER;
     out->reason = by ? LLIM_BY_LIMIT : LLIM_BY_COOLDOWN;
     out->candidate = 0;
@@ -81,8 +87,11 @@ static void tell(llim_zone *zone, llim__now now, const llim_row *rows, const ver
     out->window_ns = by ? by->shape->window_ns : 0;
     out->guard_ns = by ? by->shape->guard_ns : 0;
     out->limit = by ? by->limit : 0;
-    out->used = by ? llim__law_used(zone, now, by, &until) : 0;
+    out->used = by ? llim__law_used(zone, now, by, NULL) : 0;
     out->amount = by ? by->amount : 0;
+    /* A level is shown rounded, but what a bucket without a guard refuses does not fit. */
+    if (by && !never && out->law == LLIM_BUCKET && out->guard_ns == 0 && out->used + out->amount <= out->limit)
+        out->used = out->limit - out->amount + 1;
     out->wait_ns = wait;
     out->at_ns = never ? 0 : v->at - LLIM__EPOCH;
     out->at_wall_ns = never ? 0 : now.wall + wait;

@@ -31,6 +31,11 @@ void llim__rings_skip(llim_zone *zone, uint64_t ring)
     at_store_rlx(&zone->ring_cum[ring], llim__rings_cum(zone, ring) ^ half);
 }
 
+void llim__rings_return(llim_zone *zone, uint64_t ring)
+{
+    llim__rings_put(zone, ring, llim__rings_cum(zone, ring));
+}
+
 void llim__rings_put(llim_zone *zone, uint64_t ring, uint64_t cum)
 {
     llim__header *h = zone->header;

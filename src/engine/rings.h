@@ -15,6 +15,8 @@ uint64_t llim__rings_cum(const llim_zone *zone, uint64_t ring);
 /* For a ring whose owner's count is lost: goes on half way round, where no closing that somebody still holds can pass for one
    of the new count. */
 void llim__rings_skip(llim_zone *zone, uint64_t ring);
+/* Puts a ring back that was taken and not used. */
+void llim__rings_return(llim_zone *zone, uint64_t ring);
 /* Puts a ring back, with where its count has stopped now: below 2^42. */
 void llim__rings_put(llim_zone *zone, uint64_t ring, uint64_t cum);
 

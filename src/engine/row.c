@@ -64,7 +64,7 @@ static bool needs_ring(const llim_zone *zone, const plan *p, uint32_t i)
 static void return_rings(llim_zone *zone, const plan *p, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++)
-        if (needs_ring(zone, p, i)) llim__rings_put(zone, p->words[i][1], llim__rings_cum(zone, p->words[i][1]));
+        if (needs_ring(zone, p, i)) llim__rings_return(zone, p->words[i][1]);
 }
 
 /* Takes the rings that new sliding limits need, none of them from the row keep. */

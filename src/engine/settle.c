@@ -49,7 +49,7 @@ static bool correct_limit(llim_zone *zone, llim__now *now, const correction *c, 
         if (to > from)
             code = llim__law_add_debt(zone, llim__zone_now_once(zone, now), c->then, step, to - from, c->how == RECORD);
         else
-            code = llim__law_give_back(zone, now, c->then, step, from, to);
+            code = llim__law_give_back(zone, c->then, step, from, to);
         if (code != LLIM__WAIT) return true;
         if (!llim__step_again(zone, step)) return false;
     }

@@ -2,36 +2,54 @@
  * sliding.c - an exact sliding window in one word and a ring, without a lock.
  *
  * Time is cut into ticks and slots of 4,096 ticks; a window and its guard span 62 to 124 slots.
- *   head    (tick, cum): the tick of the last charge, and everything ever charged, modulo 2^42. The cell's word.
- *   ring[k] for each slot k before the head's, of the last 128: its closing, which is the last head that slot had. A slot
- *           without a charge has its first tick and the cum of the slot before.
- *   reach   a slot that no charge is later than: a head, which knows its slot modulo 1,024 only, is placed at or below it.
+ *   head     (tick, cum): the tick of the last charge, and everything ever charged, modulo 2^42. The cell's word.
+ *   closing  of each slot k before the head's, of the last 128: the last head that slot had. A slot without a charge has its
+ *            first tick and the cum of the slot before.
+ *   returned of each slot, and of each block of 16: how much of its charges was given back later; and the newest such slot.
+ *   reach    a slot that no charge is later than: a head, which knows its slot modulo 1,024 only, is placed at or below it.
  *
- * Used in the window that ends now = head.cum - cum of the newest closing whose tick has left it. A charge is dated up to
- * the next tick and the window's begin is cut down to one, so what counts as gone is gone.
+ * Used in the window that ends now = head.cum - cum of the newest closing whose tick has left it - what was returned of the
+ * slots after that closing. A charge is dated up to the next tick and the window's begin is cut down to one, so what counts
+ * as gone is gone.
  *
  * Charging is one compare-and-swap of the head. Who moves the head into a later slot closes, after that, the slots it left
  * behind: each by compare-and-swap from an older slot's closing. Until then, and for ever if it dies first, a reader takes
  * the newest older closing instead: smaller, so more counts as used. At worst one slot's traffic, until it leaves. After an
  * idle window there may be no older one: a reader waits for the closings a little, then takes the limit for full.
  *
- * Giving back an amount charged in slot s first lowers every closing from s on, and claims those which nobody has published
- * yet (with the value of the one before, so the late publisher's swap fails): no closing that still holds the amount can
- * appear later. Then it lowers the head, if that has not moved to a later slot; if it has, the slots closed since are
- * lowered too. Every state in between counts too much. A charge that has left the window is not given back.
+ * Giving back a charge of the head's own slot lowers the head. Later, it is added to what was returned of its block, then of
+ * its slot: a reader takes whole blocks, and slots of a block that the window cuts. Either counts only as long as the
+ * charge does, so a reader that misses one, or a giver that dies between them, leaves too much as used until the charge
+ * leaves, never too little. A reader that sees a return of a charge later than the head it has read cannot commit: the head
+ * has moved.
+ *
+ * The place of a slot's returns is turned over to it before the head enters the slot, so that what stands there is never of
+ * 128 slots ago, and whoever is late with one of those fails. Turning over proves by the head, read behind the place, that
+ * the slot had not been entered when the place was read.
+ *
+ * Returns make room but do not lower cum: a limit is full, too, when all that was charged in a window, returned or not, is
+ * 2^41. With debt on top the cum of a window does not lap itself. Only a limit beyond 2^34 can meet that: at the end of a
+ * slot no more can be returned later than was in use.
  *
  * A settlement above its reservation is charged to the head, at its own instant: raising closings would count too little
  * if the thread stopped half-way for several windows.
  *
  * A ring that goes to another limit takes its cum along, so a publisher that was stopped for long can only write a closing
- * that is too low.
+ * that is too low; and the words of its returns name their tenant, so a giver's swap fails.
  */
 #include <sched.h>
 
 #include "engine/laws.h"
 #include "engine/rings.h"
 
-enum { TICK_BITS = 22, CUM_BITS = 42, SLOT_TICK_BITS = 12, SLOT_BITS = TICK_BITS - SLOT_TICK_BITS, MAX_SLOTS = 124 };
+enum {
+    TICK_BITS = 22,
+    CUM_BITS = 42,
+    SLOT_TICK_BITS = 12,
+    SLOT_BITS = TICK_BITS - SLOT_TICK_BITS,
+    MAX_SLOTS = 124,
+    TENANT_BITS = 8
+};
 
 #define CUM_MASK   (((uint64_t)1 << CUM_BITS) - 1)
 #define TICK_MASK  (((uint64_t)1 << TICK_BITS) - 1)
@@ -39,14 +57,20 @@ enum { TICK_BITS = 22, CUM_BITS = 42, SLOT_TICK_BITS = 12, SLOT_BITS = TICK_BITS
 #define IN_SLOT    (((uint64_t)1 << SLOT_TICK_BITS) - 1)
 #define REACH_BITS 40
 #define REACH_MASK (((uint64_t)1 << REACH_BITS) - 1)
-#define MOST_USED  ((int64_t)1 << 41) /* debt above this is not counted: the head's cum must not lap itself */
+#define MOST       ((int64_t)1 << 41) /* of what a window's charges add up to; debt above it is not counted */
+
+/* The word of a return: tenant of the ring, slot or block, amount. */
+#define NUMBER_BITS (64 - CUM_BITS - TENANT_BITS)
+#define NUMBER_MASK (((uint64_t)1 << NUMBER_BITS) - 1)
+#define TENANT_MASK (UINT64_MAX << (64 - TENANT_BITS))
 
 typedef struct view {
-    at_u64 *ring;
+    llim__ring *ring;
     uint64_t head, aux;
     int64_t head_tick; /* in full */
     int64_t cut;       /* ticks up to here have left */
-    int64_t used;
+    int64_t left;      /* slots up to here have left */
+    int64_t charged;   /* since, returned or not */
 } view;
 
 static uint64_t pack(int64_t tick, uint64_t cum)
@@ -77,9 +101,42 @@ static int64_t closing_tick(uint64_t word, int64_t k)
     return (int64_t)((uint64_t)k << SLOT_TICK_BITS | ((word >> CUM_BITS) & IN_SLOT));
 }
 
-static at_u64 *ring_at(at_u64 *ring, int64_t k)
+static at_u64 *closing_at(llim__ring *ring, int64_t k)
 {
-    return &ring[(uint64_t)k % LLIM__RING];
+    return &ring->closing[(uint64_t)k % LLIM__RING];
+}
+
+static int64_t block_of(int64_t slot)
+{
+    return slot / LLIM__BLOCK;
+}
+
+static at_u64 *returned_at(llim__ring *ring, int64_t slot)
+{
+    return &ring->returned[(uint64_t)slot % LLIM__RING];
+}
+
+static at_u64 *block_returned_at(llim__ring *ring, int64_t block)
+{
+    return &ring->block_returned[(uint64_t)block % LLIM__BLOCKS];
+}
+
+static bool is_returned_of(uint64_t word, int64_t number)
+{
+    return ((word >> CUM_BITS ^ (uint64_t)number) & NUMBER_MASK) == 0;
+}
+
+/* The word before tells the tenant. */
+static uint64_t returned_word(uint64_t before, int64_t number, uint64_t amount)
+{
+    return (before & TENANT_MASK) | ((uint64_t)number & NUMBER_MASK) << CUM_BITS | amount;
+}
+
+/* What a place says was returned of the slot or block of that number. */
+static int64_t returned_of(const at_u64 *place, int64_t number)
+{
+    uint64_t word = at_load_acq(place);
+    return is_returned_of(word, number) ? (int64_t)(word & CUM_MASK) : 0;
 }
 
 static int64_t tick_up(const llim__shape *shape, int64_t t)
@@ -106,22 +163,22 @@ uint32_t llim__sliding_tick_shift(int64_t span_ns)
 
 /* The newest closing at or before slot k, or LLIM__SEALED, which none is, if the ring holds none that the head still vouches
    for. */
-static __attribute__((noinline)) uint64_t closing_before(at_u64 *ring, int64_t head_tick, int64_t k)
+static uint64_t closing_before(llim__ring *ring, int64_t head_tick, int64_t k)
 {
     for (int64_t oldest = slot_of(head_tick) - LLIM__RING; k >= oldest; k--) {
-        uint64_t word = at_load_acq(ring_at(ring, k));
+        uint64_t word = at_load_acq(closing_at(ring, k));
         if (closes(word, k)) return word;
     }
     return LLIM__SEALED;
 }
 
-static int64_t used_after(const view *v, uint64_t closing)
+static int64_t charged_after(const view *v, uint64_t closing)
 {
     return (int64_t)((v->head - closing) & CUM_MASK);
 }
 
 /* The closings of an idle time are on their way: whoever has ended it publishes them next. */
-static __attribute__((noinline)) uint64_t closing_awaited(at_u64 *ring, int64_t head_tick, int64_t k)
+static uint64_t closing_awaited(llim__ring *ring, int64_t head_tick, int64_t k)
 {
     uint64_t word = closing_before(ring, head_tick, k);
     for (int patience = 64; word == LLIM__SEALED && patience > 0; patience--) {
@@ -132,100 +189,130 @@ static __attribute__((noinline)) uint64_t closing_awaited(at_u64 *ring, int64_t 
 }
 
 /* Every publisher has died: in debt, until the closings of now have taken over, and by all that is known. */
-static __attribute__((noinline)) int64_t use_unknown(const llim__step *step, const view *v, int64_t k)
+static int64_t use_unknown(const llim__step *step, const view *v, int64_t k)
 {
     int64_t most = step->limit + 1, head_slot = slot_of(v->head_tick);
     for (; k < head_slot; k++) {
-        uint64_t word = at_load_acq(ring_at(v->ring, k));
-        if (closes(word, k)) return used_after(v, word) > most ? used_after(v, word) : most;
+        uint64_t word = at_load_acq(closing_at(v->ring, k));
+        if (closes(word, k)) return charged_after(v, word) > most ? charged_after(v, word) : most;
     }
     return most;
 }
 
-/* All that a decision needs to know, if it is there as it nearly always is; else false: look() tells. The head is read before
-   reach: reach is raised before the head moves, so it is never below the head that was read. */
-static inline __attribute__((always_inline)) bool see(llim_zone *zone, int64_t t, const llim__step *step, view *v)
+/* All that a decision needs to know, or LLIM__WAIT. The head is read before reach: reach is raised before the head moves, so
+   it is never below the head that was read. */
+static int look(llim_zone *zone, int64_t t, const llim__step *step, view *v)
 {
-    llim__cell *cell = step->cell;
     v->cut = (t - step->shape->span_ns) >> step->shape->tick_shift;
-    v->head = at_load_acq(&cell->word);
-    if (v->head == LLIM__SEALED) return false;
-    uint64_t aux = at_load_acq(&cell->aux);
-    v->aux = aux;
-    v->ring = zone->ring[aux >> REACH_BITS];
-    uint64_t last = (aux & REACH_MASK) << SLOT_TICK_BITS | IN_SLOT;
-    v->head_tick = (int64_t)(last - ((last - (v->head >> CUM_BITS)) & TICK_MASK));
-    v->used = 0;
-    if (v->head_tick <= v->cut) return true;
-    int64_t oldest = slot_of(v->cut), head_slot = slot_of(v->head_tick);
-    if (oldest + LLIM__RING <= head_slot) return false;
-    uint64_t word = at_load_acq(ring_at(v->ring, oldest));
-    /* How far the closing is before the cut: more than the cut is into its slot says that it is not this slot's, or later. */
-    uint64_t behind = ((uint64_t)v->cut - (word >> CUM_BITS)) & TICK_MASK;
-    if (behind > ((uint64_t)v->cut & IN_SLOT) || oldest >= head_slot) {
-        word = at_load_acq(ring_at(v->ring, oldest - 1));
-        if (!closes(word, oldest - 1)) return false;
-    }
-    v->used = used_after(v, word);
-    return true;
-}
-
-/* The same, whatever there is, or LLIM__WAIT. */
-static __attribute__((noinline)) int look(llim_zone *zone, int64_t t, const llim__step *step, view *v)
-{
-    if (see(zone, t, step, v)) return LLIM_OK;
+    v->head = at_load_acq(&step->cell->word);
     if (v->head == LLIM__SEALED) return LLIM__WAIT;
-    int64_t oldest = slot_of(v->cut);
-    v->used = step->limit + 1; /* with a clock so stale that the ring knows nothing of its time */
-    if (oldest + LLIM__RING <= slot_of(v->head_tick)) return LLIM_OK;
-    uint64_t word = closing_awaited(v->ring, v->head_tick, oldest - 1);
-    v->used = word == LLIM__SEALED ? use_unknown(step, v, oldest) : used_after(v, word);
+    v->aux = at_load_acq(&step->cell->aux);
+    v->ring = &zone->ring[v->aux >> REACH_BITS];
+    uint64_t last = (v->aux & REACH_MASK) << SLOT_TICK_BITS | IN_SLOT;
+    v->head_tick = (int64_t)(last - ((last - (v->head >> CUM_BITS)) & TICK_MASK));
+    int64_t oldest = slot_of(v->cut), head_slot = slot_of(v->head_tick);
+    v->charged = 0;
+    v->left = head_slot;
+    if (v->head_tick <= v->cut) return LLIM_OK;
+    v->charged = step->limit + 1; /* with a clock so stale that the ring knows nothing of its time */
+    if (oldest + LLIM__RING <= head_slot) return LLIM_OK;
+    uint64_t word = at_load_acq(closing_at(v->ring, oldest));
+    v->left = oldest;
+    if (oldest == head_slot || !closes(word, oldest) || closing_tick(word, oldest) > v->cut) {
+        word = closing_awaited(v->ring, v->head_tick, oldest - 1);
+        v->left = oldest - 1;
+    }
+    if (word != LLIM__SEALED) {
+        v->charged = charged_after(v, word);
+    } else {
+        v->charged = use_unknown(step, v, oldest);
+        v->left = head_slot; /* nor is it known what was returned */
+    }
     return LLIM_OK;
 }
 
-static inline void aim(const view *v, int64_t t, llim__step *step, int64_t amount)
+/* Nearly always the head is in the slot of now, and a closing tells what has left: then this is all that a plan would find. */
+int llim__sliding_glance(const llim_zone *zone, int64_t t, llim__cell *cell, uint64_t config, int64_t amount,
+                         llim__swap *swap)
+{
+    const llim__shape *shape = llim__cell_shape(zone, config);
+    const int64_t limit = LLIM__CONFIG_AMOUNT(config);
+    if (amount > limit) return LLIM_NEVER;
+    uint64_t head = at_load_acq(&cell->word), aux = at_load_acq(&cell->aux), reach = aux & REACH_MASK;
+    int64_t head_tick = (int64_t)(reach << SLOT_TICK_BITS | (head >> CUM_BITS & IN_SLOT)), tick = tick_up(shape, t);
+    if (!closes(head, (int64_t)reach) || slot_of(tick) > (int64_t)reach || head == LLIM__SEALED) return LLIM__UNSURE;
+    if (tick < head_tick) tick = head_tick;
+    int64_t cut = (t - shape->span_ns) >> shape->tick_shift, oldest = slot_of(cut);
+    if (oldest + LLIM__RING <= (int64_t)reach) return LLIM__UNSURE;
+    llim__ring *ring = &zone->ring[aux >> REACH_BITS];
+    uint64_t word = at_load_acq(closing_at(ring, oldest));
+    /* How far the closing is before the cut: more than the cut is into its slot says that it is not this slot's, or later. */
+    if ((((uint64_t)cut - (word >> CUM_BITS)) & TICK_MASK) > ((uint64_t)cut & IN_SLOT)) {
+        word = at_load_acq(closing_at(ring, oldest - 1));
+        if (!closes(word, oldest - 1)) return LLIM__UNSURE;
+    }
+    if ((int64_t)((head - word) & CUM_MASK) + amount > limit) /* unless enough was returned */
+        return at_load_acq(&ring->newest_returned) < oldest ? LLIM_LATER : LLIM__UNSURE;
+    *swap = (llim__swap){&cell->word, head, pack(tick, head + (uint64_t)amount)};
+    return amount == 0 ? LLIM__NOTHING : LLIM_OK;
+}
+
+static int64_t block_returned(const view *v, int64_t block)
+{
+    return returned_of(block_returned_at(v->ring, block), block);
+}
+
+/* What was returned of the charges that count as used. */
+static int64_t returned(const view *v)
+{
+    int64_t slot = v->left + 1, head_slot = slot_of(v->head_tick), sum = 0;
+    if (at_load_acq(&v->ring->newest_returned) < slot || slot > head_slot) return 0;
+    int64_t block = block_of(slot);
+    if (slot % LLIM__BLOCK && block_returned(v, block++))
+        for (; slot % LLIM__BLOCK && slot <= head_slot; slot++) sum += returned_of(returned_at(v->ring, slot), slot);
+    for (; block <= block_of(head_slot); block++) sum += block_returned(v, block);
+    return sum;
+}
+
+static bool fits(const view *v, const llim__step *step)
+{
+    int64_t sum = v->charged + step->amount;
+    return sum <= step->limit || (sum <= MOST && sum - returned(v) <= step->limit);
+}
+
+static void aim(const view *v, int64_t t, llim__step *step, int64_t amount)
 {
     int64_t tick = tick_up(step->shape, t);
     if (tick < v->head_tick) tick = v->head_tick;
-    step->word = &step->cell->word;
-    step->expected = v->head;
-    step->desired = pack(tick, v->head + (uint64_t)amount);
+    step->swap.word = &step->cell->word;
+    step->swap.expected = v->head;
+    step->swap.desired = pack(tick, v->head + (uint64_t)amount);
     step->more = slot_of(tick) != slot_of(v->head_tick);
     if (!step->more) return;
     step->aux = v->aux;
     step->from_slot = slot_of(v->head_tick);
     step->to_slot = slot_of(tick);
-    step->idle = v->head_tick <= v->cut;
-}
-
-static inline int plan_from(const view *v, int64_t t, llim__step *step)
-{
-    int64_t amount = step->amount;
-    if (v->used + amount > step->limit) return LLIM_LATER;
-    if (amount == 0) return LLIM__NOTHING;
-    aim(v, t, step, amount);
-    return LLIM_OK;
-}
-
-/* Apart, so that the usual plan calls nothing. */
-static __attribute__((noinline)) int plan_any(llim_zone *zone, int64_t t, llim__step *step)
-{
-    view v;
-    return look(zone, t, step, &v) ? LLIM__WAIT : plan_from(&v, t, step);
 }
 
 int llim__sliding_plan(llim_zone *zone, llim__now now, llim__step *step)
 {
     view v;
-    if (step->amount > step->limit) return LLIM_NEVER;
-    if (!see(zone, now.steady, step, &v)) return plan_any(zone, now.steady, step);
-    return plan_from(&v, now.steady, step);
+    if (look(zone, now.steady, step, &v)) return LLIM__WAIT;
+    if (!fits(&v, step)) return LLIM_LATER;
+    if (step->amount == 0) return LLIM__NOTHING;
+    aim(&v, now.steady, step, step->amount);
+    return LLIM_OK;
+}
+
+static int64_t reach_of(const llim__step *step)
+{
+    return (int64_t)(at_load_acq(&step->cell->aux) & REACH_MASK);
 }
 
 static uint64_t closing_of(const llim__step *step, int64_t k)
 {
-    if (k == step->from_slot) return step->expected;
-    return pack((int64_t)((uint64_t)k << SLOT_TICK_BITS), cum_of(step->expected));
+    if (k == step->from_slot) return step->swap.expected;
+    return pack((int64_t)((uint64_t)k << SLOT_TICK_BITS), cum_of(step->swap.expected));
 }
 
 /* From the aux that was planned with: a cell that another limit has taken since keeps its own reach. */
@@ -238,91 +325,96 @@ static bool raise_reach(llim__step *step)
     return aux >> REACH_BITS == step->aux >> REACH_BITS && (int64_t)(aux & REACH_MASK) >= step->to_slot;
 }
 
-/* Publishes the closings of the slots that a committed step has left behind. It never replaces a closing of the same slot,
-   which is another thread's claim, nor a later one; but when everything had left, nobody claims, and what looks like a
-   closing of the same slot may be one of 1,024 slots ago. */
-static void close_slots(llim_zone *zone, const llim__step *step)
+/* Makes a place of returns that of a slot or block which the step is about to enter. False: the head has moved; what is there
+   may be of use. */
+static bool turn_over(const llim__step *step, at_u64 *place, int64_t number)
 {
-    at_u64 *ring = zone->ring[step->aux >> REACH_BITS];
-    int64_t k = step->from_slot;
-    /* The place of the head's own slot too: it may hold what would pass for its closing one day. */
-    if (k < step->to_slot - LLIM__RING) k = step->to_slot - LLIM__RING;
-    for (; k < step->to_slot; k++) {
-        at_u64 *place = ring_at(ring, k);
-        uint64_t old = at_load_acq(place);
-        /* Read behind old: where that is a later slot's, reach tells. */
-        int64_t reach = (int64_t)(at_load_acq(&step->cell->aux) & REACH_MASK);
-        int64_t age = (int64_t)(((uint64_t)reach - (old >> (CUM_BITS + SLOT_TICK_BITS))) & SLOT_MASK);
-        if (reach - k > LLIM__RING) continue;
-        if (step->idle || age > reach - k) at_cas_acqrel(place, &old, closing_of(step, k));
+    uint64_t word = at_load_acq(place), next;
+    do {
+        next = returned_word(word, number, 0);
+        if (word == next) return true;
+        if (at_load_acq(step->swap.word) != step->swap.expected) return false;
+    } while (!at_cas_acqrel(place, &word, next));
+    return true;
+}
+
+static int64_t later_of(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static bool turn_over_returned(llim__ring *ring, const llim__step *step)
+{
+    const int64_t from = step->from_slot, to = step->to_slot;
+    for (int64_t k = later_of(from, to - LLIM__RING) + 1; k <= to; k++)
+        if (!turn_over(step, returned_at(ring, k), k)) return false;
+    for (int64_t b = later_of(block_of(from), block_of(to) - LLIM__BLOCKS) + 1; b <= block_of(to); b++)
+        if (!turn_over(step, block_returned_at(ring, b), b)) return false;
+    return true;
+}
+
+/* Publishes the closings of the slots that a committed step has left behind. Nobody else closes those, so what looks like
+   the closing of one of them is of 1,024 slots ago; or a later tenant's of the ring, whose cum is ahead. */
+static void close_slots(llim__ring *ring, const llim__step *step)
+{
+    for (int64_t k = later_of(step->from_slot, step->to_slot - LLIM__RING + 1); k < step->to_slot; k++) {
+        at_u64 *place = closing_at(ring, k);
+        uint64_t old = at_load_acq(place), closing = closing_of(step, k);
+        do {
+            /* Read behind old: where that is a later slot's, reach tells. */
+            if (reach_of(step) - k >= LLIM__RING) break;
+            if (closes(old, k) && (int64_t)((old - closing) << (64 - CUM_BITS)) > 0) break;
+        } while (!at_cas_acqrel(place, &old, closing));
     }
 }
 
 /* Commits a step whose head goes to a later slot. */
 int llim__sliding_move(llim_zone *zone, llim__step *step)
 {
-    if (!raise_reach(step)) return LLIM__RETRY;
-    if (!at_cas_acqrel(step->word, &step->expected, step->desired)) return LLIM__RETRY;
-    close_slots(zone, step);
+    llim__ring *ring = &zone->ring[step->aux >> REACH_BITS];
+    if (!raise_reach(step) || !turn_over_returned(ring, step)) return LLIM__RETRY;
+    if (!at_cas_acqrel(step->swap.word, &step->swap.expected, step->swap.desired)) return LLIM__RETRY;
+    close_slots(ring, step);
     return LLIM_OK;
-}
-
-/* Lowers the closing of slot k, or claims it with what the slot before had. False: neither can be done. */
-static bool lower(const llim__step *step, const view *v, int64_t k, int64_t amount)
-{
-    at_u64 *place = ring_at(v->ring, k);
-    uint64_t word = at_load_acq(place);
-    for (;;) {
-        uint64_t next;
-        /* Older than the ring by now: the place is a later slot's. */
-        if ((int64_t)(at_load_acq(&step->cell->aux) & REACH_MASK) - k >= LLIM__RING) return true;
-        if (closes(word, k)) {
-            next = (word & ~CUM_MASK) | ((word - (uint64_t)amount) & CUM_MASK);
-        } else {
-            uint64_t before = closing_before(v->ring, v->head_tick, k - 1);
-            if (before == LLIM__SEALED) return false;
-            next = pack((int64_t)((uint64_t)k << SLOT_TICK_BITS), cum_of(before));
-        }
-        if (at_cas_acqrel(place, &word, next)) return true;
-    }
 }
 
 /* A charge in the head's own slot is in no closing: whether it has left or not, taking it out of the head is right. */
 static bool give_back_in_slot(const llim__step *step, int64_t slot, int64_t amount)
 {
     uint64_t head = at_load_acq(&step->cell->word);
-    int64_t reach = (int64_t)(at_load_acq(&step->cell->aux) & REACH_MASK);
-    if (slot != reach || !closes(head, slot) || head == LLIM__SEALED || llim__step_stale(step)) return false;
+    if (slot != reach_of(step) || !closes(head, slot) || head == LLIM__SEALED || llim__step_stale(step)) return false;
     uint64_t lowered = (head & ~CUM_MASK) | ((head - (uint64_t)amount) & CUM_MASK);
     return lowered != LLIM__SEALED && at_cas_acqrel(&step->cell->word, &head, lowered);
 }
 
-int llim__sliding_give_back(llim_zone *zone, llim__now *clock, llim__now then, llim__step *step, int64_t amount)
+/* Adds to what was returned of a slot or block: LLIM_OK; LLIM__NOTHING if its place is not its own any more; LLIM__WAIT if a
+   writer has changed the row since the step was aimed. Reach, read behind the word, tells the slot from one of long ago. */
+static int add_returned(const llim__step *step, at_u64 *place, int64_t number, int64_t slot, int64_t amount)
 {
-    const llim__shape *shape = step->shape;
-    int64_t slot = slot_of(tick_up(shape, then.steady));
+    uint64_t word = at_load_acq(place), next;
+    do {
+        if (llim__step_stale(step)) return LLIM__WAIT;
+        if (!is_returned_of(word, number) || reach_of(step) - slot >= LLIM__RING) return LLIM__NOTHING;
+        next = returned_word(word, number, (word & CUM_MASK) + (uint64_t)amount);
+    } while (!at_cas_acqrel(place, &word, next));
+    return LLIM_OK;
+}
+
+int llim__sliding_give_back(llim_zone *zone, llim__now then, llim__step *step, int64_t amount)
+{
+    int64_t slot = slot_of(tick_up(step->shape, then.steady));
     if (give_back_in_slot(step, slot, amount)) return LLIM_OK;
-    int64_t next = slot, t = llim__zone_now_once(zone, clock).steady;
-    view v;
-    for (;;) {
-        if (look(zone, t, step, &v) || llim__step_stale(step)) return LLIM__WAIT;
-        /* A head later than our clock knows better what has left. */
-        while (v.head_tick > tick_up(shape, t)) {
-            t = (int64_t)((uint64_t)v.head_tick << shape->tick_shift);
-            if (look(zone, t, step, &v) || llim__step_stale(step)) return LLIM__WAIT;
-        }
-        int64_t head_slot = slot_of(v.head_tick);
-        if (v.head_tick <= v.cut || slot < slot_of(v.cut) || slot > head_slot) return LLIM_OK;
-        if (slot < head_slot && slot == slot_of(v.cut)) {
-            uint64_t word = at_load_acq(ring_at(v.ring, slot));
-            /* Not closed yet: it may have ended before an idle window. */
-            if (!closes(word, slot) || closing_tick(word, slot) <= v.cut) return LLIM_OK;
-        }
-        for (; next < head_slot; next++)
-            if (!lower(step, &v, next, amount)) return LLIM_OK;
-        uint64_t lowered = pack(v.head_tick, cum_of(v.head) - (uint64_t)amount);
-        if (at_cas_acqrel(&step->cell->word, &v.head, lowered)) return LLIM_OK;
+    if (at_load_acq(&step->cell->word) == LLIM__SEALED) return LLIM__WAIT;
+    llim__ring *ring = &zone->ring[llim__sliding_ring(at_load_acq(&step->cell->aux))];
+    at_u64 *block = block_returned_at(ring, block_of(slot));
+    int64_t newest = at_load_acq(&ring->newest_returned);
+    while (newest < slot && !at_cas_i64(&ring->newest_returned, &newest, slot)) {
     }
+    int code = add_returned(step, block, block_of(slot), slot, amount);
+    if (code) return code == LLIM__WAIT ? code : LLIM_OK;
+    while (add_returned(step, returned_at(ring, slot), slot, slot, amount) == LLIM__WAIT)
+        if (!llim__step_again(zone, step)) break;
+    return LLIM_OK;
 }
 
 int llim__sliding_add_debt(llim_zone *zone, llim__now now, llim__step *step, int64_t amount)
@@ -330,10 +422,46 @@ int llim__sliding_add_debt(llim_zone *zone, llim__now now, llim__step *step, int
     view v;
     do {
         if (look(zone, now.steady, step, &v) || llim__step_stale(step)) return LLIM__WAIT;
-        int64_t room = MOST_USED - v.used;
+        int64_t room = MOST - v.charged;
         aim(&v, now.steady, step, amount < room ? amount : room > 0 ? room : 0);
     } while (llim__law_commit(zone, now, step) != LLIM_OK);
     return LLIM_OK;
+}
+
+/* Whether there is room once the slot of that closing has left, if so much was returned since. */
+static bool leaves_room(const view *v, const llim__step *step, uint64_t closing, int64_t returned)
+{
+    int64_t sum = charged_after(v, closing) + step->amount;
+    return sum <= MOST && sum - returned <= step->limit;
+}
+
+/* The tick whose leaving makes room: from the head back, by blocks and then by slots, as long as what was charged since leaves
+   room. A closing that is missing is passed over: by then the one before it will be taken. */
+static int64_t makes_room(const view *v, const llim__step *step)
+{
+    llim__ring *ring = v->ring;
+    int64_t tick = v->head_tick, blocks = 0, slots = 0;
+    for (int64_t k = slot_of(v->head_tick), oldest = slot_of(v->cut); k > oldest; k--) {
+        uint64_t word;
+        if (k % LLIM__BLOCK) {
+            slots += returned_of(returned_at(ring, k), k);
+        } else {
+            slots = 0;
+            blocks += block_returned(v, block_of(k));
+            for (int64_t next = k - LLIM__BLOCK; next > oldest; next -= LLIM__BLOCK) {
+                int64_t with = blocks + block_returned(v, block_of(next));
+                word = at_load_acq(closing_at(ring, next - 1));
+                if (!closes(word, next - 1) || !leaves_room(v, step, word, with)) break;
+                blocks = with;
+                k = next;
+            }
+        }
+        word = at_load_acq(closing_at(ring, k - 1));
+        if (!closes(word, k - 1)) continue;
+        if (!leaves_room(v, step, word, blocks + slots)) break;
+        tick = closing_tick(word, k - 1);
+    }
+    return tick;
 }
 
 int64_t llim__sliding_earliest(llim_zone *zone, llim__now now, const llim__step *step)
@@ -341,36 +469,39 @@ int64_t llim__sliding_earliest(llim_zone *zone, llim__now now, const llim__step 
     view v;
     if (step->amount > step->limit) return INT64_MAX;
     if (look(zone, now.steady, step, &v)) return now.steady;
-    if (v.used + step->amount <= step->limit) return now.steady;
-    if (slot_of(v.cut) + LLIM__RING <= slot_of(v.head_tick)) return leaves_at(step->shape, v.head_tick);
-    /* Closings grow with their slots, so the first that leaves room is found by halving; one that is missing leaves none. */
-    int64_t low = slot_of(v.cut), high = slot_of(v.head_tick);
-    int64_t tick = v.head_tick;
-    while (low < high) {
-        int64_t middle = low + (high - low) / 2;
-        uint64_t word = at_load_acq(ring_at(v.ring, middle));
-        if (closes(word, middle) && used_after(&v, word) + step->amount <= step->limit) {
-            tick = closing_tick(word, middle);
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
-    }
-    return leaves_at(step->shape, tick);
+    if (fits(&v, step)) return now.steady;
+    bool stale = slot_of(v.cut) + LLIM__RING <= slot_of(v.head_tick);
+    int64_t at = leaves_at(step->shape, stale ? v.head_tick : makes_room(&v, step));
+    return at > now.steady ? at : now.steady + 1; /* returns that a giver's death left half done may promise more */
 }
 
 int64_t llim__sliding_used(llim_zone *zone, llim__now now, const llim__step *step, int64_t *until)
 {
     view v;
-    *until = now.steady;
-    if (look(zone, now.steady, step, &v)) return step->limit;
-    if (v.used > 0) *until = leaves_at(step->shape, v.head_tick);
-    return v.used;
+    int64_t used;
+    if (until) *until = now.steady;
+    do { /* until no charge is younger than the head that was read: it may have been returned already */
+        if (look(zone, now.steady, step, &v)) return step->limit;
+        used = v.charged - returned(&v);
+    } while (at_load_acq(&step->cell->word) != v.head);
+    if (used <= 0) return 0;
+    if (!until) return used;
+    /* Nothing is used once an amount of the whole limit fits. */
+    llim__step whole = *step;
+    whole.amount = whole.limit;
+    *until = llim__sliding_earliest(zone, now, &whole);
+    return used;
 }
 
 void llim__sliding_put_ring(llim_zone *zone, uint64_t aux, uint64_t head)
 {
     llim__rings_put(zone, aux >> REACH_BITS, cum_of(head));
+}
+
+static void change_tenant(at_u64 *place, int64_t number)
+{
+    uint64_t word = at_load_rlx(place) + ((uint64_t)1 << (64 - TENANT_BITS));
+    at_store_rel(place, returned_word(word, number, 0));
 }
 
 /* words[1] holds the ring, as llim__rings_take() gave it. */
@@ -379,8 +510,14 @@ void llim__sliding_start(llim_zone *zone, llim__now now, const llim__step *step,
     uint64_t ring = words[1];
     uint64_t cum = cum_of(llim__rings_cum(zone, ring) + 1); /* no head of its last owner's */
     int64_t tick = tick_up(step->shape, now.steady);
-    for (int64_t k = slot_of(tick) - LLIM__RING; k < slot_of(tick); k++)
-        at_store_rel(ring_at(zone->ring[ring], k), pack((int64_t)((uint64_t)k << SLOT_TICK_BITS), cum));
-    words[0] = pack(tick, cum + (uint64_t)(used < MOST_USED ? used : MOST_USED));
-    words[1] = ring << REACH_BITS | (uint64_t)slot_of(tick);
+    const int64_t slot = slot_of(tick);
+    for (int64_t k = slot - LLIM__RING; k < slot; k++) {
+        at_store_rel(closing_at(&zone->ring[ring], k), pack((int64_t)((uint64_t)k << SLOT_TICK_BITS), cum));
+        change_tenant(returned_at(&zone->ring[ring], k + 1), k + 1);
+    }
+    at_store_rel(&zone->ring[ring].newest_returned, 0);
+    for (int64_t b = block_of(slot) - LLIM__BLOCKS + 1; b <= block_of(slot); b++)
+        change_tenant(block_returned_at(&zone->ring[ring], b), b);
+    words[0] = pack(tick, cum + (uint64_t)(used < MOST ? used : MOST));
+    words[1] = ring << REACH_BITS | (uint64_t)slot;
 }

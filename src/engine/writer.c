@@ -14,7 +14,13 @@ void llim__writer_recover(llim_zone *zone, llim__row *row)
 {
     uint64_t state = at_load_acq(&row->state);
     if (!(LLIM__STATE_FLAGS(state) & LLIM__LIVE)) return;
-    uint32_t identity = at_load_rlx(&row->identity) + 1, n = LLIM__STATE_LIMITS(state);
+    uint32_t identity = at_load_rlx(&row->identity) + 1, n = LLIM__STATE_LIMITS(state), sealed = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        llim__step step = llim__step_at(zone, row, i);
+        sealed += is_sealed(&step);
+    }
+    /* Whoever is giving back to one of them learns of it before it begins anew. */
+    if (sealed) at_store_rel(&row->state, state |= LLIM__CHANGING);
     llim__now now = llim__zone_now(zone);
     if (at_load_acq(&row->cool_until) == LLIM__RECYCLED) at_store_rel(&row->cool_until, 0);
     for (uint32_t i = 0; i < n; i++) {

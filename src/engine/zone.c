@@ -33,7 +33,7 @@ static llim__header layout(const llim_zone_options *o)
     h.rows_at = place(&end, (uint64_t)h.rows + 1, sizeof(llim__row));
     h.index_at = place(&end, h.index_size, 8);
     h.names_at = place(&end, (uint64_t)h.rows + 1, LLIM_SCOPE_SHOWN);
-    h.rings_at = place(&end, h.rings, LLIM__RING * 8);
+    h.rings_at = place(&end, h.rings, sizeof(llim__ring));
     h.ring_cum_at = place(&end, h.rings, 8);
     h.slots_at = place(&end, h.slots, sizeof(llim__slot));
     h.shapes_at = place(&end, LLIM__SHAPES, sizeof(llim__shape));

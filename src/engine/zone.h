@@ -34,7 +34,15 @@
 /* Steady times are kept with this offset (2.3 years), so that a window before the clock's zero is still a positive time. */
 #define LLIM__EPOCH ((int64_t)1 << 56)
 
-enum { LLIM__CELLS = 3, LLIM__MORE_CELLS = 4, LLIM__SHAPES = 1024, LLIM__ZONES = 64, LLIM__RING = 128 };
+enum {
+    LLIM__CELLS = 3,
+    LLIM__MORE_CELLS = 4,
+    LLIM__SHAPES = 1024,
+    LLIM__ZONES = 64,
+    LLIM__RING = 128,
+    LLIM__BLOCK = 16,
+    LLIM__BLOCKS = 16 /* a window touches nine */
+};
 
 /* One limit of a row. What word and aux mean is the law's business: see sliding.c, bucket.c, period.c, gauge.c. */
 typedef struct llim__cell {
@@ -99,6 +107,17 @@ typedef struct llim__shape {
 
 _Static_assert(sizeof(llim__shape) == 64, "a shape is one cache line");
 
+/* What a sliding limit remembers of the last LLIM__RING slots; see sliding.c. */
+typedef struct llim__ring {
+    at_u64 closing[LLIM__RING];
+    at_u64 returned[LLIM__RING];         /* what was given back of each slot's charges */
+    at_u64 block_returned[LLIM__BLOCKS]; /* of all charges of LLIM__BLOCK slots */
+    at_i64 newest_returned;              /* the newest slot of those */
+    at_i64 unused[7];
+} llim__ring;
+
+_Static_assert(sizeof(llim__ring) % 64 == 0, "a ring is whole cache lines");
+
 /* A lease of a gauge; see gauge.c. What has not the nonce of its word is of an earlier lease. */
 typedef struct llim__slot {
     at_u64 word;   /* expiry in ms << 24 | nonce; 0: free */
@@ -134,7 +153,7 @@ struct llim_zone {
     llim__row *row;       /* [rows + 1]; 0 is not a row */
     at_u64 *index;
     char (*name)[LLIM_SCOPE_SHOWN];
-    at_u64 (*ring)[LLIM__RING];
+    llim__ring *ring;
     at_u64 *ring_cum; /* per free ring: next free ring << 42 | where its count stopped; see rings.c */
     llim__slot *slot;
     llim__shape *shape;

@@ -336,6 +336,34 @@ static void test_sliding_limits_run_out(void **state)
     kit_close(&world);
 }
 
+static uint32_t sliding_used(llim_zone *zone)
+{
+    llim_zone_stats stats;
+    llim_zone_get_stats(zone, &stats);
+    return stats.sliding_used;
+}
+
+/* What a change that fails had taken for its sliding limits is there again. */
+static void test_failed_changes_leak_nothing(void **state)
+{
+    (void)state;
+    kit_world world;
+    kit_open(&world, 2, 5, 1);
+    llim_limit limits[5];
+    for (int i = 0; i < 5; i++) limits[i] = kit_limit(i, LLIM_SLIDING, 10, KIT_MINUTE, 0);
+    llim_limit bucket = kit_limit(LLIM_TOKENS, LLIM_BUCKET, 10, KIT_MINUTE, 0);
+    llim_row row;
+    assert_int_equal(set_row(world.zone, "team:a", limits, 1, true, &row), LLIM_OK);
+    assert_int_equal(set_row(world.zone, "team:b", &bucket, 1, true, &row), LLIM_OK);
+    for (int i = 0; i < 9; i++) {
+        assert_int_equal(set_row(world.zone, "team:c", limits, 1, false, &row), LLIM_EFULL);
+        assert_int_equal(set_row(world.zone, "team:a", limits, 5, true, &row), LLIM_EFULL); /* no row for the fourth */
+        assert_int_equal(set_row(world.zone, "team:b", limits, 5, true, &row), LLIM_EFULL); /* no fifth window */
+        assert_int_equal(sliding_used(world.zone), 1);
+    }
+    kit_close(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -350,6 +378,7 @@ int main(void)
         cmocka_unit_test(test_replacing_several),
         cmocka_unit_test(test_full_zone_recycles_what_is_idle),
         cmocka_unit_test(test_sliding_limits_run_out),
+        cmocka_unit_test(test_failed_changes_leak_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,7 +12,7 @@
 
 #include "engine/zone.h"
 
-enum { STACK = 256 << 10, MOST_STEPS = 200000, CHANGES = 4, USUAL_STEPS = 700 };
+enum { STACK = 256 << 10, MOST_STEPS = 200000, MOST_ALONE = 100000000, CHANGES = 4, USUAL_STEPS = 700 };
 enum mode { ANYBODY, BURSTS, PRIORITIES };
 enum state { READY, WAITS, ENDED, DEAD };
 
@@ -37,6 +37,7 @@ static struct {
     ucontext_t main;
     enum mode mode;
     uint64_t burst, time_odds, wall_odds, stand_odds, death_odds, steps, change[CHANGES];
+    uint64_t alone; /* steps of the main thread, before and after */
     int64_t wall_offset, wall_high;
     unsigned dead;
     char wrong[256];
@@ -48,7 +49,7 @@ void sim_begin(const sim_options *options)
     sim.rng.state = options->seed;
     sim.n = sim.dead = 0;
     sim.self = sim.holder = -1;
-    sim.steps = 0;
+    sim.steps = sim.alone = 0;
     sim.wrong[0] = 0;
     sim.mode = (enum mode)kit_between(&sim.rng, ANYBODY, PRIORITIES);
     sim.burst = (uint64_t)4 << kit_between(&sim.rng, 0, 5);
@@ -195,7 +196,10 @@ static void step(void)
 
 void sim_step(const volatile void *word)
 {
-    if (sim.self < 0) return;
+    if (sim.self < 0) {
+        if (++sim.alone > MOST_ALONE) fail_msg("no end after %d steps with nobody else there", MOST_ALONE);
+        return;
+    }
     step();
     thread *t = &sim.thread[sim.self];
     if (word == &sim.options.zone->clock.steady) {
