@@ -34,7 +34,7 @@ typedef struct llim_options {
     const char *account;    /* whose quota is spent; default "default" */
     int64_t guard_ns;       /* default 100 ms; LLIM_NO_GUARD for none. A table that states a guard keeps its own */
     llim_zone_options zone; /* all zero: defaults, with room for every model of the tables. rows, sliding and leases are
-                               what is wanted beyond the models */
+                               what is wanted beyond the models; with them they keep the bounds of the core header */
     void (*log)(void *ctx, int level, const char *message); /* default none; called under no lock */
     void *log_ctx;
 } llim_options;
@@ -44,7 +44,8 @@ typedef struct llim_request {
     uint32_t size;             /* sizeof(llim_request) */
     uint32_t n_models;         /* 1 .. 64 */
     const char *const *models; /* names in the order of preference; any spelling that the tables know */
-    llim_charge charge; /* what is known. requests 0 means 1. tokens 0 is estimated: input_tokens + output_tokens if
+    llim_charge charge; /* what is known. requests 0 means 1; so do images in the image modality, and sessions in the
+                            live one. tokens 0 is estimated: input_tokens + output_tokens if
                             given, else characters / 4 (rounded up) + max_output_tokens; input_tokens likewise, and
                             without either it is tokens */
     int64_t max_output_tokens; /* the limit declared to the provider, 0 if none */

@@ -24,6 +24,7 @@ void cli_row_charge(const void *ctx, uint32_t row, llim_charge *charge)
     charge->amount[LLIM_INPUT_TOKENS] = r->input;
     charge->amount[LLIM_OUTPUT_TOKENS] = r->output;
     charge->amount[LLIM_IMAGES] = run->setup->limiter.modality == LLIM_IMAGE;
+    charge->amount[LLIM_SESSIONS] = run->setup->limiter.modality == LLIM_LIVE;
 }
 
 /* Asks the limiter for the models of a choice and maybe a scope; without a permit nothing is charged. A row that the zone
@@ -139,12 +140,7 @@ static void admit(cli_run *run, uint32_t row, llim_permit *permit)
     cli_watch_note(&run->watches[run->models[model].watch], zone, &admission, cli_row_charge, run);
     if (party->scope != CLI_NONE)
         cli_watch_note(&run->watches[run->scopes[party->scope].watch], zone, &admission, cli_row_charge, run);
-    llim_charge facts = permit->charge;
-    int code = llim_settle(zone, permit, &facts);
-    if (code != LLIM_OK && run->code == LLIM_OK) {
-        run->code = code;
-        snprintf(run->err.message, sizeof run->err.message, "A permit cannot be settled: %s.", llim_code_name(code));
-    }
+    /* The estimate is what was used, so there is nothing to settle; a lease lives for its time, since no trace tells more. */
     run->fates[row].model = model;
     decide(run, row, CLI_ADMITTED, run->now_ns);
 }

@@ -16,34 +16,37 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char usage[] = "usage: llm-limiters simulate TRACE --models A,B,C [OPTION]...\n"
-                            "\n"
-                            "Runs a trace of requests through quotas in virtual time and tells what each model\n"
-                            "would have served, how long requests would have waited, and which limit they met.\n"
-                            "\n"
-                            "TRACE is a CSV file, or - for standard input, with one of the headers\n"
-                            "  TIMESTAMP,ContextTokens,GeneratedTokens   as the Azure LLM inference traces\n"
-                            "  time,tokens[,model][,scope]               seconds or timestamps; a model named here\n"
-                            "                                            replaces --models, a scope (team:acme) is\n"
-                            "                                            charged too if --quotas limits it\n"
-                            "Rows out of order are sorted by time; rows of one instant keep their order.\n"
-                            "\n"
-                            "  --models A,B,C        models in the order of preference; needed unless every row\n"
-                            "                        names its own\n"
-                            "  --tier NAME           \"tier1\", or per provider \"openai=tier3,gemini=free\" (free)\n"
-                            "  --set SET             quota tables: baseline, published, or a directory (baseline)\n"
-                            "  --quotas FILE         Lua file of overrides and further models\n"
-                            "  --modality KIND       text, image, audio or live (text); an image request is one image\n"
-                            "  --deadline SECONDS    how long a request may wait (60)\n"
-                            "  --guard SECONDS       safety margin of each window (0.1)\n"
-                            "  --speed FACTOR        divides the gaps between arrivals (1)\n"
-                            "  --demand FACTOR       multiplies the requests: 2 has each twice, 0.5 every second (1)\n"
-                            "  --log FILE            writes a CSV line for each request:\n"
-                            "                        arrival,decided,outcome,model,tokens,wait,reason\n"
-                            "  --json                the summary as JSON\n"
-                            "\n"
-                            "In the log times are seconds since the first row, rounded up; an outcome is admitted,\n"
-                            "expired or never. The same trace and options always give the same bytes.\n";
+static const char usage[] =
+    "usage: llm-limiters simulate TRACE --models A,B,C [OPTION]...\n"
+    "\n"
+    "Runs a trace of requests through quotas in virtual time and tells what each model\n"
+    "would have served, how long requests would have waited, and which limit they met.\n"
+    "\n"
+    "TRACE is a CSV file, or - for standard input, with one of the headers\n"
+    "  TIMESTAMP,ContextTokens,GeneratedTokens   as the Azure LLM inference traces\n"
+    "  time,tokens[,model][,scope]               seconds or timestamps; a model named here\n"
+    "                                            replaces --models, a scope (team:acme) is\n"
+    "                                            charged too if --quotas limits it\n"
+    "Rows out of order are sorted by time; rows of one instant keep their order. For days\n"
+    "and months, plain seconds begin at 2024-01-01 00:00 UTC.\n"
+    "\n"
+    "  --models A,B,C        models in the order of preference; needed unless every row\n"
+    "                        names its own\n"
+    "  --tier NAME           \"tier1\", or per provider \"openai=tier3,gemini=free\" (free)\n"
+    "  --set SET             quota tables: baseline, published, or a directory (baseline)\n"
+    "  --quotas FILE         Lua file of overrides and further models\n"
+    "  --modality KIND       text, image, audio or live (text); an image request is one image,\n"
+    "                        a live one a session that is held for its lease's time to live\n"
+    "  --deadline SECONDS    how long a request may wait (60)\n"
+    "  --guard SECONDS       safety margin of each window, at most a quarter of it (0.1)\n"
+    "  --speed FACTOR        divides the gaps between arrivals (1)\n"
+    "  --demand FACTOR       multiplies the requests: 2 has each twice, 0.5 every second (1)\n"
+    "  --log FILE            writes a CSV line for each request:\n"
+    "                        arrival,decided,outcome,model,tokens,wait,reason\n"
+    "  --json                the summary as JSON\n"
+    "\n"
+    "In the log times are seconds since the first row, rounded up; an outcome is admitted,\n"
+    "expired or never. The same trace and options always give the same bytes.\n";
 
 enum { MODELS = 1, TIER, SET, QUOTAS, MODALITY, DEADLINE, GUARD, SPEED, DEMAND, LOG, JSON, HELP };
 
@@ -174,6 +177,7 @@ static int open_limiter(cli_setup *setup, const cli_trace *trace, llim_limiter *
     o->zone.size = sizeof o->zone;
     o->zone.clock = LLIM_CLOCK_VIRTUAL;
     o->zone.start_wall_ns = trace->wall_ns;
+    o->zone.leases = trace->n < 1 << 20 ? trace->n : 1 << 20;
     if (scopes) { /* of at most eight limits, one of them sliding; idle rows are recycled beyond that */
         o->zone.rows = 64 + 2 * (scopes < 8000000 ? scopes : 8000000);
         o->zone.sliding = 256 + (scopes < 65536 ? scopes : 65536);

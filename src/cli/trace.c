@@ -17,6 +17,7 @@
 
 #define LINE_MAX_BYTES 4096
 #define ROWS_MAX       200000000
+#define LONGEST_NS     ((int64_t)1 << 58)                  /* as far as a zone's clock goes */
 #define PLAIN_START_NS (1704067200 * (int64_t)LLIM_SECOND) /* 2024-01-01: where plain seconds begin on the wall clock */
 
 enum column { TIME, TOKENS, CONTEXT, GENERATED, MODEL, SCOPE, COLUMNS };
@@ -248,7 +249,12 @@ int cli_trace_read(FILE *file, const char *name, cli_trace *trace, llim_error *e
     cli_names_free(&r.groups);
     if (code != LLIM_OK) return code;
     if (trace->unsorted) qsort(trace->rows, trace->n, sizeof *trace->rows, earlier);
-    int64_t first = trace->rows[0].at_ns;
+    int64_t first = trace->rows[0].at_ns, last = trace->rows[trace->n - 1].at_ns;
+    if (last - first > LONGEST_NS) {
+        r.line = trace->rows[trace->n - 1].line;
+        return bad(&r, r.title[TIME], "%s is %.0f seconds after the first row; expected at most %.0f (9 years).",
+                   r.title[TIME], (double)(last - first) / LLIM_SECOND, (double)LONGEST_NS / LLIM_SECOND);
+    }
     trace->wall_ns = r.notation == STAMPS ? first : PLAIN_START_NS;
     for (uint32_t i = 0; i < trace->n; i++) trace->rows[i].at_ns -= first;
     return LLIM_OK;
@@ -273,6 +279,7 @@ int cli_trace_shape(cli_trace *trace, double speed, uint32_t demand, llim_error 
     double last = (double)trace->rows[trace->n - 1].at_ns / speed;
     if (last + (double)trace->wall_ns >= (double)CLI_INSTANT_END * LLIM_SECOND)
         return too_long(err, "At this --speed the trace would run past the year 2199.");
+    if (last > (double)LONGEST_NS) return too_long(err, "At this --speed the trace would be longer than 9 years.");
     uint64_t total = shaped(trace->n, demand);
     if (total > ROWS_MAX) return too_long(err, "At this --demand the trace would have more than 200000000 rows.");
     cli_row *rows = cli_resize(NULL, (size_t)total, sizeof *rows);

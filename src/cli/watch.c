@@ -95,5 +95,8 @@ void cli_limit_text(int meter, int law, int unit, int64_t window_ns, char *out, 
         snprintf(out, cap, "%s%s", name, units[i]);
         return;
     }
-    snprintf(out, cap, "%s/%gs", name, (double)window_ns / LLIM_SECOND);
+    if (window_ns % (1440 * MINUTE) == 0)
+        snprintf(out, cap, "%s/%lld days", name, (long long)(window_ns / (1440 * MINUTE)));
+    else
+        snprintf(out, cap, "%s/%gs", name, (double)window_ns / LLIM_SECOND);
 }

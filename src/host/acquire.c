@@ -8,9 +8,9 @@
 
 enum { MOST_MODELS = 64 };
 
-/* The default estimate: what was declared, else four characters a token plus the output that was declared. Gemini counts
-   input only, and OpenAI the sum, so each meter is filled on its own. */
-static int estimate(const llim_request *request, llim_charge *charge, llim_error *err)
+/* The default estimate: what was declared, else one request for one image or session, and four characters a token plus the
+   output that was declared. Gemini counts input only, and OpenAI the sum, so each meter is filled on its own. */
+static int estimate(const llim_request *request, int32_t modality, llim_charge *charge, llim_error *err)
 {
     *charge = request->charge;
     int64_t *a = charge->amount;
@@ -24,6 +24,8 @@ static int estimate(const llim_request *request, llim_charge *charge, llim_error
     int64_t text = (a[LLIM_CHARACTERS] + 3) / 4, declared = a[LLIM_TOKENS];
     int64_t output = a[LLIM_OUTPUT_TOKENS] ? a[LLIM_OUTPUT_TOKENS] : request->max_output_tokens;
     if (a[LLIM_REQUESTS] == 0) a[LLIM_REQUESTS] = 1;
+    if (modality == LLIM_IMAGE && a[LLIM_IMAGES] == 0) a[LLIM_IMAGES] = 1;
+    if (modality == LLIM_LIVE && a[LLIM_SESSIONS] == 0) a[LLIM_SESSIONS] = 1;
     if (a[LLIM_TOKENS] == 0) a[LLIM_TOKENS] = (a[LLIM_INPUT_TOKENS] ? a[LLIM_INPUT_TOKENS] : text) + output;
     if (a[LLIM_TOKENS] > LLIM_AMOUNT_MAX)
         return llim__fail(err, LLIM_ERANGE, "input and output are %lld tokens together, expected at most 2^40 - 1",
@@ -103,8 +105,10 @@ static int ask(walk *w, uint32_t i, llim_permit *permit)
 
 static int cannot(const walk *w, uint32_t i, int code, llim_error *err)
 {
-    return llim__fail(err, code, "%s: the request cannot be charged: %s", w->limiter->models[w->models[i]].name,
-                      llim_code_name(code));
+    const char *name = w->limiter->models[w->models[i]].name;
+    if (code == LLIM_EFULL)
+        return llim__fail(err, code, "%s: no lease is left in the zone; it needs more leases", name);
+    return llim__fail(err, code, "%s: the request cannot be charged: %s", name, llim_code_name(code));
 }
 
 /* The i-th model would be admitted, but the policy does not want it now. */
@@ -150,7 +154,7 @@ static int begin(walk *w, llim_limiter *limiter, const llim_request *request, ll
         if (code) return code;
     }
     if (request->n_scopes) memcpy(&w->rows[1], request->scopes, request->n_scopes * sizeof *w->rows);
-    return estimate(request, &w->charge, err);
+    return estimate(request, limiter->modality, &w->charge, err);
 }
 
 /* permit NULL: only ask. */
@@ -172,7 +176,7 @@ static int go(llim_limiter *limiter, const llim_request *request, uint32_t *cand
         if (code == LLIM_EFULL && full < 0) full = (int)order[k];
         if (code != LLIM_LATER && code != LLIM_NEVER && code != LLIM_EFULL) return cannot(&w, order[k], code, err);
     }
-    if (full >= 0 && w.best.code != LLIM_LATER) return cannot(&w, (uint32_t)full, LLIM_EFULL, err);
+    if (full >= 0) return cannot(&w, (uint32_t)full, LLIM_EFULL, err);
     code = ask_left_out(&w, request->n_models, order, n, err);
     if (code) return code;
     if (refusal) *refusal = w.best;

@@ -165,6 +165,7 @@ int llim_open(const llim_options *options, llim_limiter **out, llim_error *err)
     limiter->alloc_ctx = o.zone.alloc_ctx;
     limiter->log = o.log;
     limiter->log_ctx = o.log_ctx;
+    limiter->modality = o.modality;
     if (pthread_key_create(&limiter->key, drop_thread_vm)) {
         alloc(o.zone.alloc_ctx, limiter, sizeof *limiter, 0);
         return llim__fail(err, LLIM_ENOMEM, "no thread-specific key is left in this process");

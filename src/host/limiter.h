@@ -42,6 +42,7 @@ struct llim_limiter {
     void *alloc_ctx;
     void (*log)(void *ctx, int level, const char *message);
     void *log_ctx;
+    int32_t modality; /* enum llim_modality */
 
     pthread_mutex_t lock; /* of vm and vms, and of adding names */
     llim__vm *vm;         /* holds every string of models, scopes and names; used under the lock only */

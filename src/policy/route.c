@@ -37,7 +37,8 @@ static int ask(lua_State *L)
         lua_rawseti(L, -2, i + 1);
     }
     lua_call(L, 2, 1);
-    luaL_argexpected(L, lua_istable(L, -1), 1, "a list of candidates from route");
+    if (!lua_istable(L, -1))
+        return luaL_error(L, "route must return a list of candidates, not %s", luaL_typename(L, -1));
     lua_Unsigned n = lua_rawlen(L, -1);
     for (lua_Unsigned i = 1; i <= n && c->n_order < c->n; i++) {
         lua_rawgeti(L, -1, (lua_Integer)i);

@@ -158,6 +158,8 @@ describe("the nearest name", function()
       ["gemini-2.5-flsh"] = "gemini-2.5-flash", ["gemini-2.5flash-light"] = "gemini-2.5-flash-lite",
       ["inhouse"] = "in-house", ["gpt-4o-2024-08-07x"] = "gpt-4o-2024-08-06",
       ["models/gemini-2.5-prp"] = "models/gemini-2.5-pro",
+      ["models/gpt-4o"] = "gpt-4o", ["openai/gpt-4o"] = "gpt-4o", ["gpt-4o-mini-latest"] = "gpt-4o-mini",
+      ["gemini-2.5"] = "gemini-2.5-pro",
     }
     for wrong, right in pairs(rows) do assert.equal(right, kernel.nearest(set, wrong)) end
   end)
@@ -194,12 +196,9 @@ describe("a policy", function()
 
   it("brings its hooks", function()
     local set = assert(policy [[
-      local function hook() return "here" end
-      return policy { api = 1, name = "mine", route = function(req, pool) return { pool, req } end,
-        estimate = hook, scopes = hook, result = hook, test = hook }]])
+      return policy { api = 1, name = "mine", route = function(req, pool) return { pool, req } end }]])
     assert.equal("mine", set.policy.name)
     assert.same({ 2, 1 }, set.policy.route(1, 2))
-    for _, name in ipairs { "estimate", "scopes", "result", "test" } do assert.equal("here", set.policy[name]()) end
   end)
 
   it("runs its hooks in its environment", function()
@@ -221,7 +220,8 @@ describe("a policy", function()
       { "return policy {\napi = 1,\nname = '' }", 3, "name", 'not "".' },
       { "return policy {\napi = 1, name = 'x',\nrouet = 5 }", 3, "rouet", 'did you mean "route"?' },
       { "return policy {\napi = 1, name = 'x',\nroute = 5 }", 3, "route", "must be a function, not 5." },
-      { "return policy {\napi = 1, name = 'x',\ntest = minute }", 3, "test", "must be a function, not a unit." },
+      { "return policy {\napi = 1, name = 'x',\nroute = minute }", 3, "route", "must be a function, not a unit." },
+      { "return policy {\napi = 1, name = 'x',\nscopes = tostring }", 3, "scopes", "is unknown; the known fields are api," },
       { "return policy {\napi = 1, name = 'x', 5 }", 1, "policy", "holds a value without a name" },
       { "return { api = 1, name = 'x' }", nil, nil, "the script returns something that is not a policy" },
       { "return quota 'x' {}", nil, nil, "the script returns something that is not a policy" },

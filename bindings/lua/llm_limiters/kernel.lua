@@ -108,7 +108,8 @@ end
 
 -- The known name that is nearest to a wrong one, or nil when none is near.
 function kernel.nearest(set, name)
-  return names.nearest(name, names.sorted(set.known))
+  local list = names.sorted(set.known)
+  return names.nearest(name, list) or names.akin(name, list)
 end
 
 return kernel

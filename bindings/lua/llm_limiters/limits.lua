@@ -27,12 +27,13 @@ local METERS = {
 }
 local SPAN_ORDER = { "second", "minute", "hour", "day", "week", "month", "gauge" }
 local LAWS = { bucket = true, sliding = true }
+local CHARGED = { reserved = true, used = true }
 
 local meter_rank, span_rank = {}, {}
 for rank, meter in ipairs(METERS) do meter_rank[meter] = rank end
 for rank, span in ipairs(SPAN_ORDER) do span_rank[span] = rank end
 
-local known = { law = true, guard = true, blocked = true }
+local known = { law = true, guard = true, blocked = true, charged = true }
 for _, meter in ipairs(METERS) do known[meter] = true end
 for field in pairs(plain) do known[field] = true end
 
@@ -177,6 +178,9 @@ local function read_settings(entry, place)
     fault.at(place, "law", "must be \"sliding\" or \"bucket\", not " .. fault.show(entry.law)
       .. " (a calendar is written like 10/day { tz = \"Europe/Paris\" }, a gauge like gauge(3)).")
   end
+  if entry.charged ~= nil and not (type(entry.charged) == "string" and CHARGED[entry.charged]) then
+    fault.at(place, "charged", "must be \"used\" or \"reserved\", not " .. fault.show(entry.charged) .. ".")
+  end
 end
 
 -- Reads entry. defaults: { law, plain_law, charged, guard }; without: a known field that has no meaning here, or nil.
@@ -194,7 +198,7 @@ function limits.read(entry, defaults, place, without)
   local common = {
     place = place,
     law = entry.law or defaults.law,
-    charged = defaults.charged,
+    charged = entry.charged or defaults.charged,
     guard = defaults.guard,
   }
   if entry.guard ~= nil then
@@ -214,8 +218,10 @@ function limits.read(entry, defaults, place, without)
       read_amount(value, place, field)
     end
   end
-  if entry.law and #list == 0 then
-    fault.at(place, "law", "has no limit beside it that it could govern; add the numbers, like rpm = 10.")
+  for _, field in ipairs { "law", "charged" } do
+    if entry[field] and #list == 0 then
+      fault.at(place, field, "has no limit beside it that it could govern; add the numbers, like rpm = 10.")
+    end
   end
   limits.check_count(list, place)
   return { limits = list, guard = entry.guard, blocked = entry.blocked }

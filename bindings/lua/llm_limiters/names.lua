@@ -69,6 +69,23 @@ function names.nearest(name, list)
   return best
 end
 
+-- The longest of the sorted list that is part of the name, else the shortest that the name is part of, or nil. Names of
+-- less than four bytes tell nothing.
+function names.akin(name, list)
+  if type(name) ~= "string" or #name < 4 or #name > LONGEST then return nil end
+  local inside, around
+  local wanted = lower(name)
+  for _, candidate in ipairs(list) do
+    local known = lower(candidate)
+    if #known >= 4 and string.find(wanted, known, 1, true) and not (inside and #inside >= #known) then
+      inside = candidate
+    elseif string.find(known, wanted, 1, true) and not (around and #around <= #known) then
+      around = candidate
+    end
+  end
+  return inside or around
+end
+
 -- 'did you mean "x"?' when a name is near, else 'the known <plural> are a, b.'
 function names.hint(name, list, plural)
   local near = names.nearest(name, list)

@@ -122,7 +122,11 @@ function overrides.apply(into, src, host, guard)
       src.file)
   end
   for key in pairs(entries) do
-    if type(key) ~= "string" or key == "" or find(key, "%c") then
+    if type(key) == "string" and find(key, "%c") then
+      fault.raise("ECONFIG", "the table of overrides has an entry whose name holds control characters: "
+        .. fault.show(key) .. ".", src.file)
+    end
+    if type(key) ~= "string" or key == "" then
       fault.raise("ECONFIG", "the table of overrides has an entry without a model's name; it must be like " .. EXAMPLE
         .. ".", src.file)
     end

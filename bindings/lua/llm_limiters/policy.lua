@@ -2,8 +2,8 @@
 --   return policy { api = 1, name = "...", route = function(req, pool) ... end }
 -- means.
 --
--- A hook that is absent costs nothing: the engine has a default for each and does not enter Lua for it. The names below
--- are all the hooks there are; a misspelt one would silently never run, so unknown fields are refused.
+-- A hook that is absent costs nothing: the engine has a default and does not enter Lua for it. A misspelt hook would
+-- silently never run, so unknown fields are refused.
 -- For kernel.load only.
 
 local fault = require "llm_limiters.fault"
@@ -14,8 +14,8 @@ local words = require "llm_limiters.words"
 
 local policy = {}
 
-local HOOKS = { "estimate", "result", "route", "scopes", "test" }
-local FIELDS = { "api", "estimate", "name", "result", "route", "scopes", "test" }
+local HOOKS = { "route" }
+local FIELDS = { "api", "name", "route" }
 local EXAMPLE = "return policy { api = 1, name = \"priority\" }"
 
 local known_field = {}
