@@ -158,7 +158,40 @@ static void test_goes_on_where_leases_have_run_out(void **state)
     request.n_models = 2;
     assert_int_equal(llim_acquire(limiter, &request, &permit, NULL, NULL), LLIM_OK);
     assert_int_equal(permit.candidate, 1);
+    /* The other one has to wait, but a lease may end sooner than that. */
+    assert_int_equal(llim_acquire(limiter, &request, &permit, NULL, &err), LLIM_EFULL);
+    assert_string_equal(err.message, "live: no lease is left in the zone; it needs more leases");
     llim_close(limiter);
+}
+
+static void test_one_image_or_session_unless_told_otherwise(void **state)
+{
+    (void)state;
+    static const struct {
+        int32_t modality;
+        int meter;
+    } rows[] = {{LLIM_IMAGE, LLIM_IMAGES}, {LLIM_LIVE, LLIM_SESSIONS}};
+    for (size_t i = 0; i < KIT_COUNT(rows); i++) {
+        llim_options options = {.size = sizeof options, .modality = rows[i].modality, .quotas = "published"};
+        options.guard_ns = LLIM_NO_GUARD; /* which would keep the last image of a bucket back */
+        options.tier = rows[i].modality == LLIM_IMAGE ? "tier1" : "free";
+        const char *const models[] = {rows[i].modality == LLIM_IMAGE ? "gpt-image-1" : "gemini-2.0-flash-live-001"};
+        llim_limiter *limiter;
+        assert_int_equal(llim_open(&options, &limiter, NULL), LLIM_OK);
+        llim_request request = {.size = sizeof request, .models = models, .n_models = 1};
+        llim_permit permit;
+        llim_refusal refusal;
+        int code = LLIM_OK, admitted = 0;
+        for (; code == LLIM_OK && admitted < 9; admitted += code == LLIM_OK)
+            code = llim_acquire(limiter, &request, &permit, &refusal, NULL);
+        assert_int_equal(code, LLIM_LATER);
+        assert_int_equal(refusal.meter, rows[i].meter);
+        assert_int_equal(admitted, refusal.limit);
+        assert_int_equal(permit.charge.amount[rows[i].meter], 1);
+        request.charge.amount[rows[i].meter] = 99;
+        assert_int_equal(llim_acquire(limiter, &request, &permit, &refusal, NULL), LLIM_NEVER);
+        llim_close(limiter);
+    }
 }
 
 static void test_scopes_without_limits_are_not_found(void **state)
@@ -205,6 +238,7 @@ int main(void)
         cmocka_unit_test(test_an_empty_plan_admits_nothing),
         cmocka_unit_test(test_scopes_without_limits_are_not_found),
         cmocka_unit_test(test_estimates_what_is_not_declared),
+        cmocka_unit_test(test_one_image_or_session_unless_told_otherwise),
         cmocka_unit_test(test_goes_on_where_leases_have_run_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -227,7 +227,7 @@ static void check_refusal(play *p, int code, enum model_verdict verdict, const l
         assert_int_equal(refusal->amount, charge->amount[refusal->meter]);
         /* A bucket with a guard refuses a little before its level says so; and a calendar within the guard of a boundary, if
            a false clock has opened a period beyond it. */
-        bool may = refusal->law == LLIM_BUCKET || (refusal->law == LLIM_CALENDAR && refusal->guard_ns > 0);
+        bool may = refusal->guard_ns > 0 && (refusal->law == LLIM_BUCKET || refusal->law == LLIM_CALENDAR);
         if (!may) assert_true(refusal->used + refusal->amount > refusal->limit);
     } else {
         assert_int_equal(refusal->reason, LLIM_BY_COOLDOWN);

@@ -145,6 +145,7 @@ static void bad_input_names_its_place(void **state)
         {"time,tokens\nnan,5\n", 2, "time", "nan"},
         {"time,tokens\n1e400,5\n", 2, "time", "1e400"},
         {"time,tokens\n7258118400,5\n", 2, "time", "7258118400"},
+        {"time,tokens\n0,5\n288230377,5\n1,5\n", 3, "time", "9 years"},
         {"time,tokens\n.,5\n", 2, "time", "seconds"},
         {"time,tokens\n0,18446744073709551616\n", 2, "tokens", "1844674407"},
         {"time,tokens\n0, 5\n", 2, "tokens", "\" 5\""},

@@ -93,6 +93,13 @@ describe("llm-limiters", function()
     assert.truthy(good("$B generate --help"):find("--burst", 1, true))
   end)
 
+  it("holds live sessions for their leases' time to live", function()
+    local trace = file("time,tokens\n0,1\n0,1\n0,1\n0,1\n3601,1\n")
+    local json = good("$B simulate " .. trace .. " --modality live --set published --models gemini-2.0-flash-live-001 --json")
+    assert.equal(4, number(json, '"admitted"', "requests"))
+    assert.equal(1, number(json, '"expired"', "requests"))
+  end)
+
   it("refuses what it does not know, with a hint", function()
     refused(2, "$B", "command is missing")
     refused(2, "$B simulat", '"simulat"', "simulate and generate")

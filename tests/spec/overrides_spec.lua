@@ -57,6 +57,20 @@ describe("an override", function()
       over("return { flash = { rpm = 5, rpd = 6, law = 'bucket' } }", "flash"))
   end)
 
+  it("may say what the provider counts in the end", function()
+    assert.same({ "requests sliding 5 60 used", BIG[2], BIG[3] },
+      over("return { big = { rpm = 5, charged = 'used' } }", "big"))
+    assert.same({ "requests sliding 5 60 reserved" }, over("return { mine = { rpm = 5, charged = 'reserved' } }", "mine"))
+    for text, says in pairs {
+      ["charged = 'later', rpm = 5"] = 'charged of model "mine" must be "used" or "reserved", not "later".',
+      ["charged = 'used'"] = "charged of model \"mine\" has no limit beside it",
+    } do
+      local set, err = load_over("return { mine = { " .. text .. " } }")
+      assert.is_nil(set)
+      assert.truthy(err.message:find(says, 1, true), err.message)
+    end
+  end)
+
   it("may speak the language, under the law of the provider", function()
     assert.same({ "requests bucket 5 60 reserved", BIG[2], BIG[3] },
       over("return { big = { requests = 5/minute } }", "big"))
