@@ -17,6 +17,8 @@ int llim__sliding_add_debt(llim_zone *zone, llim__now now, llim__step *step, int
 int64_t llim__sliding_earliest(llim_zone *zone, llim__now now, const llim__step *step);
 int64_t llim__sliding_used(llim_zone *zone, llim__now now, const llim__step *step, int64_t *until);
 void llim__sliding_start(llim_zone *zone, llim__now now, const llim__step *step, int64_t used, uint64_t words[2]);
+/* A slot that no charge is later than. */
+int64_t llim__sliding_reach(const llim__step *step);
 /* The ring that an aux word names. */
 uint64_t llim__sliding_ring(uint64_t aux);
 /* The tick of a shape, chosen once. */

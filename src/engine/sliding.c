@@ -5,7 +5,7 @@
  *   head     (tick, cum): the tick of the last charge, and everything ever charged, modulo 2^42. The cell's word.
  *   closing  of each slot k before the head's, of the last 128: the last head that slot had. A slot without a charge has its
  *            first tick and the cum of the slot before.
- *   returned of each slot, and of each block of 16: how much of its charges was given back later; and the newest such slot.
+ *   returned what was given back later of each slot's charges: see returns.h.
  *   reach    a slot that no charge is later than: a head, which knows its slot modulo 1,024 only, is placed at or below it.
  *
  * Used in the window that ends now = head.cum - cum of the newest closing whose tick has left it - what was returned of the
@@ -17,15 +17,8 @@
  * the newest older closing instead: smaller, so more counts as used. At worst one slot's traffic, until it leaves. After an
  * idle window there may be no older one: a reader waits for the closings a little, then takes the limit for full.
  *
- * Giving back a charge of the head's own slot lowers the head. Later, it is added to what was returned of its block, then of
- * its slot: a reader takes whole blocks, and slots of a block that the window cuts. Either counts only as long as the
- * charge does, so a reader that misses one, or a giver that dies between them, leaves too much as used until the charge
- * leaves, never too little. A reader that sees a return of a charge later than the head it has read cannot commit: the head
- * has moved.
- *
- * The place of a slot's returns is turned over to it before the head enters the slot, so that what stands there is never of
- * 128 slots ago, and whoever is late with one of those fails. Turning over proves by the head, read behind the place, that
- * the slot had not been entered when the place was read.
+ * Giving back a charge of the head's own slot lowers the head. Later, it is returned. A reader that sees a return of a charge
+ * later than the head it has read cannot commit: the head has moved.
  *
  * Returns make room but do not lower cum: a limit is full, too, when all that was charged in a window, returned or not, is
  * 2^41. With debt on top the cum of a window does not lap itself. Only a limit beyond 2^34 can meet that: at the end of a
@@ -35,21 +28,15 @@
  * if the thread stopped half-way for several windows.
  *
  * A ring that goes to another limit takes its cum along, so a publisher that was stopped for long can only write a closing
- * that is too low; and the words of its returns name their tenant, so a giver's swap fails.
+ * that is too low.
  */
 #include <sched.h>
 
 #include "engine/laws.h"
+#include "engine/returns.h"
 #include "engine/rings.h"
 
-enum {
-    TICK_BITS = 22,
-    CUM_BITS = 42,
-    SLOT_TICK_BITS = 12,
-    SLOT_BITS = TICK_BITS - SLOT_TICK_BITS,
-    MAX_SLOTS = 124,
-    TENANT_BITS = 8
-};
+enum { TICK_BITS = 22, CUM_BITS = 42, SLOT_TICK_BITS = 12, SLOT_BITS = TICK_BITS - SLOT_TICK_BITS, MAX_SLOTS = 124 };
 
 #define CUM_MASK   (((uint64_t)1 << CUM_BITS) - 1)
 #define TICK_MASK  (((uint64_t)1 << TICK_BITS) - 1)
@@ -58,11 +45,6 @@ enum {
 #define REACH_BITS 40
 #define REACH_MASK (((uint64_t)1 << REACH_BITS) - 1)
 #define MOST       ((int64_t)1 << 41) /* of what a window's charges add up to; debt above it is not counted */
-
-/* The word of a return: tenant of the ring, slot or block, amount. */
-#define NUMBER_BITS (64 - CUM_BITS - TENANT_BITS)
-#define NUMBER_MASK (((uint64_t)1 << NUMBER_BITS) - 1)
-#define TENANT_MASK (UINT64_MAX << (64 - TENANT_BITS))
 
 typedef struct view {
     llim__ring *ring;
@@ -106,39 +88,6 @@ static at_u64 *closing_at(llim__ring *ring, int64_t k)
     return &ring->closing[(uint64_t)k % LLIM__RING];
 }
 
-static int64_t block_of(int64_t slot)
-{
-    return slot / LLIM__BLOCK;
-}
-
-static at_u64 *returned_at(llim__ring *ring, int64_t slot)
-{
-    return &ring->returned[(uint64_t)slot % LLIM__RING];
-}
-
-static at_u64 *block_returned_at(llim__ring *ring, int64_t block)
-{
-    return &ring->block_returned[(uint64_t)block % LLIM__BLOCKS];
-}
-
-static bool is_returned_of(uint64_t word, int64_t number)
-{
-    return ((word >> CUM_BITS ^ (uint64_t)number) & NUMBER_MASK) == 0;
-}
-
-/* The word before tells the tenant. */
-static uint64_t returned_word(uint64_t before, int64_t number, uint64_t amount)
-{
-    return (before & TENANT_MASK) | ((uint64_t)number & NUMBER_MASK) << CUM_BITS | amount;
-}
-
-/* What a place says was returned of the slot or block of that number. */
-static int64_t returned_of(const at_u64 *place, int64_t number)
-{
-    uint64_t word = at_load_acq(place);
-    return is_returned_of(word, number) ? (int64_t)(word & CUM_MASK) : 0;
-}
-
 static int64_t tick_up(const llim__shape *shape, int64_t t)
 {
     return ((t - 1) >> shape->tick_shift) + 1;
@@ -147,6 +96,11 @@ static int64_t tick_up(const llim__shape *shape, int64_t t)
 static int64_t leaves_at(const llim__shape *shape, int64_t tick)
 {
     return (int64_t)((uint64_t)tick << shape->tick_shift) + shape->span_ns;
+}
+
+int64_t llim__sliding_reach(const llim__step *step)
+{
+    return (int64_t)(at_load_acq(&step->cell->aux) & REACH_MASK);
 }
 
 uint64_t llim__sliding_ring(uint64_t aux)
@@ -257,21 +211,10 @@ int llim__sliding_glance(const llim_zone *zone, int64_t t, llim__cell *cell, uin
     return amount == 0 ? LLIM__NOTHING : LLIM_OK;
 }
 
-static int64_t block_returned(const view *v, int64_t block)
-{
-    return returned_of(block_returned_at(v->ring, block), block);
-}
-
 /* What was returned of the charges that count as used. */
 static int64_t returned(const view *v)
 {
-    int64_t slot = v->left + 1, head_slot = slot_of(v->head_tick), sum = 0;
-    if (at_load_acq(&v->ring->newest_returned) < slot || slot > head_slot) return 0;
-    int64_t block = block_of(slot);
-    if (slot % LLIM__BLOCK && block_returned(v, block++))
-        for (; slot % LLIM__BLOCK && slot <= head_slot; slot++) sum += returned_of(returned_at(v->ring, slot), slot);
-    for (; block <= block_of(head_slot); block++) sum += block_returned(v, block);
-    return sum;
+    return llim__returns_between(v->ring, v->left + 1, slot_of(v->head_tick));
 }
 
 static bool fits(const view *v, const llim__step *step)
@@ -304,11 +247,6 @@ int llim__sliding_plan(llim_zone *zone, llim__now now, llim__step *step)
     return LLIM_OK;
 }
 
-static int64_t reach_of(const llim__step *step)
-{
-    return (int64_t)(at_load_acq(&step->cell->aux) & REACH_MASK);
-}
-
 static uint64_t closing_of(const llim__step *step, int64_t k)
 {
     if (k == step->from_slot) return step->swap.expected;
@@ -325,32 +263,9 @@ static bool raise_reach(llim__step *step)
     return aux >> REACH_BITS == step->aux >> REACH_BITS && (int64_t)(aux & REACH_MASK) >= step->to_slot;
 }
 
-/* Makes a place of returns that of a slot or block which the step is about to enter. False: the head has moved; what is there
-   may be of use. */
-static bool turn_over(const llim__step *step, at_u64 *place, int64_t number)
-{
-    uint64_t word = at_load_acq(place), next;
-    do {
-        next = returned_word(word, number, 0);
-        if (word == next) return true;
-        if (at_load_acq(step->swap.word) != step->swap.expected) return false;
-    } while (!at_cas_acqrel(place, &word, next));
-    return true;
-}
-
 static int64_t later_of(int64_t a, int64_t b)
 {
     return a > b ? a : b;
-}
-
-static bool turn_over_returned(llim__ring *ring, const llim__step *step)
-{
-    const int64_t from = step->from_slot, to = step->to_slot;
-    for (int64_t k = later_of(from, to - LLIM__RING) + 1; k <= to; k++)
-        if (!turn_over(step, returned_at(ring, k), k)) return false;
-    for (int64_t b = later_of(block_of(from), block_of(to) - LLIM__BLOCKS) + 1; b <= block_of(to); b++)
-        if (!turn_over(step, block_returned_at(ring, b), b)) return false;
-    return true;
 }
 
 /* Publishes the closings of the slots that a committed step has left behind. Nobody else closes those, so what looks like
@@ -362,7 +277,7 @@ static void close_slots(llim__ring *ring, const llim__step *step)
         uint64_t old = at_load_acq(place), closing = closing_of(step, k);
         do {
             /* Read behind old: where that is a later slot's, reach tells. */
-            if (reach_of(step) - k >= LLIM__RING) break;
+            if (llim__sliding_reach(step) - k >= LLIM__RING) break;
             if (closes(old, k) && (int64_t)((old - closing) << (64 - CUM_BITS)) > 0) break;
         } while (!at_cas_acqrel(place, &old, closing));
     }
@@ -372,7 +287,7 @@ static void close_slots(llim__ring *ring, const llim__step *step)
 int llim__sliding_move(llim_zone *zone, llim__step *step)
 {
     llim__ring *ring = &zone->ring[step->aux >> REACH_BITS];
-    if (!raise_reach(step) || !turn_over_returned(ring, step)) return LLIM__RETRY;
+    if (!raise_reach(step) || !llim__returns_turn_over(ring, step)) return LLIM__RETRY;
     if (!at_cas_acqrel(step->swap.word, &step->swap.expected, step->swap.desired)) return LLIM__RETRY;
     close_slots(ring, step);
     return LLIM_OK;
@@ -382,22 +297,10 @@ int llim__sliding_move(llim_zone *zone, llim__step *step)
 static bool give_back_in_slot(const llim__step *step, int64_t slot, int64_t amount)
 {
     uint64_t head = at_load_acq(&step->cell->word);
-    if (slot != reach_of(step) || !closes(head, slot) || head == LLIM__SEALED || llim__step_stale(step)) return false;
+    if (slot != llim__sliding_reach(step) || !closes(head, slot) || head == LLIM__SEALED || llim__step_stale(step))
+        return false;
     uint64_t lowered = (head & ~CUM_MASK) | ((head - (uint64_t)amount) & CUM_MASK);
     return lowered != LLIM__SEALED && at_cas_acqrel(&step->cell->word, &head, lowered);
-}
-
-/* Adds to what was returned of a slot or block: LLIM_OK; LLIM__NOTHING if its place is not its own any more; LLIM__WAIT if a
-   writer has changed the row since the step was aimed. Reach, read behind the word, tells the slot from one of long ago. */
-static int add_returned(const llim__step *step, at_u64 *place, int64_t number, int64_t slot, int64_t amount)
-{
-    uint64_t word = at_load_acq(place), next;
-    do {
-        if (llim__step_stale(step)) return LLIM__WAIT;
-        if (!is_returned_of(word, number) || reach_of(step) - slot >= LLIM__RING) return LLIM__NOTHING;
-        next = returned_word(word, number, (word & CUM_MASK) + (uint64_t)amount);
-    } while (!at_cas_acqrel(place, &word, next));
-    return LLIM_OK;
 }
 
 int llim__sliding_give_back(llim_zone *zone, llim__now then, llim__step *step, int64_t amount)
@@ -405,16 +308,7 @@ int llim__sliding_give_back(llim_zone *zone, llim__now then, llim__step *step, i
     int64_t slot = slot_of(tick_up(step->shape, then.steady));
     if (give_back_in_slot(step, slot, amount)) return LLIM_OK;
     if (at_load_acq(&step->cell->word) == LLIM__SEALED) return LLIM__WAIT;
-    llim__ring *ring = &zone->ring[llim__sliding_ring(at_load_acq(&step->cell->aux))];
-    at_u64 *block = block_returned_at(ring, block_of(slot));
-    int64_t newest = at_load_acq(&ring->newest_returned);
-    while (newest < slot && !at_cas_i64(&ring->newest_returned, &newest, slot)) {
-    }
-    int code = add_returned(step, block, block_of(slot), slot, amount);
-    if (code) return code == LLIM__WAIT ? code : LLIM_OK;
-    while (add_returned(step, returned_at(ring, slot), slot, slot, amount) == LLIM__WAIT)
-        if (!llim__step_again(zone, step)) break;
-    return LLIM_OK;
+    return llim__returns_add(zone, step, slot, amount);
 }
 
 int llim__sliding_add_debt(llim_zone *zone, llim__now now, llim__step *step, int64_t amount)
@@ -444,12 +338,12 @@ static int64_t makes_room(const view *v, const llim__step *step)
     for (int64_t k = slot_of(v->head_tick), oldest = slot_of(v->cut); k > oldest; k--) {
         uint64_t word;
         if (k % LLIM__BLOCK) {
-            slots += returned_of(returned_at(ring, k), k);
+            slots += llim__returns_of_slot(ring, k);
         } else {
             slots = 0;
-            blocks += block_returned(v, block_of(k));
+            blocks += llim__returns_of_block(ring, k);
             for (int64_t next = k - LLIM__BLOCK; next > oldest; next -= LLIM__BLOCK) {
-                int64_t with = blocks + block_returned(v, block_of(next));
+                int64_t with = blocks + llim__returns_of_block(ring, next);
                 word = at_load_acq(closing_at(ring, next - 1));
                 if (!closes(word, next - 1) || !leaves_room(v, step, word, with)) break;
                 blocks = with;
@@ -498,12 +392,6 @@ void llim__sliding_put_ring(llim_zone *zone, uint64_t aux, uint64_t head)
     llim__rings_put(zone, aux >> REACH_BITS, cum_of(head));
 }
 
-static void change_tenant(at_u64 *place, int64_t number)
-{
-    uint64_t word = at_load_rlx(place) + ((uint64_t)1 << (64 - TENANT_BITS));
-    at_store_rel(place, returned_word(word, number, 0));
-}
-
 /* words[1] holds the ring, as llim__rings_take() gave it. */
 void llim__sliding_start(llim_zone *zone, llim__now now, const llim__step *step, int64_t used, uint64_t words[2])
 {
@@ -511,13 +399,9 @@ void llim__sliding_start(llim_zone *zone, llim__now now, const llim__step *step,
     uint64_t cum = cum_of(llim__rings_cum(zone, ring) + 1); /* no head of its last owner's */
     int64_t tick = tick_up(step->shape, now.steady);
     const int64_t slot = slot_of(tick);
-    for (int64_t k = slot - LLIM__RING; k < slot; k++) {
+    for (int64_t k = slot - LLIM__RING; k < slot; k++)
         at_store_rel(closing_at(&zone->ring[ring], k), pack((int64_t)((uint64_t)k << SLOT_TICK_BITS), cum));
-        change_tenant(returned_at(&zone->ring[ring], k + 1), k + 1);
-    }
-    at_store_rel(&zone->ring[ring].newest_returned, 0);
-    for (int64_t b = block_of(slot) - LLIM__BLOCKS + 1; b <= block_of(slot); b++)
-        change_tenant(block_returned_at(&zone->ring[ring], b), b);
+    llim__returns_start(&zone->ring[ring], slot);
     words[0] = pack(tick, cum + (uint64_t)(used < MOST ? used : MOST));
     words[1] = ring << REACH_BITS | (uint64_t)slot;
 }

@@ -107,16 +107,13 @@ typedef struct llim__shape {
 
 _Static_assert(sizeof(llim__shape) == 64, "a shape is one cache line");
 
-/* What a sliding limit remembers of the last LLIM__RING slots; see sliding.c. */
+/* What a sliding limit remembers of the last LLIM__RING slots; see sliding.c, and returns.h for what was returned. */
 typedef struct llim__ring {
-    at_u64 closing[LLIM__RING];
-    at_u64 returned[LLIM__RING];         /* what was given back of each slot's charges */
-    at_u64 block_returned[LLIM__BLOCKS]; /* of all charges of LLIM__BLOCK slots */
-    at_i64 newest_returned;              /* the newest slot of those */
-    at_i64 unused[7];
+    _Alignas(64) at_u64 closing[LLIM__RING];
+    at_u64 returned[LLIM__RING];
+    at_u64 block_returned[LLIM__BLOCKS]; /* of LLIM__BLOCK slots each */
+    at_i64 newest_returned;              /* no later slot has any */
 } llim__ring;
-
-_Static_assert(sizeof(llim__ring) % 64 == 0, "a ring is whole cache lines");
 
 /* A lease of a gauge; see gauge.c. What has not the nonce of its word is of an earlier lease. */
 typedef struct llim__slot {
