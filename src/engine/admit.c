@@ -231,7 +231,7 @@ static inline int attempt(decision *d, llim_permit *permit)
 static __attribute__((noinline)) int verdict(const decision *d, int code, llim_refusal *refusal)
 {
     if (code == LLIM__WAIT) llim__writer_wait(d->zone, d->sealed);
-    if (code == LLIM__WAIT) return LLIM__RETRY;
+    if (code == LLIM__WAIT || code == LLIM__STALE) return LLIM__RETRY;
     if (code != LLIM_LATER && code != LLIM_NEVER) return code;
     /* The refusal is worked out from the rows as they are by then; they may have room again. */
     code = llim__refuse(d->zone, d->now, d->rows, d->n_rows, d->charge, refusal);

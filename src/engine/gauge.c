@@ -16,16 +16,20 @@
 
 #include "engine/laws.h"
 
-enum { COUNT_BITS = 42, NONCE_BITS = 24, METER_BITS = 8, BESIDE_BITS = 40 };
+enum { COUNT_BITS = 42, NONCE_BITS = 24, METER_BITS = 4, EPOCH_BITS = 12, BESIDE_BITS = 40 };
+
+_Static_assert(LLIM_METERS <= 1 << METER_BITS, "a meter fits beside a row's index, of 24 bits, and its epoch");
 
 #define COUNT_MASK           (((uint64_t)1 << COUNT_BITS) - 1)
 #define NONCE_MASK           (((uint64_t)1 << NONCE_BITS) - 1)
+#define EPOCH_MASK           (((uint64_t)1 << EPOCH_BITS) - 1)
 #define BESIDE(nonce, value) ((uint64_t)(nonce) << BESIDE_BITS | (value))
 #define MS                   1000000
 
 static uint64_t holder_of(const llim_zone *zone, const llim__step *step)
 {
-    return (uint64_t)(step->row - zone->row) << METER_BITS | (uint64_t)step->shape->meter;
+    uint64_t epoch = LLIM__STATE_EPOCH(step->state) & EPOCH_MASK;
+    return ((uint64_t)(step->row - zone->row) << EPOCH_BITS | epoch) << METER_BITS | (uint64_t)step->shape->meter;
 }
 
 static int64_t expires_at(uint64_t word)
@@ -130,11 +134,14 @@ bool llim__gauge_release(llim_zone *zone, llim__now now, llim_lease lease)
 /* The time to live that the lease's gauge has by now; 0 if the row has no such gauge any more. */
 static int64_t ttl_of(llim_zone *zone, uint64_t holder)
 {
-    llim__row *row = &zone->row[(uint32_t)(holder >> METER_BITS)];
-    uint32_t n = LLIM__STATE_LIMITS(at_load_acq(&row->state));
+    llim__row *row = &zone->row[holder >> (METER_BITS + EPOCH_BITS)];
+    uint64_t state = at_load_acq(&row->state);
+    if ((LLIM__STATE_EPOCH(state) & EPOCH_MASK) != (holder >> METER_BITS & EPOCH_MASK)) return 0;
+    uint32_t n = LLIM__STATE_LIMITS(state);
     for (uint32_t i = 0; i < n; i++) {
         const llim__shape *shape = llim__cell_shape(zone, at_load_acq(&llim__row_cell(zone, row, i)->config));
-        if (shape->law == LLIM_GAUGE && shape->meter == (int32_t)(holder & 0xff)) return shape->window_ns;
+        if (shape->law == LLIM_GAUGE && shape->meter == (int32_t)(holder & ((1 << METER_BITS) - 1)))
+            return shape->window_ns;
     }
     return 0;
 }
@@ -193,9 +200,11 @@ int64_t llim__gauge_used(llim_zone *zone, llim__now now, const llim__step *step,
     return sum;
 }
 
-/* The version begins where no earlier tenant of the cell has come to. */
+/* The version begins where no earlier tenant of the cell has come to. Full, so that the first taker counts the slots: the row
+   may have had this gauge before, and its leases may live. */
 void llim__gauge_start(const llim__step *step, int64_t used, uint64_t words[2])
 {
-    words[0] = (uint64_t)(step->identity % 1024) << (COUNT_BITS + 12) | (uint64_t)used;
+    uint64_t count = (uint64_t)(used > step->limit ? used : step->limit);
+    words[0] = (uint64_t)(step->identity % 1024) << (COUNT_BITS + 12) | count;
     words[1] = 0;
 }

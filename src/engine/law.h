@@ -12,8 +12,8 @@
 #include "engine/zone.h"
 
 /* Beside LLIM_OK, LLIM_LATER, LLIM_NEVER: a writer has sealed the row; a word has changed since it was planned; it fits, and
-   there is nothing to commit; a glance does not tell. */
-enum { LLIM__WAIT = 1, LLIM__RETRY = 2, LLIM__NOTHING = 3, LLIM__UNSURE = 4 };
+   there is nothing to commit; a glance does not tell; somebody with a later clock has been there, so read it again. */
+enum { LLIM__WAIT = 1, LLIM__RETRY = 2, LLIM__NOTHING = 3, LLIM__UNSURE = 4, LLIM__STALE = 5 };
 
 /* What nearly every decision comes to for a limit. */
 typedef struct llim__swap {
@@ -95,8 +95,8 @@ static inline bool llim__born_after(uint32_t born, uint32_t identity)
    come since. */
 bool llim__step_again(llim_zone *zone, llim__step *step);
 
-/* An aimed step with its amount. LLIM_OK: it fits; LLIM__NOTHING, LLIM_LATER, LLIM_NEVER, LLIM__WAIT. Writes nothing but the
-   step. */
+/* An aimed step with its amount. LLIM_OK: it fits; LLIM__NOTHING, LLIM_LATER, LLIM_NEVER, LLIM__WAIT, LLIM__STALE. Writes
+   nothing but the step. */
 int llim__law_plan(llim_zone *zone, llim__now now, llim__step *step);
 /* The same behind a glance that was unsure. */
 int llim__law_study(llim_zone *zone, llim__now now, llim__step *step);

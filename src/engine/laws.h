@@ -21,6 +21,7 @@ void llim__sliding_start(llim_zone *zone, llim__now now, const llim__step *step,
 int64_t llim__sliding_reach(const llim__step *step);
 /* The ring that an aux word names. */
 uint64_t llim__sliding_ring(uint64_t aux);
+llim__ring *llim__sliding_ring_of(const llim_zone *zone, uint64_t aux);
 /* The tick of a shape, chosen once. */
 uint32_t llim__sliding_tick_shift(int64_t span_ns);
 /* Puts the ring of a sealed cell back to the pool. */

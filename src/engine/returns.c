@@ -81,7 +81,8 @@ static int add(const llim__step *step, at_u64 *place, int64_t number, int64_t sl
 
 int llim__returns_add(llim_zone *zone, llim__step *step, int64_t slot, int64_t amount)
 {
-    llim__ring *ring = &zone->ring[llim__sliding_ring(at_load_acq(&step->cell->aux))];
+    llim__ring *ring = llim__sliding_ring_of(zone, at_load_acq(&step->cell->aux));
+    if (llim__step_stale(step)) return LLIM__WAIT; /* else the ring was the limit's own, and stays a ring */
     int64_t newest = at_load_acq(&ring->newest_returned);
     while (newest < slot && !at_cas_i64(&ring->newest_returned, &newest, slot)) {
     }

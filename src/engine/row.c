@@ -244,8 +244,36 @@ static bool same_limits(const llim__limits *old, const plan *p)
     return same;
 }
 
+/* The new limit of the plan whose window is nearest to that of a replaced one, or -1. */
+static int heir(const llim_zone *zone, const plan *p, const llim__shape *shape)
+{
+    int found = -1;
+    double least = 0;
+    for (uint32_t i = 0; i < p->n; i++) {
+        const llim__shape *other = &zone->shape[p->shape[i]];
+        if (p->kept[i] >= 0 || other->law == LLIM__NO_LIMIT || other->meter != shape->meter) continue;
+        double d = distance(other, shape);
+        if (found >= 0 && d >= least) continue;
+        least = d;
+        found = (int)i;
+    }
+    return found;
+}
+
+/* What the i-th limit of the plan, a new one, starts with: the most of the one whose use it inherits, and of those that have it
+   for their heir. */
+static int64_t inherited(const llim_zone *zone, const llim__limits *old, const plan *p, uint32_t i, const bool *gone,
+                         const int64_t *used)
+{
+    int64_t most = p->inherits[i] < 0 ? 0 : used[p->inherits[i]];
+    for (uint32_t k = 0; k < old->n; k++)
+        if (gone[k] && used[k] > most && heir(zone, p, old->step[k].shape) == (int)i) most = used[k];
+    return most;
+}
+
 /* Seals the limits, and works out the words of those that are to take their place. */
-static void take_over(llim_zone *zone, const llim__limits *old, plan *p, uint64_t words[LLIM_MAX_LIMITS][2])
+static void take_over(llim_zone *zone, const llim__limits *old, plan *p, const bool *gone,
+                      uint64_t words[LLIM_MAX_LIMITS][2])
 {
     int64_t used[LLIM_MAX_LIMITS];
     llim__now now = llim__zone_now(zone);
@@ -255,7 +283,7 @@ static void take_over(llim_zone *zone, const llim__limits *old, plan *p, uint64_
         int k = p->kept[i];
         if (k < 0) {
             p->born[i] = old->identity + 1;
-            start(zone, now, p, i, p->inherits[i] < 0 ? 0 : used[p->inherits[i]], p->born[i]);
+            start(zone, now, p, i, inherited(zone, old, p, i, gone, used), p->born[i]);
             continue;
         }
         const llim__shape *shape = &zone->shape[p->shape[i]];
@@ -263,9 +291,11 @@ static void take_over(llim_zone *zone, const llim__limits *old, plan *p, uint64_
         p->born[i] = old->born[k];
         p->words[i][0] = words[k][0];
         p->words[i][1] = words[k][1];
-        /* A bucket's word is time, not an amount: another limit means another time for the same amount. */
-        if (shape->law == LLIM_BUCKET && p->amount[i] != before)
-            llim__bucket_resize(now, shape, before, p->amount[i], p->words[i]);
+        if (shape->law != LLIM_BUCKET || p->amount[i] == before) continue;
+        /* A bucket's word is time, not an amount: another limit means another time for the same amount. What has refilled
+           of older permits has done so by the old limit, so they give nothing back to a lower one. */
+        llim__bucket_resize(now, shape, before, p->amount[i], p->words[i]);
+        if (p->amount[i] < before) p->born[i] = old->identity + 1;
     }
 }
 
@@ -294,8 +324,8 @@ static int change(llim_zone *zone, llim__now now, const llim_row_spec *spec, uin
         return code;
     }
     at_store_rel(&row->state, state | LLIM__CHANGING);
-    take_over(zone, &old, p, words);
-    for (uint32_t i = 0; i < p->n; i++) identity_changes = identity_changes || p->kept[i] < 0;
+    take_over(zone, &old, p, gone, words);
+    for (uint32_t i = 0; i < p->n; i++) identity_changes |= p->born[i] == old.identity + 1;
     if (identity_changes) at_store_rel(&row->identity, old.identity + 1);
     at_store_rlx(&row->generation, spec->generation);
     write_cells(zone, row, p, LLIM__STATE(LLIM__STATE_EPOCH(state), LLIM__STATE_VERSION(state) + 1, p->n, flags));

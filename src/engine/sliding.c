@@ -20,9 +20,12 @@
  * Giving back a charge of the head's own slot lowers the head. Later, it is returned. A reader that sees a return of a charge
  * later than the head it has read cannot commit: the head has moved.
  *
- * Returns make room but do not lower cum: a limit is full, too, when all that was charged in a window, returned or not, is
- * 2^41. With debt on top the cum of a window does not lap itself. Only a limit beyond 2^34 can meet that: at the end of a
- * slot no more can be returned later than was in use.
+ * Returns make room but do not lower cum, so that a window's cum could lap itself. Therefore a limit is full, too, when what
+ * was admitted in a window, returned or not, is 2^41; debt counts until all is 2^42. Only a limit beyond 2^34 can meet that: no
+ * more is returned after its slot than was in use when the slot ended, and a window has 124 slots.
+ *
+ * A reader whose clock is a slot behind the head reads it again, so that it never looks back further than a window, and a
+ * charge is in the slot of its permit's time.
  *
  * A settlement above its reservation is charged to the head, at its own instant: raising closings would count too little
  * if the thread stopped half-way for several windows.
@@ -44,7 +47,7 @@ enum { TICK_BITS = 22, CUM_BITS = 42, SLOT_TICK_BITS = 12, SLOT_BITS = TICK_BITS
 #define IN_SLOT    (((uint64_t)1 << SLOT_TICK_BITS) - 1)
 #define REACH_BITS 40
 #define REACH_MASK (((uint64_t)1 << REACH_BITS) - 1)
-#define MOST       ((int64_t)1 << 41) /* of what a window's charges add up to; debt above it is not counted */
+#define MOST       ((int64_t)1 << 41) /* that is admitted in a window, returned or not; as much debt comes on top */
 
 typedef struct view {
     llim__ring *ring;
@@ -108,6 +111,13 @@ uint64_t llim__sliding_ring(uint64_t aux)
     return aux >> REACH_BITS;
 }
 
+/* A ring, whatever another law has left in the cell of a limit that is gone by now. */
+llim__ring *llim__sliding_ring_of(const llim_zone *zone, uint64_t aux)
+{
+    uint64_t ring = aux >> REACH_BITS;
+    return &zone->ring[ring < zone->header->rings ? ring : 0];
+}
+
 uint32_t llim__sliding_tick_shift(int64_t span_ns)
 {
     uint32_t shift = 0;
@@ -153,23 +163,27 @@ static int64_t use_unknown(const llim__step *step, const view *v, int64_t k)
     return most;
 }
 
-/* All that a decision needs to know, or LLIM__WAIT. The head is read before reach: reach is raised before the head moves, so
-   it is never below the head that was read. */
+/* All that a decision needs to know, or LLIM__WAIT, LLIM__STALE. The head is read before reach: reach is raised before the
+   head moves, so it is never below the head that was read. */
 static int look(llim_zone *zone, int64_t t, const llim__step *step, view *v)
 {
     v->cut = (t - step->shape->span_ns) >> step->shape->tick_shift;
     v->head = at_load_acq(&step->cell->word);
     if (v->head == LLIM__SEALED) return LLIM__WAIT;
     v->aux = at_load_acq(&step->cell->aux);
-    v->ring = &zone->ring[v->aux >> REACH_BITS];
+    v->ring = llim__sliding_ring_of(zone, v->aux);
     uint64_t last = (v->aux & REACH_MASK) << SLOT_TICK_BITS | IN_SLOT;
     v->head_tick = (int64_t)(last - ((last - (v->head >> CUM_BITS)) & TICK_MASK));
     int64_t oldest = slot_of(v->cut), head_slot = slot_of(v->head_tick);
     v->charged = 0;
     v->left = head_slot;
+    if (head_slot > slot_of(tick_up(step->shape, t))) {
+        if (slot_of(tick_up(step->shape, llim__zone_now(zone).steady)) > slot_of(tick_up(step->shape, t)))
+            return LLIM__STALE;
+        v->charged = step->limit + 1; /* no clock has been there: full, until it has */
+        return LLIM_OK;
+    }
     if (v->head_tick <= v->cut) return LLIM_OK;
-    v->charged = step->limit + 1; /* with a clock so stale that the ring knows nothing of its time */
-    if (oldest + LLIM__RING <= head_slot) return LLIM_OK;
     uint64_t word = at_load_acq(closing_at(v->ring, oldest));
     v->left = oldest;
     if (oldest == head_slot || !closes(word, oldest) || closing_tick(word, oldest) > v->cut) {
@@ -194,11 +208,10 @@ int llim__sliding_glance(const llim_zone *zone, int64_t t, llim__cell *cell, uin
     if (amount > limit) return LLIM_NEVER;
     uint64_t head = at_load_acq(&cell->word), aux = at_load_acq(&cell->aux), reach = aux & REACH_MASK;
     int64_t head_tick = (int64_t)(reach << SLOT_TICK_BITS | (head >> CUM_BITS & IN_SLOT)), tick = tick_up(shape, t);
-    if (!closes(head, (int64_t)reach) || slot_of(tick) > (int64_t)reach || head == LLIM__SEALED) return LLIM__UNSURE;
+    if (!closes(head, (int64_t)reach) || slot_of(tick) != (int64_t)reach || head == LLIM__SEALED) return LLIM__UNSURE;
     if (tick < head_tick) tick = head_tick;
     int64_t cut = (t - shape->span_ns) >> shape->tick_shift, oldest = slot_of(cut);
-    if (oldest + LLIM__RING <= (int64_t)reach) return LLIM__UNSURE;
-    llim__ring *ring = &zone->ring[aux >> REACH_BITS];
+    llim__ring *ring = llim__sliding_ring_of(zone, aux);
     uint64_t word = at_load_acq(closing_at(ring, oldest));
     /* How far the closing is before the cut: more than the cut is into its slot says that it is not this slot's, or later. */
     if ((((uint64_t)cut - (word >> CUM_BITS)) & TICK_MASK) > ((uint64_t)cut & IN_SLOT)) {
@@ -226,7 +239,7 @@ static bool fits(const view *v, const llim__step *step)
 static void aim(const view *v, int64_t t, llim__step *step, int64_t amount)
 {
     int64_t tick = tick_up(step->shape, t);
-    if (tick < v->head_tick) tick = v->head_tick;
+    if (tick < v->head_tick) tick = v->head_tick; /* in the same slot, or look() had said so */
     step->swap.word = &step->cell->word;
     step->swap.expected = v->head;
     step->swap.desired = pack(tick, v->head + (uint64_t)amount);
@@ -240,7 +253,8 @@ static void aim(const view *v, int64_t t, llim__step *step, int64_t amount)
 int llim__sliding_plan(llim_zone *zone, llim__now now, llim__step *step)
 {
     view v;
-    if (look(zone, now.steady, step, &v)) return LLIM__WAIT;
+    int code = look(zone, now.steady, step, &v);
+    if (code) return code;
     if (!fits(&v, step)) return LLIM_LATER;
     if (step->amount == 0) return LLIM__NOTHING;
     aim(&v, now.steady, step, step->amount);
@@ -286,21 +300,25 @@ static void close_slots(llim__ring *ring, const llim__step *step)
 /* Commits a step whose head goes to a later slot. */
 int llim__sliding_move(llim_zone *zone, llim__step *step)
 {
-    llim__ring *ring = &zone->ring[step->aux >> REACH_BITS];
+    llim__ring *ring = llim__sliding_ring_of(zone, step->aux);
     if (!raise_reach(step) || !llim__returns_turn_over(ring, step)) return LLIM__RETRY;
     if (!at_cas_acqrel(step->swap.word, &step->swap.expected, step->swap.desired)) return LLIM__RETRY;
     close_slots(ring, step);
     return LLIM_OK;
 }
 
-/* A charge in the head's own slot is in no closing: whether it has left or not, taking it out of the head is right. */
+/* A charge in the head's own slot is in no closing: whether it has left or not, taking it out of the head is right. False: the
+   head is elsewhere, or a writer has changed the row. */
 static bool give_back_in_slot(const llim__step *step, int64_t slot, int64_t amount)
 {
-    uint64_t head = at_load_acq(&step->cell->word);
-    if (slot != llim__sliding_reach(step) || !closes(head, slot) || head == LLIM__SEALED || llim__step_stale(step))
-        return false;
-    uint64_t lowered = (head & ~CUM_MASK) | ((head - (uint64_t)amount) & CUM_MASK);
-    return lowered != LLIM__SEALED && at_cas_acqrel(&step->cell->word, &head, lowered);
+    uint64_t head = at_load_acq(&step->cell->word), lowered;
+    do {
+        if (slot != llim__sliding_reach(step) || !closes(head, slot) || head == LLIM__SEALED || llim__step_stale(step))
+            return false;
+        lowered = (head & ~CUM_MASK) | ((head - (uint64_t)amount) & CUM_MASK);
+        if (lowered == LLIM__SEALED) return false;
+    } while (!at_cas_acqrel(&step->cell->word, &head, lowered));
+    return true;
 }
 
 int llim__sliding_give_back(llim_zone *zone, llim__now then, llim__step *step, int64_t amount)
@@ -314,9 +332,11 @@ int llim__sliding_give_back(llim_zone *zone, llim__now then, llim__step *step, i
 int llim__sliding_add_debt(llim_zone *zone, llim__now now, llim__step *step, int64_t amount)
 {
     view v;
+    int code;
     do {
-        if (look(zone, now.steady, step, &v) || llim__step_stale(step)) return LLIM__WAIT;
-        int64_t room = MOST - v.charged;
+        while ((code = look(zone, now.steady, step, &v)) == LLIM__STALE) now = llim__zone_now(zone);
+        if (code || llim__step_stale(step)) return LLIM__WAIT;
+        int64_t room = (int64_t)CUM_MASK - v.charged;
         aim(&v, now.steady, step, amount < room ? amount : room > 0 ? room : 0);
     } while (llim__law_commit(zone, now, step) != LLIM_OK);
     return LLIM_OK;
@@ -364,8 +384,7 @@ int64_t llim__sliding_earliest(llim_zone *zone, llim__now now, const llim__step 
     if (step->amount > step->limit) return INT64_MAX;
     if (look(zone, now.steady, step, &v)) return now.steady;
     if (fits(&v, step)) return now.steady;
-    bool stale = slot_of(v.cut) + LLIM__RING <= slot_of(v.head_tick);
-    int64_t at = leaves_at(step->shape, stale ? v.head_tick : makes_room(&v, step));
+    int64_t at = leaves_at(step->shape, makes_room(&v, step));
     return at > now.steady ? at : now.steady + 1; /* returns that a giver's death left half done may promise more */
 }
 
@@ -373,9 +392,11 @@ int64_t llim__sliding_used(llim_zone *zone, llim__now now, const llim__step *ste
 {
     view v;
     int64_t used;
-    if (until) *until = now.steady;
+    int code;
     do { /* until no charge is younger than the head that was read: it may have been returned already */
-        if (look(zone, now.steady, step, &v)) return step->limit;
+        while ((code = look(zone, now.steady, step, &v)) == LLIM__STALE) now = llim__zone_now(zone);
+        if (until) *until = now.steady;
+        if (code) return step->limit;
         used = v.charged - returned(&v);
     } while (at_load_acq(&step->cell->word) != v.head);
     if (used <= 0) return 0;

@@ -250,9 +250,29 @@ static void test_debt_in_a_period(void **state)
     kit_close(&world);
 }
 
+/* A machine whose clock is set years after the limit was born: the words of a new limit are nothing that comes. */
+static void test_clock_set_years_later(void **state)
+{
+    (void)state;
+    for (int years = 1; years < 30; years++) {
+        kit_world world;
+        kit_open(&world, 4, 1, 1);
+        llim_limit limit = kit_calendar(LLIM_REQUESTS, LLIM_PER_DAY, "", 10, 0);
+        llim_row row = kit_row(world.zone, "team:a", &limit, 1);
+        kit_set_wall(world.zone, KIT_WALL + years * 300 * KIT_DAY);
+        for (int day = 0; day < 3; day++) {
+            for (int i = 0; i < 10; i++) assert_int_equal(kit_admit(world.zone, row, LLIM_REQUESTS, 1), LLIM_OK);
+            assert_int_equal(kit_admit(world.zone, row, LLIM_REQUESTS, 1), LLIM_LATER);
+            kit_advance(world.zone, KIT_DAY);
+        }
+        kit_close(&world);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_clock_set_years_later),
         cmocka_unit_test(test_odd_days_reset_once),
         cmocka_unit_test(test_repeated_hour_is_a_new_period),
         cmocka_unit_test(test_units),

@@ -196,9 +196,34 @@ static void test_refusal_leaves_no_lease(void **state)
     kit_close(&world);
 }
 
+/* Leases outlive their gauge: one that comes back counts them, and a stranger that gets the row does not. */
+static void test_leases_belong_to_their_scope(void **state)
+{
+    (void)state;
+    kit_world world;
+    kit_open(&world, 1, 1, 8);
+    llim_limit gauge = kit_limit(LLIM_SESSIONS, LLIM_GAUGE, 3, KIT_HOUR, 0);
+    llim_row row = kit_row(world.zone, "team:a", &gauge, 1);
+    llim_permit held[3];
+    for (int i = 0; i < 3; i++) held[i] = kit_permit(world.zone, row, LLIM_SESSIONS, 1);
+    row = kit_row(world.zone, "team:a", NULL, 0);
+    row = kit_row(world.zone, "team:a", &gauge, 1);
+    assert_int_equal(kit_admit(world.zone, row, LLIM_SESSIONS, 1), LLIM_LATER);
+    assert_int_equal(llim_cancel(world.zone, &held[0]), LLIM_OK);
+    assert_int_equal(kit_admit(world.zone, row, LLIM_SESSIONS, 1), LLIM_OK);
+    assert_int_equal(kit_admit(world.zone, row, LLIM_SESSIONS, 1), LLIM_LATER);
+    row = kit_row(world.zone, "team:a", NULL, 0);
+    row = kit_row(world.zone, "team:b", &gauge, 1); /* the only row there is */
+    assert_int_equal(kit_used(world.zone, row, 0), 0);
+    for (int i = 0; i < 3; i++) assert_int_equal(kit_admit(world.zone, row, LLIM_SESSIONS, 1), LLIM_OK);
+    assert_int_equal(kit_admit(world.zone, row, LLIM_SESSIONS, 1), LLIM_LATER);
+    kit_close(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_leases_belong_to_their_scope),
         cmocka_unit_test(test_holds_until_the_permit_ends),
         cmocka_unit_test(test_expires_after_its_time_to_live),
         cmocka_unit_test(test_renewal_starts_the_time_to_live_anew),

@@ -336,6 +336,45 @@ static void test_sliding_limits_run_out(void **state)
     kit_close(&world);
 }
 
+/* What has refilled by a higher limit is not given back to a lower one. */
+static void test_lowered_bucket_refunds_nothing_of_before(void **state)
+{
+    (void)state;
+    kit_world world;
+    kit_open(&world, 4, 1, 1);
+    llim_limit limit = kit_limit(LLIM_TOKENS, LLIM_BUCKET, 1000, KIT_MINUTE, 0);
+    llim_row row = kit_row(world.zone, "team:a", &limit, 1);
+    llim_permit before = kit_permit(world.zone, row, LLIM_TOKENS, 500);
+    kit_advance(world.zone, KIT_MINUTE / 2);
+    assert_int_equal(kit_used(world.zone, row, 0), 0);
+    limit.amount = 100;
+    row = kit_row(world.zone, "team:a", &limit, 1);
+    kit_permit(world.zone, row, LLIM_TOKENS, 100);
+    llim_charge facts = kit_charge(LLIM_TOKENS, 400);
+    assert_int_equal(llim_settle(world.zone, &before, &facts), LLIM_OK);
+    assert_int_equal(kit_used(world.zone, row, 0), 100);
+    kit_close(&world);
+}
+
+/* Whatever is replaced has an heir: two by one, however far their windows are. */
+static void test_every_replaced_limit_has_an_heir(void **state)
+{
+    (void)state;
+    kit_world world;
+    kit_open(&world, 4, 4, 1);
+    llim_limit old[] = {kit_limit(LLIM_TOKENS, LLIM_SLIDING, 100, KIT_MINUTE, 0),
+                        kit_limit(LLIM_TOKENS, LLIM_SLIDING, 300, KIT_HOUR, 0)};
+    llim_row row = kit_row(world.zone, "team:a", old, 2);
+    for (int i = 0; i < 3; i++) {
+        kit_permit(world.zone, row, LLIM_TOKENS, 100);
+        kit_advance(world.zone, KIT_MINUTE + KIT_MINUTE / 10);
+    }
+    llim_limit one = kit_limit(LLIM_TOKENS, LLIM_SLIDING, 300, 5 * KIT_MINUTE, 0);
+    row = kit_row(world.zone, "team:a", &one, 1);
+    assert_int_equal(kit_used(world.zone, row, 0), 300);
+    kit_close(&world);
+}
+
 static uint32_t sliding_used(llim_zone *zone)
 {
     llim_zone_stats stats;
@@ -379,6 +418,8 @@ int main(void)
         cmocka_unit_test(test_full_zone_recycles_what_is_idle),
         cmocka_unit_test(test_sliding_limits_run_out),
         cmocka_unit_test(test_failed_changes_leak_nothing),
+        cmocka_unit_test(test_lowered_bucket_refunds_nothing_of_before),
+        cmocka_unit_test(test_every_replaced_limit_has_an_heir),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

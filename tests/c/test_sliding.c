@@ -2,6 +2,8 @@
  * test_sliding.c - the sliding law against an exact log with the same guard: never more, at least 99 % as much, and free
  * again after an idle time of any length.
  */
+#include <pthread.h>
+
 #include "kit.h"
 
 #include <stdlib.h>
@@ -283,9 +285,76 @@ static void test_debt_saturates(void **state)
     kit_close(&world);
 }
 
+/* Charges that are given back in later slots do not leave the window's count, which has its bounds: no more than 2^41 are
+   admitted, and as much debt counts on top. */
+static void test_what_is_returned_has_bounds(void **state)
+{
+    (void)state;
+    const int64_t most = LLIM_AMOUNT_MAX;
+    kit_world world;
+    kit_open(&world, 4, 1, 1);
+    llim_limit limit = kit_limit(LLIM_TOKENS, LLIM_SLIDING, most, KIT_MINUTE, 0);
+    llim_row row = kit_row(world.zone, "team:a", &limit, 1);
+    for (int i = 0; i < 2; i++) {
+        llim_permit all = kit_permit(world.zone, row, LLIM_TOKENS, most - 5);
+        kit_advance(world.zone, 2 * KIT_SECOND);
+        llim_permit one = kit_permit(world.zone, row, LLIM_TOKENS, 1);
+        assert_int_equal(llim_cancel(world.zone, &all), LLIM_OK);
+        assert_int_equal(llim_cancel(world.zone, &one), LLIM_OK);
+    }
+    assert_int_equal(kit_used(world.zone, row, 0), 0);
+    assert_int_equal(kit_admit(world.zone, row, LLIM_TOKENS, most), LLIM_LATER);
+    llim_permit small = kit_permit(world.zone, row, LLIM_TOKENS, 1);
+    llim_charge facts = kit_charge(LLIM_TOKENS, most);
+    assert_int_equal(llim_settle(world.zone, &small, &facts), LLIM_OK);
+    assert_int_equal(kit_used(world.zone, row, 0), most);
+    facts = kit_charge(LLIM_TOKENS, most / 2);
+    assert_int_equal(llim_record(world.zone, &row, 1, &facts), LLIM_OK);
+    assert_int_equal(kit_used(world.zone, row, 0), most + most / 2);
+    kit_advance(world.zone, KIT_MINUTE - KIT_SECOND);
+    assert_int_equal(kit_admit(world.zone, row, LLIM_TOKENS, 1), LLIM_LATER);
+    kit_close(&world);
+}
+
+/* Many threads that cancel in the slot of the charge leave nothing behind, however they meet. */
+static void *reserve_and_cancel(void *arg)
+{
+    kit_world *world = arg;
+    llim_row row;
+    if (llim_row_find(world->zone, "team:a", 6, &row) != LLIM_OK) return arg;
+    llim_charge charge = kit_charge(LLIM_TOKENS, LLIM_AMOUNT_MAX / 8);
+    for (int i = 0; i < 100000; i++) {
+        llim_permit permit;
+        if (llim_admit(world->zone, &row, 1, &charge, &permit, NULL) == LLIM_OK) llim_cancel(world->zone, &permit);
+    }
+    return NULL;
+}
+
+static void test_cancels_that_meet_leave_nothing(void **state)
+{
+    (void)state;
+    kit_world world;
+    kit_open(&world, 4, 1, 1);
+    llim_limit limit = kit_limit(LLIM_TOKENS, LLIM_SLIDING, LLIM_AMOUNT_MAX, KIT_MINUTE, 0);
+    llim_row row = kit_row(world.zone, "team:a", &limit, 1);
+    pthread_t thread[4];
+    for (int i = 0; i < 4; i++) assert_int_equal(pthread_create(&thread[i], NULL, reserve_and_cancel, &world), 0);
+    for (int i = 0; i < 4; i++) {
+        void *failed;
+        pthread_join(thread[i], &failed);
+        assert_null(failed);
+    }
+    kit_advance(world.zone, KIT_SECOND);
+    assert_int_equal(kit_used(world.zone, row, 0), 0);
+    assert_int_equal(kit_admit(world.zone, row, LLIM_TOKENS, LLIM_AMOUNT_MAX), LLIM_OK);
+    kit_close(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_is_returned_has_bounds),
+        cmocka_unit_test(test_cancels_that_meet_leave_nothing),
         cmocka_unit_test(test_saturated_client_gets_its_share),
         cmocka_unit_test(test_waiting_client_gets_its_share),
         cmocka_unit_test(test_bursts_are_admitted_whole),

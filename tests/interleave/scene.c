@@ -65,9 +65,9 @@ static void check_book(scene *s, const book *b, int64_t used, bool exactly)
     /* Above the limit is in debt, however much: nothing is admitted. */
     if (b->exact && used < least && used <= b->limit.amount && !stage_orphans(s->play))
         sim_wrong("%s: used %lld, the log has %lld", law, (long long)used, (long long)least);
-    /* What a bucket's give-backs have kept, sixteenths of a nanosecond, grows with its cost. */
-    const int64_t kept = b->limit.law == LLIM_BUCKET && stage_reloads(s->play);
-    if (exactly && b->equal && (used < least || used > least + kept) && sim_deaths() == 0)
+    /* A bucket that was lowered gives nothing back of before. */
+    const bool may_keep = b->limit.law == LLIM_BUCKET && stage_reloads(s->play);
+    if (exactly && b->equal && (used < least || (used > least && !may_keep)) && sim_deaths() == 0)
         sim_wrong("%s: used %lld, the log has exactly %lld", law, (long long)used, (long long)least);
     if (!stage_reloads(s->play) && !stage_orphans(s->play) && used > most)
         sim_wrong("%s: used %lld, at most %lld can be", law, (long long)used, (long long)most);
