@@ -251,7 +251,8 @@ LLIM_API void llim_zone_get_stats(llim_zone *zone, llim_zone_stats *stats);
 
 /* Makes the scope's row, or gives an existing one these limits: a limit of the same meter, law, window, unit, time zone
    and guard keeps its count (charged and amount may change); a new one of the same meter starts charged with everything
-   the ones that it replaces still hold; others are removed. n = 0 leaves a row with a cooldown only. pinned rows are
+   the ones that it replaces still hold, and permits of before give nothing back to it, nor to a bucket that was lowered;
+   others are removed. n = 0 leaves a row with a cooldown only. pinned rows are
    never recycled; others may be once nothing is in their windows, when a new scope needs the place.
    Slow path: takes a lock; deciders go on meanwhile.
    LLIM_EINVAL (empty or long scope, two equal limits, two gauges of one meter), LLIM_ERANGE, LLIM_ETIMEZONE, LLIM_EFULL; nothing changes then. */

@@ -95,7 +95,8 @@ describe("llm-limiters", function()
 
   it("holds live sessions for their leases' time to live", function()
     local trace = file("time,tokens\n0,1\n0,1\n0,1\n0,1\n3601,1\n")
-    local json = good("$B simulate " .. trace .. " --modality live --set published --models gemini-2.0-flash-live-001 --json")
+    local json = good("$B simulate " .. trace .. " --modality live --set published --json"
+      .. " --models gemini-2.0-flash-live-001")
     assert.equal(4, number(json, '"admitted"', "requests"))
     assert.equal(1, number(json, '"expired"', "requests"))
   end)

@@ -221,7 +221,7 @@ describe("a policy", function()
       { "return policy {\napi = 1, name = 'x',\nrouet = 5 }", 3, "rouet", 'did you mean "route"?' },
       { "return policy {\napi = 1, name = 'x',\nroute = 5 }", 3, "route", "must be a function, not 5." },
       { "return policy {\napi = 1, name = 'x',\nroute = minute }", 3, "route", "must be a function, not a unit." },
-      { "return policy {\napi = 1, name = 'x',\nscopes = tostring }", 3, "scopes", "is unknown; the known fields are api," },
+      { "return policy {\napi = 1, name = 'x',\nscopes = tostring }", 3, "scopes", "is unknown; the known fields are" },
       { "return policy {\napi = 1, name = 'x', 5 }", 1, "policy", "holds a value without a name" },
       { "return { api = 1, name = 'x' }", nil, nil, "the script returns something that is not a policy" },
       { "return quota 'x' {}", nil, nil, "the script returns something that is not a policy" },

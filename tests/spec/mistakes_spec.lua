@@ -81,7 +81,7 @@ describe("a wrong field", function()
       { "request = 5/minute", 3, "request", 'did you mean "requests"?' },
       { "input_token = 5/minute", 3, "input_token", 'did you mean "input_tokens"?' },
       { "Blocked = true", 3, "Blocked", 'did you mean "blocked"?' },
-      { "frobnicate = 5", 3, "frobnicate", "is unknown; the known fields are audio_ms, blocked, characters, charged, cost," },
+      { "frobnicate = 5", 3, "frobnicate", "is unknown; the known fields are audio_ms, blocked, characters, charged," },
       { "5", 3, "m", "holds a value without a name" },
       { "[true] = 5", 3, "m", "holds a value without a name" },
       { "blocked = 1", 3, "blocked", "must be true or false, not 1." },

@@ -60,7 +60,8 @@ describe("an override", function()
   it("may say what the provider counts in the end", function()
     assert.same({ "requests sliding 5 60 used", BIG[2], BIG[3] },
       over("return { big = { rpm = 5, charged = 'used' } }", "big"))
-    assert.same({ "requests sliding 5 60 reserved" }, over("return { mine = { rpm = 5, charged = 'reserved' } }", "mine"))
+    assert.same({ "requests sliding 5 60 reserved" },
+      over("return { mine = { rpm = 5, charged = 'reserved' } }", "mine"))
     for text, says in pairs {
       ["charged = 'later', rpm = 5"] = 'charged of model "mine" must be "used" or "reserved", not "later".',
       ["charged = 'used'"] = "charged of model \"mine\" has no limit beside it",
