@@ -16,9 +16,9 @@
 
 #include "engine/laws.h"
 
-enum { COUNT_BITS = 42, NONCE_BITS = 24, METER_BITS = 4, EPOCH_BITS = 12, BESIDE_BITS = 40 };
+enum { COUNT_BITS = 42, NONCE_BITS = 24, METER_BITS = 4, EPOCH_BITS = 11, BESIDE_BITS = 40 };
 
-_Static_assert(LLIM_METERS <= 1 << METER_BITS, "a meter fits beside a row's index, of 24 bits, and its epoch");
+_Static_assert(LLIM_METERS <= 1 << METER_BITS, "a meter fits beside a row's index, of 25 bits, and its epoch");
 
 #define COUNT_MASK           (((uint64_t)1 << COUNT_BITS) - 1)
 #define NONCE_MASK           (((uint64_t)1 << NONCE_BITS) - 1)

@@ -16,7 +16,7 @@ enum { ID_BITS = 22, COUNT_BITS = 42 };
 /* Boundaries that a refusal looks ahead; a few suffice unless ids have wrapped, and then asking again is the answer. */
 enum { MOST_ROUNDS = 16 };
 
-enum { A_YEAR = 1 << 19, A_MONTH = 32 * 24 * 60 }; /* in minutes */
+enum { A_YEAR = 1 << 19 }; /* in minutes */
 
 #define COUNT_MASK (((uint64_t)1 << COUNT_BITS) - 1)
 #define ID_MASK    (((uint64_t)1 << ID_BITS) - 1)
@@ -89,14 +89,6 @@ typedef struct view {
     bool three;   /* a third period would have to be charged: nothing is, until the boundary is past */
 } view;
 
-/* The i-th word's period. One that holds nothing and seems to come in months is of years ago: ids wrap. It is the oldest. */
-static uint64_t id_of(const view *v, int i, uint64_t first, uint64_t last)
-{
-    uint64_t id = word_id(v->word[i]), other = word_id(v->word[!i]);
-    if (count_of(v->word[i]) > 0 || !newer(id, last) || ((id - last) & ID_MASK) < A_MONTH) return id;
-    return ((newer(first, other) ? other : first) - 1 - (uint64_t)i) & ID_MASK;
-}
-
 static int look(llim_zone *zone, int64_t wall, const llim__step *step, view *v)
 {
     const llim__shape *shape = step->shape;
@@ -109,7 +101,7 @@ static int look(llim_zone *zone, int64_t wall, const llim__step *step, view *v)
         first = period_at(zone, shape, wall - shape->guard_ns).id;
     else if (wall + shape->guard_ns >= now.end_ns)
         last = period_at(zone, shape, now.end_ns).id;
-    uint64_t id[2] = {id_of(v, 0, first, last), id_of(v, 1, first, last)};
+    uint64_t id[2] = {word_id(v->word[0]), word_id(v->word[1])};
     int newest = newer(id[1], id[0]);
     v->three = first != last && newer(id[newest], last);
     if (newer(id[newest], last)) last = id[newest];
@@ -306,9 +298,9 @@ int64_t llim__period_earliest(llim_zone *zone, llim__now now, const llim__step *
         int64_t past = (wall < p.start_ns + shape->guard_ns ? p.start_ns : p.end_ns) + shape->guard_ns;
         for (int i = 0; i < v.n; i++) {
             if (count_in(&v, i) + step->amount <= step->limit) continue;
-            int64_t ahead = (int64_t)((v.id[i] - p.id) & ID_MASK);
-            if (newer(v.id[i], p.id))
-                next = p.start_ns + ahead * MINUTE_NS;
+            int64_t begins = p.start_ns + (int64_t)((v.id[i] - p.id) & ID_MASK) * MINUTE_NS;
+            if (newer(v.id[i], p.id) && begins > wall) /* else no period begins there: it is a new limit's */
+                next = begins;
             else if (next == wall)
                 next = past;
         }

@@ -175,6 +175,12 @@ static double distance(const llim__shape *a, const llim__shape *b)
     return x < 1 ? 1 / x : x;
 }
 
+/* Whether one may take over what the other holds: leases are no use of a window. */
+static bool akin(const llim__shape *a, const llim__shape *b)
+{
+    return a->meter == b->meter && (a->law == LLIM_GAUGE) == (b->law == LLIM_GAUGE);
+}
+
 /* The replaced limit of the same meter whose window is nearest, or -1. */
 static int nearest(const llim__limits *old, const bool *gone, const llim__shape *shape)
 {
@@ -182,7 +188,7 @@ static int nearest(const llim__limits *old, const bool *gone, const llim__shape 
     double least = 0;
     for (uint32_t k = 0; k < old->n; k++) {
         const llim__shape *other = old->step[k].shape;
-        if (!gone[k] || other->meter != shape->meter) continue;
+        if (!gone[k] || !akin(other, shape)) continue;
         double d = distance(other, shape);
         if (found >= 0 && d >= least) continue;
         least = d;
@@ -251,7 +257,7 @@ static int heir(const llim_zone *zone, const plan *p, const llim__shape *shape)
     double least = 0;
     for (uint32_t i = 0; i < p->n; i++) {
         const llim__shape *other = &zone->shape[p->shape[i]];
-        if (p->kept[i] >= 0 || other->law == LLIM__NO_LIMIT || other->meter != shape->meter) continue;
+        if (p->kept[i] >= 0 || other->law == LLIM__NO_LIMIT || !akin(other, shape)) continue;
         double d = distance(other, shape);
         if (found >= 0 && d >= least) continue;
         least = d;

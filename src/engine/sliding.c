@@ -21,7 +21,7 @@
  * later than the head it has read cannot commit: the head has moved.
  *
  * Returns make room but do not lower cum, so that a window's cum could lap itself. Therefore a limit is full, too, when what
- * was admitted in a window, returned or not, is 2^41; debt counts until all is 2^42. Only a limit beyond 2^34 can meet that: no
+ * was admitted in a window, returned or not, is 2^41; debt counts until all is 3 * 2^40. Only a limit beyond 2^34 can meet that: no
  * more is returned after its slot than was in use when the slot ended, and a window has 124 slots.
  *
  * A reader whose clock is a slot behind the head reads it again, so that it never looks back further than a window, and a
@@ -47,7 +47,8 @@ enum { TICK_BITS = 22, CUM_BITS = 42, SLOT_TICK_BITS = 12, SLOT_BITS = TICK_BITS
 #define IN_SLOT    (((uint64_t)1 << SLOT_TICK_BITS) - 1)
 #define REACH_BITS 40
 #define REACH_MASK (((uint64_t)1 << REACH_BITS) - 1)
-#define MOST       ((int64_t)1 << 41) /* that is admitted in a window, returned or not; as much debt comes on top */
+#define MOST                                                                                                           \
+    ((int64_t)1 << 41) /* that is admitted in a window, returned or not; half as much debt at least comes on top */
 
 typedef struct view {
     llim__ring *ring;
@@ -336,7 +337,7 @@ int llim__sliding_add_debt(llim_zone *zone, llim__now now, llim__step *step, int
     do {
         while ((code = look(zone, now.steady, step, &v)) == LLIM__STALE) now = llim__zone_now(zone);
         if (code || llim__step_stale(step)) return LLIM__WAIT;
-        int64_t room = (int64_t)CUM_MASK - v.charged;
+        int64_t room = MOST + MOST / 2 - v.charged;
         aim(&v, now.steady, step, amount < room ? amount : room > 0 ? room : 0);
     } while (llim__law_commit(zone, now, step) != LLIM_OK);
     return LLIM_OK;

@@ -118,7 +118,7 @@ typedef struct llim__ring {
 /* A lease of a gauge; see gauge.c. What has not the nonce of its word is of an earlier lease. */
 typedef struct llim__slot {
     at_u64 word;   /* expiry in ms << 24 | nonce; 0: free */
-    at_u64 holder; /* nonce << 40 | row << 16 | epoch << 4 | meter */
+    at_u64 holder; /* nonce << 40 | row << 15 | epoch << 4 | meter */
     at_u64 amount; /* nonce << 40 | amount */
     at_u64 owner;  /* nonce << 40 | pid */
 } llim__slot;
