@@ -141,7 +141,7 @@ int llim_refusal_text(const llim_refusal *r, char *buf, size_t cap)
     if (r->reason == LLIM_BY_COOLDOWN) return snprintf(buf, cap, "%s cools down%s", r->scope, when);
     if (r->reason == LLIM_BY_POLICY) return snprintf(buf, cap, "%s fits, but the policy leaves it out", r->scope);
     if (r->reason == LLIM_BY_BLOCKED) return snprintf(buf, cap, "%s is blocked in this tier", r->scope);
-    if (r->code == LLIM_LATER && r->used + r->amount <= r->limit) /* only the guard of a bucket refuses then */
+    if (r->code == LLIM_LATER && r->used + r->amount <= r->limit && r->guard_ns > 0 && r->law != LLIM_SLIDING)
         snprintf(guard, sizeof guard, " within the guard of %.3f s", (double)r->guard_ns / LLIM_SECOND);
     return snprintf(buf, cap, "%s: %" PRId64 " %s %s allowed, %" PRId64 " used, %" PRId64 " asked for%s%s", r->scope,
                     r->limit, llim_meter_name(r->meter), per(r, window, sizeof window), r->used, r->amount, guard,
