@@ -215,8 +215,9 @@ static inline int attempt(decision *d, llim_permit *permit)
     if (!distinct(d->rows, d->n_rows)) return LLIM_EINVAL;
     if (!in_range(d->charge)) return LLIM_ERANGE;
     int code = plan(d);
-    if (code || !permit) return code;
+    if (code) return code;
     if (!unchanged(d)) return LLIM__RETRY;
+    if (!permit) return LLIM_OK;
     code = commit(d);
     if (code) return code;
     if (unchanged(d)) {

@@ -1,8 +1,10 @@
 /*
  * period.c - a count per calendar period in two words.
  *
- * Each word is (id, count): the id is the minute in which the period begins, modulo 2^22 (eight years), which also tells
- * which of two periods is the newer. A period that has no word yet takes the older one.
+ * Each word is (id, unopened, count). The id is the quarter of an hour in which the period begins, or the minute if minutes
+ * are counted, modulo 2^22, which also tells which of two periods is the newer, up to 59 or 4 years apart. Of a new limit
+ * the words are unopened: older than any period, whatever their ids, so that the clock may be set by years before the first
+ * charge. A period that has no word yet takes the older one.
  *
  * A decision is charged to the period that was a guard ago and to the one that will be in a guard, which differ only near
  * a boundary; and to a newer period that has been opened before, so that a wall clock that steps back neither reopens a
@@ -11,31 +13,57 @@
  */
 #include "engine/laws.h"
 
-enum { ID_BITS = 22, COUNT_BITS = 42 };
+enum { ID_BITS = 22, COUNT_BITS = 41 };
 
 /* Boundaries that a refusal looks ahead; a few suffice unless ids have wrapped, and then asking again is the answer. */
 enum { MOST_ROUNDS = 16 };
 
-enum { A_YEAR = 1 << 19 }; /* in minutes */
-
-#define COUNT_MASK (((uint64_t)1 << COUNT_BITS) - 1)
-#define ID_MASK    (((uint64_t)1 << ID_BITS) - 1)
-#define MOST_USED  ((int64_t)1 << 41)
-#define MINUTE_NS  ((int64_t)60 * LLIM_SECOND)
+#define ID_SHIFT  (64 - ID_BITS)
+#define ID_MASK   (((uint64_t)1 << ID_BITS) - 1)
+#define UNOPENED  ((uint64_t)1 << COUNT_BITS)
+#define MOST_USED ((int64_t)UNOPENED - 1)
+#define MINUTE_NS ((int64_t)60 * LLIM_SECOND)
 
 static uint64_t word_id(uint64_t word)
 {
-    return word >> COUNT_BITS;
+    return word >> ID_SHIFT;
+}
+
+static bool opened(uint64_t word)
+{
+    return !(word & UNOPENED);
+}
+
+/* Whether a word is that of an opened period. */
+static bool is_of(uint64_t word, uint64_t id)
+{
+    return word >> COUNT_BITS == id << 1;
 }
 
 static int64_t count_of(uint64_t word)
 {
-    return (int64_t)(word & COUNT_MASK);
+    return (int64_t)(word & (uint64_t)MOST_USED);
+}
+
+static uint64_t pack(uint64_t id, int64_t count)
+{
+    return id << ID_SHIFT | (uint64_t)count;
 }
 
 static bool newer(uint64_t id, uint64_t than)
 {
-    return (int64_t)((id - than) << COUNT_BITS) > 0;
+    return (int64_t)((id - than) << ID_SHIFT) > 0;
+}
+
+/* The unit of ids: no longer than a period. */
+static int64_t grain(const llim__shape *shape)
+{
+    return shape->unit == LLIM_PER_MINUTE ? MINUTE_NS : 15 * MINUTE_NS;
+}
+
+static int64_t grains(const llim__shape *shape, int64_t ns)
+{
+    return ns / grain(shape) - (ns % grain(shape) < 0);
 }
 
 typedef struct period {
@@ -48,7 +76,7 @@ static period look_up(llim_zone *zone, const llim__shape *shape, int64_t wall_ns
 {
     llim__period_cache *cache = &zone->period[shape - zone->shape];
     llim__period found = llim__calendar_period(zone->timezone[shape->zone], shape->unit, wall_ns);
-    period p = {found.start_ns, found.end_ns, (uint64_t)(found.start_ns / MINUTE_NS) & ID_MASK};
+    period p = {found.start_ns, found.end_ns, (uint64_t)grains(shape, found.start_ns) & ID_MASK};
     uint32_t seq = at_load_acq(&cache->seq);
     if (!(seq & 1) && at_cas_u32(&cache->seq, &seq, seq + 1)) {
         at_store_rel(&cache->from_ns, p.start_ns + shape->guard_ns);
@@ -101,16 +129,17 @@ static int look(llim_zone *zone, int64_t wall, const llim__step *step, view *v)
         first = period_at(zone, shape, wall - shape->guard_ns).id;
     else if (wall + shape->guard_ns >= now.end_ns)
         last = period_at(zone, shape, now.end_ns).id;
-    uint64_t id[2] = {word_id(v->word[0]), word_id(v->word[1])};
-    int newest = newer(id[1], id[0]);
-    v->three = first != last && newer(id[newest], last);
-    if (newer(id[newest], last)) last = id[newest];
-    if (newer(id[!newest], first)) first = id[!newest];
+    const uint64_t id[2] = {word_id(v->word[0]), word_id(v->word[1])};
+    const int newest = opened(v->word[0]) ? opened(v->word[1]) && newer(id[1], id[0]) : 1;
+    const bool beyond = opened(v->word[newest]) && newer(id[newest], last);
+    v->three = first != last && beyond;
+    if (beyond) last = id[newest];
+    if (opened(v->word[!newest]) && newer(id[!newest], first)) first = id[!newest];
     v->id[0] = first;
     v->id[1] = last;
     v->n = first == last ? 1 : 2;
-    v->place[0] = first == id[newest] ? newest : !newest;
-    v->place[1] = last == id[newest] ? newest : last == id[!newest] ? !newest : newest;
+    v->place[0] = is_of(v->word[newest], first) ? newest : !newest;
+    v->place[1] = is_of(v->word[!newest], last) ? !newest : newest;
     if (v->n == 2 && v->place[1] == v->place[0]) v->place[1] = !v->place[0];
     return LLIM_OK;
 }
@@ -119,7 +148,7 @@ static int look(llim_zone *zone, int64_t wall, const llim__step *step, view *v)
 static int64_t count_in(const view *v, int i)
 {
     uint64_t word = v->word[v->place[i]];
-    return word_id(word) == v->id[i] ? count_of(word) : 0;
+    return is_of(word, v->id[i]) ? count_of(word) : 0;
 }
 
 static at_u64 *word_at(const llim__step *step, int place)
@@ -130,8 +159,7 @@ static at_u64 *word_at(const llim__step *step, int place)
 /* A count of a newer period in the other word must not be lost: swapping in place i never replaces a newer id. */
 static uint64_t charged(const view *v, int i, int64_t amount)
 {
-    uint64_t word = v->id[i] << COUNT_BITS | (uint64_t)(count_in(v, i) + amount);
-    return word == LLIM__SEALED ? word - 1 : word;
+    return pack(v->id[i], count_in(v, i) + amount);
 }
 
 int llim__period_plan(llim_zone *zone, llim__now now, llim__step *step)
@@ -166,7 +194,7 @@ static inline bool usual(llim_zone *zone, int64_t wall, llim__cell *cell, const 
     *kept = second ? aux : word;
     period quiet;
     return remembered(zone, shape, &quiet) && quiet.start_ns <= wall && wall < quiet.end_ns &&
-           word_id(*kept) == quiet.id;
+           is_of(*kept, quiet.id);
 }
 
 int llim__period_glance(llim_zone *zone, int64_t wall, llim__cell *cell, uint64_t config, int64_t amount,
@@ -190,12 +218,12 @@ static int adjust(llim_zone *zone, llim__step *step, uint64_t id, int64_t amount
         if (word == LLIM__SEALED || llim__step_stale(step)) {
             if (!llim__step_again(zone, step)) return LLIM__WAIT;
             place = 0;
-        } else if (word_id(word) != id) {
+        } else if (!is_of(word, id)) {
             place++;
         } else {
             int64_t count = count_of(word) + amount;
             count = count < 0 ? 0 : count < MOST_USED ? count : MOST_USED;
-            if (at_cas_acqrel(word_at(step, place), &word, id << COUNT_BITS | (uint64_t)count)) return LLIM_OK;
+            if (at_cas_acqrel(word_at(step, place), &word, pack(id, count))) return LLIM_OK;
         }
     }
     return LLIM_OK;
@@ -279,6 +307,14 @@ int llim__period_record(llim_zone *zone, llim__now now, llim__step *step, int64_
     return LLIM_OK;
 }
 
+/* When the period of an id that is newer than p begins, or p.start_ns: none does. */
+static int64_t beginning(llim_zone *zone, const llim__shape *shape, period p, uint64_t id)
+{
+    int64_t ahead = (int64_t)((id - p.id) & ID_MASK);
+    period found = period_at(zone, shape, (grains(shape, p.start_ns) + ahead + 1) * grain(shape) - 1);
+    return found.id == id ? found.start_ns : p.start_ns;
+}
+
 /* Walks from boundary to boundary: what is refused now fits only after one, and not within its guard. A period that a
    false clock opened far ahead is reached in one step. */
 int64_t llim__period_earliest(llim_zone *zone, llim__now now, const llim__step *step)
@@ -298,8 +334,8 @@ int64_t llim__period_earliest(llim_zone *zone, llim__now now, const llim__step *
         int64_t past = (wall < p.start_ns + shape->guard_ns ? p.start_ns : p.end_ns) + shape->guard_ns;
         for (int i = 0; i < v.n; i++) {
             if (count_in(&v, i) + step->amount <= step->limit) continue;
-            int64_t begins = p.start_ns + (int64_t)((v.id[i] - p.id) & ID_MASK) * MINUTE_NS;
-            if (newer(v.id[i], p.id) && begins > wall) /* else no period begins there: it is a new limit's */
+            int64_t begins = newer(v.id[i], p.id) ? beginning(zone, shape, p, v.id[i]) : wall;
+            if (begins > wall)
                 next = begins;
             else if (next == wall)
                 next = past;
@@ -328,14 +364,15 @@ int64_t llim__period_used(llim_zone *zone, llim__now now, const llim__step *step
 
 void llim__period_start(llim_zone *zone, llim__now now, const llim__step *step, int64_t used, uint64_t words[2])
 {
-    uint64_t id[2] = {0, 0};
-    int n = periods_of(zone, step->shape, now.wall, id);
-    uint64_t count = (uint64_t)(used < MOST_USED ? used : MOST_USED), begins = step->identity;
-    /* Words that no earlier tenant of the cell has had: nothing in periods of a year ago, which of them it is differs; or the
-       places change. */
-    if (used == 0) id[0] = (id[0] - A_YEAR - 2 * (begins % 1024)) & ID_MASK;
-    uint64_t first = id[0] << COUNT_BITS | count;
-    uint64_t second = used > 0 && n == 2 ? id[1] << COUNT_BITS | count : ((id[0] - 1) & ID_MASK) << COUNT_BITS;
-    words[0] = used > 0 && begins % 2 ? second : first;
-    words[1] = used > 0 && begins % 2 ? first : second;
+    uint64_t id[2];
+    const int n = periods_of(zone, step->shape, now.wall, id);
+    const int64_t count = used < MOST_USED ? used : MOST_USED;
+    /* Words that no earlier tenant of the cell has had: unopened ones of other ids, which are older for whoever does not look
+       closer; or the places change. */
+    uint64_t older = (id[0] - 1 - 2 * (step->identity % (1 << (ID_BITS - 3)))) & ID_MASK;
+    uint64_t first = used > 0 ? pack(id[0], count) : pack(older, 0) | UNOPENED;
+    uint64_t second = used > 0 && n == 2 ? pack(id[1], count) : pack((older - 1) & ID_MASK, 0) | UNOPENED;
+    const bool turned = used > 0 && step->identity % 2;
+    words[0] = turned ? second : first;
+    words[1] = turned ? first : second;
 }

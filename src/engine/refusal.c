@@ -114,7 +114,8 @@ int llim__refuse(llim_zone *zone, llim__now now, const llim_row *rows, uint32_t 
     if (code) return code;
     if (v.at == now.steady) return LLIM_OK;
     if (refusal) tell(zone, now, rows, &v, refusal);
-    if (at_load_acq(&zone->row[rows[v.row].index].state) != v.state) return LLIM_OK; /* it tells of what is gone */
+    /* Else it may tell of what is gone. */
+    if (v.state & LLIM__CHANGING || at_load_acq(&zone->row[rows[v.row].index].state) != v.state) return LLIM_OK;
     return v.at == INT64_MAX ? LLIM_NEVER : LLIM_LATER;
 }
 

@@ -97,15 +97,19 @@ static void start(llim_zone *zone, llim__now now, plan *p, uint32_t i, int64_t u
     llim__law_start(zone, now, &step, used, p->words[i]);
 }
 
+/* Whoever dies in between leaves no cell whose config is of a sliding law and whose aux names no ring: see
+   llim__writer_recover(). */
 static void write_cells(llim_zone *zone, llim__row *row, const plan *p, uint64_t state)
 {
     for (uint32_t i = 0; i < p->n; i++) {
         llim__cell *cell = llim__row_cell(zone, row, i);
+        const uint64_t config = LLIM__CONFIG(p->shape[i], p->amount[i]);
+        const bool sliding = zone->shape[p->shape[i]].law == LLIM_SLIDING;
         at_store_rel(&cell->word, LLIM__SEALED);
-        if (p->kept[i] < 0 || zone->shape[p->shape[i]].law != LLIM_SLIDING) /* see llim__law_unseal() */
-            at_store_rel(&cell->aux, p->words[i][1]);
+        if (!sliding) at_store_rel(&cell->config, config);
+        if (p->kept[i] < 0 || !sliding) at_store_rel(&cell->aux, p->words[i][1]); /* see llim__law_unseal() */
         at_store_rel(llim__row_born(zone, row, i), p->born[i]);
-        at_store_rel(&cell->config, LLIM__CONFIG(p->shape[i], p->amount[i]));
+        if (sliding) at_store_rel(&cell->config, config);
     }
     at_store_rel(&row->state, state);
     for (uint32_t i = 0; i < p->n; i++) at_store_rel(&llim__row_cell(zone, row, i)->word, p->words[i][0]);

@@ -92,6 +92,11 @@ static at_u64 *closing_at(llim__ring *ring, int64_t k)
     return &ring->closing[(uint64_t)k % LLIM__RING];
 }
 
+static int64_t later_of(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 static int64_t tick_up(const llim__shape *shape, int64_t t)
 {
     return ((t - 1) >> shape->tick_shift) + 1;
@@ -278,11 +283,6 @@ static bool raise_reach(llim__step *step)
     return aux >> REACH_BITS == step->aux >> REACH_BITS && (int64_t)(aux & REACH_MASK) >= step->to_slot;
 }
 
-static int64_t later_of(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
 /* Publishes the closings of the slots that a committed step has left behind. Nobody else closes those, so what looks like
    the closing of one of them is of 1,024 slots ago; or a later tenant's of the ring, whose cum is ahead. */
 static void close_slots(llim__ring *ring, const llim__step *step)
@@ -351,12 +351,14 @@ static bool leaves_room(const view *v, const llim__step *step, uint64_t closing,
 }
 
 /* The tick whose leaving makes room: from the head back, by blocks and then by slots, as long as what was charged since leaves
-   room. A closing that is missing is passed over: by then the one before it will be taken. */
+   room. A closing that is missing is passed over: by then the one before it will be taken. The ring knows nothing older,
+   wherever the head of a limit that a writer is replacing may seem to be. */
 static int64_t makes_room(const view *v, const llim__step *step)
 {
     llim__ring *ring = v->ring;
     int64_t tick = v->head_tick, blocks = 0, slots = 0;
-    for (int64_t k = slot_of(v->head_tick), oldest = slot_of(v->cut); k > oldest; k--) {
+    const int64_t head_slot = slot_of(tick), oldest = later_of(slot_of(v->cut), head_slot - LLIM__RING);
+    for (int64_t k = head_slot; k > oldest; k--) {
         uint64_t word;
         if (k % LLIM__BLOCK) {
             slots += llim__returns_of_slot(ring, k);

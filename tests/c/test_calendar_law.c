@@ -250,18 +250,50 @@ static void test_debt_in_a_period(void **state)
     kit_close(&world);
 }
 
-/* The words of a new limit begin no period; a clock that comes to where they stand is answered all the same. */
-static void test_clock_set_back_by_a_year(void **state)
+/* The words of a new limit are of no period, wherever the clock is set before the first charge. Later a step forward, even of
+   many years, opens the new period, whole. */
+static void test_clock_set_by_years(void **state)
 {
     (void)state;
-    for (int days = 360; days < 400; days++) {
+    static const int units[] = {LLIM_PER_HOUR, LLIM_PER_DAY, LLIM_PER_MONTH};
+    for (size_t u = 0; u < KIT_COUNT(units); u++) {
+        for (int64_t days = -50 * 365; days <= 55 * 365; days += days > -400 && days < 400 ? 1 : 97) {
+            kit_world world;
+            llim_row row = limit_from(&world, KIT_WALL, units[u], "", 10, KIT_GUARD);
+            const bool used = days % 2 && days > 31;
+            if (used) kit_permit(world.zone, row, LLIM_TOKENS, 7);
+            kit_set_wall(world.zone, KIT_WALL + days * KIT_DAY);
+            for (int i = 0; i < 10; i++) kit_permit(world.zone, row, LLIM_TOKENS, 1);
+            llim_charge charge = kit_charge(LLIM_TOKENS, 1);
+            llim_refusal refusal;
+            assert_int_equal(llim_check(world.zone, &row, 1, &charge, &refusal), LLIM_LATER);
+            assert_true(refusal.wait_ns <= 31 * KIT_DAY);
+            kit_check_instant(&world, &row, 1, &charge, &refusal);
+            kit_close(&world);
+        }
+    }
+}
+
+/* A period that a false clock opened years ahead is waited for, to the instant, and no longer. */
+static void test_clock_set_back_by_years(void **state)
+{
+    (void)state;
+    static const int units[] = {LLIM_PER_MINUTE, LLIM_PER_HOUR, LLIM_PER_DAY, LLIM_PER_WEEK, LLIM_PER_MONTH};
+    static const int years[] = {3, 55, 55, 55, 55};
+    for (size_t u = 0; u < KIT_COUNT(units); u++) {
         kit_world world;
-        kit_open(&world, 4, 1, 1);
-        llim_limit limit = kit_calendar(LLIM_REQUESTS, LLIM_PER_DAY, "", 10, 0);
-        llim_row row = kit_row(world.zone, "team:a", &limit, 1);
-        kit_set_wall(world.zone, KIT_WALL - days * KIT_DAY);
-        for (int i = 0; i < 10; i++) assert_int_equal(kit_admit(world.zone, row, LLIM_REQUESTS, 1), LLIM_OK);
-        assert_int_equal(kit_admit(world.zone, row, LLIM_REQUESTS, 1), LLIM_LATER);
+        llim_row row = limit_from(&world, KIT_WALL, units[u], "America/Los_Angeles", 10, KIT_GUARD);
+        kit_set_wall(world.zone, KIT_WALL + years[u] * 365 * KIT_DAY);
+        kit_permit(world.zone, row, LLIM_TOKENS, 10);
+        kit_set_wall(world.zone, KIT_WALL);
+        llim_charge charge = kit_charge(LLIM_TOKENS, 1);
+        llim_refusal refusal;
+        assert_int_equal(llim_check(world.zone, &row, 1, &charge, &refusal), LLIM_LATER);
+        assert_true(refusal.wait_ns > years[u] * 365 * KIT_DAY - 31 * KIT_DAY);
+        kit_set_wall(world.zone, KIT_WALL + refusal.wait_ns - 1);
+        assert_int_equal(kit_admit(world.zone, row, LLIM_TOKENS, 1), LLIM_LATER);
+        kit_set_wall(world.zone, KIT_WALL + refusal.wait_ns);
+        kit_permit(world.zone, row, LLIM_TOKENS, 10);
         kit_close(&world);
     }
 }
@@ -269,7 +301,8 @@ static void test_clock_set_back_by_a_year(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_clock_set_back_by_a_year),
+        cmocka_unit_test(test_clock_set_by_years),
+        cmocka_unit_test(test_clock_set_back_by_years),
         cmocka_unit_test(test_odd_days_reset_once),
         cmocka_unit_test(test_repeated_hour_is_a_new_period),
         cmocka_unit_test(test_units),

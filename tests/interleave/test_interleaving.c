@@ -152,6 +152,19 @@ static void test_reload_of_laws(void **state)
              3);
 }
 
+static void test_reload_to_calendars(void **state)
+{
+    (void)state;
+    variants((play){.threads = 3,
+                    .calls = 5,
+                    .n_rows = 1,
+                    .n_limits = 2,
+                    .limit = {SLIDING(LLIM_TOKENS, 20), BUCKET(LLIM_IMAGES, 16)},
+                    .debts = true,
+                    .other_law = {LLIM_CALENDAR, LLIM_CALENDAR}},
+             3);
+}
+
 static void test_reload_of_two_rows(void **state)
 {
     (void)state;
@@ -250,6 +263,7 @@ int main(void)
         cmocka_unit_test(test_reload_of_amounts),
         cmocka_unit_test(test_reload_of_windows),
         cmocka_unit_test(test_reload_of_laws),
+        cmocka_unit_test(test_reload_to_calendars),
         cmocka_unit_test(test_reload_of_two_rows),
         cmocka_unit_test(test_reload_past_a_decision),
         cmocka_unit_test(test_recycling),

@@ -97,6 +97,10 @@ static unsigned choose(scene *s, llim_limit limit[SCENE_LIMITS], bool there[SCEN
         if (p->resizes[i]) l.amount = kit_between(&s->rng, 1, 2) * l.amount / kit_between(&s->rng, 1, 2);
         if (p->other_window_ns[i] && kit_between(&s->rng, 0, 1)) l.window_ns = p->other_window_ns[i];
         if (p->other_law[i] && kit_between(&s->rng, 0, 1)) l.law = p->other_law[i];
+        if (l.law == LLIM_CALENDAR) {
+            l.unit = LLIM_PER_MINUTE;
+            l.window_ns = 0;
+        }
         there[i] = !(p->comes_and_goes[i] && kit_between(&s->rng, 0, 1));
         limit[i] = l;
         n += there[i];
