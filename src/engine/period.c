@@ -193,8 +193,7 @@ static inline bool usual(llim_zone *zone, int64_t wall, llim__cell *cell, const 
     *place = second ? &cell->aux : &cell->word;
     *kept = second ? aux : word;
     period quiet;
-    return remembered(zone, shape, &quiet) && quiet.start_ns <= wall && wall < quiet.end_ns &&
-           is_of(*kept, quiet.id);
+    return remembered(zone, shape, &quiet) && quiet.start_ns <= wall && wall < quiet.end_ns && is_of(*kept, quiet.id);
 }
 
 int llim__period_glance(llim_zone *zone, int64_t wall, llim__cell *cell, uint64_t config, int64_t amount,
