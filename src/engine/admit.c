@@ -190,7 +190,7 @@ static bool distinct(const llim_row *rows, uint32_t n)
 {
     for (uint32_t i = 1; i < n; i++)
         for (uint32_t k = 0; k < i; k++)
-            if (rows[i].index == rows[k].index) return false;
+            if (rows[i].index == rows[k].index && rows[i].epoch == rows[k].epoch) return false;
     return true;
 }
 
@@ -217,7 +217,7 @@ static inline int attempt(decision *d, llim_permit *permit)
     int code = plan(d);
     if (code) return code;
     if (!unchanged(d)) return LLIM__RETRY;
-    if (!permit) return LLIM_OK;
+    if (!permit) return llim__gauge_has_leases(d->zone, d->now, d->n_leases) ? LLIM_OK : LLIM_EFULL;
     code = commit(d);
     if (code) return code;
     if (unchanged(d)) {

@@ -69,6 +69,7 @@ static int64_t held(llim_zone *zone, int64_t t, const llim__step *step, int64_t 
 int llim__gauge_plan(llim_zone *zone, llim__now now, llim__step *step)
 {
     if (step->amount > step->limit) return LLIM_NEVER;
+    if (step->amount == 0) return LLIM__NOTHING; /* however many are held since the limit was lowered */
     step->swap.word = &step->cell->word;
     step->more = true;
     step->swap.expected = at_load_acq(step->swap.word);
@@ -78,7 +79,7 @@ int llim__gauge_plan(llim_zone *zone, llim__now now, llim__step *step)
     step->swap.desired = ((step->swap.expected & ~COUNT_MASK) + COUNT_MASK + 1) | (uint64_t)(count + step->amount);
     if (step->swap.desired == LLIM__SEALED) step->swap.desired = (uint64_t)(count + step->amount);
     if (count + step->amount > step->limit) return LLIM_LATER;
-    return step->amount == 0 ? LLIM__NOTHING : LLIM_OK;
+    return LLIM_OK;
 }
 
 /* Writes what belongs to a lease beside its word; false: the lease is another's by now. */
@@ -176,9 +177,17 @@ int llim__gauge_commit(llim_zone *zone, llim__now now, llim__step *step)
     return LLIM__RETRY;
 }
 
+bool llim__gauge_has_leases(llim_zone *zone, llim__now now, uint32_t n)
+{
+    const llim__header *h = zone->header;
+    for (uint32_t i = 0; n > 0 && i < h->slots; i++) n -= expires_at(at_load_acq(&zone->slot[i].word)) <= now.steady;
+    return n == 0;
+}
+
 int64_t llim__gauge_earliest(llim_zone *zone, llim__now now, const llim__step *step)
 {
     if (step->amount > step->limit) return INT64_MAX;
+    if (step->amount == 0) return now.steady;
     const uint64_t holder = holder_of(zone, step);
     int64_t t = now.steady;
     for (;;) {

@@ -104,7 +104,8 @@ int llim__law_add_debt(llim_zone *zone, llim__now now, llim__now then, llim__ste
     case LLIM_SLIDING:
         return llim__sliding_add_debt(zone, now, step, amount);
     case LLIM_CALENDAR:
-        return fresh ? llim__period_record(zone, now, step, amount) : llim__period_add_debt(zone, then, step, amount);
+        return fresh ? llim__period_record(zone, now, step, amount)
+                     : llim__period_add_debt(zone, now, then, step, amount);
     case LLIM_BUCKET:
         return llim__bucket_add_debt(now, step, amount);
     default:

@@ -44,10 +44,12 @@ int llim__period_commit(llim_zone *zone, llim__step *step);
 void llim__period_undo(llim_zone *zone, llim__step *step);
 /* These wait for a writer by themselves; LLIM__WAIT: the limit is gone. */
 int llim__period_give_back(llim_zone *zone, llim__now then, llim__step *step, int64_t amount);
-int llim__period_add_debt(llim_zone *zone, llim__now then, llim__step *step, int64_t amount);
+int llim__period_add_debt(llim_zone *zone, llim__now now, llim__now then, llim__step *step, int64_t amount);
 int llim__period_record(llim_zone *zone, llim__now now, llim__step *step, int64_t amount);
 int64_t llim__period_earliest(llim_zone *zone, llim__now now, const llim__step *step);
 int64_t llim__period_used(llim_zone *zone, llim__now now, const llim__step *step, int64_t *until);
+/* Puts into the words of a new limit the periods of an old one that are not among them, as far as there is room. */
+void llim__period_keep(const uint64_t old[2], uint64_t words[2]);
 void llim__period_start(llim_zone *zone, llim__now now, const llim__step *step, int64_t used, uint64_t words[2]);
 
 int llim__gauge_plan(llim_zone *zone, llim__now now, llim__step *step);
@@ -55,6 +57,8 @@ int llim__gauge_commit(llim_zone *zone, llim__now now, llim__step *step);
 void llim__gauge_start(const llim__step *step, int64_t used, uint64_t words[2]);
 int64_t llim__gauge_earliest(llim_zone *zone, llim__now now, const llim__step *step);
 int64_t llim__gauge_used(llim_zone *zone, llim__now now, const llim__step *step, int64_t *until);
+/* Whether so many leases are free. */
+bool llim__gauge_has_leases(llim_zone *zone, llim__now now, uint32_t n);
 /* Ends a lease; false: it has expired or ended before. */
 bool llim__gauge_release(llim_zone *zone, llim__now now, llim_lease lease);
 /* Starts its time to live anew; false: it has expired. */

@@ -257,53 +257,55 @@ static int periods_of(llim_zone *zone, const llim__shape *shape, int64_t wall, u
     return 2;
 }
 
-static int adjust_both(llim_zone *zone, llim__now then, llim__step *step, int64_t amount)
+/* The ids that a charge at wall went to, as far as wall tells: not to a period that had been opened beyond it. */
+int llim__period_give_back(llim_zone *zone, llim__now then, llim__step *step, int64_t amount)
 {
     uint64_t id[2];
     int n = periods_of(zone, step->shape, then.wall, id), code = LLIM_OK;
-    for (int i = 0; i < n && code == LLIM_OK; i++) code = adjust(zone, step, id[i], amount);
+    for (int i = 0; i < n && code == LLIM_OK; i++) code = adjust(zone, step, id[i], -amount);
     return code;
 }
 
-int llim__period_give_back(llim_zone *zone, llim__now then, llim__step *step, int64_t amount)
+static bool among(const uint64_t *ids, int n, uint64_t id)
 {
-    return adjust_both(zone, then, step, -amount);
+    while (n > 0 && ids[n - 1] != id) n--;
+    return n > 0;
 }
 
-int llim__period_add_debt(llim_zone *zone, llim__now then, llim__step *step, int64_t amount)
-{
-    return adjust_both(zone, then, step, amount);
-}
-
-/* The first period of the view that is not among the n that are done, or -1. In order, since a period takes the place of the
-   oldest: else two might open the same one in both. */
-static int first_left(const view *v, const uint64_t *done, int n)
-{
-    for (int i = 0; i < v->n; i++) {
-        int k = 0;
-        while (k < n && done[k] != v->id[i]) k++;
-        if (k == n) return i;
-    }
-    return -1;
-}
-
-/* A debt that no permit reserved may open its period. While others open newer ones it goes to those too. */
-int llim__period_record(llim_zone *zone, llim__now now, llim__step *step, int64_t amount)
+/* Debt goes where a decision at wall is charged, and opens those periods. While others open newer ones it goes to those too. In
+   order, since a period takes the place of the oldest: else two might open the same one in both. over: only to the periods
+   that wall itself tells. */
+static int charge(llim_zone *zone, int64_t wall, bool over, llim__step *step, int64_t amount)
 {
     view v;
-    uint64_t done[8];
+    uint64_t done[8], own[2];
+    const int n_own = periods_of(zone, step->shape, wall, own);
     for (int n = 0; n < 8;) {
-        if (look(zone, now.wall, step, &v) || llim__step_stale(step)) {
+        if (look(zone, wall, step, &v) || llim__step_stale(step)) {
             if (!llim__step_again(zone, step)) return LLIM__WAIT;
             continue;
         }
-        int i = first_left(&v, done, n);
-        if (i < 0) return LLIM_OK;
+        int i = 0;
+        while (i < v.n && (among(done, n, v.id[i]) || (over && !among(own, n_own, v.id[i])))) i++;
+        if (i == v.n) return LLIM_OK;
         int64_t room = MOST_USED - count_in(&v, i);
         uint64_t next = charged(&v, i, amount < room ? amount : room > 0 ? room : 0);
         if (at_cas_acqrel(word_at(step, v.place[i]), &v.word[v.place[i]], next)) done[n++] = v.id[i];
     }
     return LLIM_OK;
+}
+
+int llim__period_record(llim_zone *zone, llim__now now, llim__step *step, int64_t amount)
+{
+    return charge(zone, now.wall, false, step, amount);
+}
+
+/* Once the period of the charge is over, by the steady clock since, a newer one that is open by now has nothing to do with it.
+   Before, a newer one is open because the wall clock was ahead, and what is charged behind it counts in it. */
+int llim__period_add_debt(llim_zone *zone, llim__now now, llim__now then, llim__step *step, int64_t amount)
+{
+    int64_t end = period_at(zone, step->shape, then.wall).end_ns + step->shape->guard_ns;
+    return charge(zone, then.wall, then.wall + (now.steady - then.steady) >= end, step, amount);
 }
 
 /* When the period of an id that is newer than p begins, or p.start_ns: none does. */
@@ -374,4 +376,13 @@ void llim__period_start(llim_zone *zone, llim__now now, const llim__step *step, 
     const bool turned = used > 0 && step->identity % 2;
     words[0] = turned ? second : first;
     words[1] = turned ? first : second;
+}
+
+void llim__period_keep(const uint64_t old[2], uint64_t words[2])
+{
+    for (int i = 0; i < 2; i++) {
+        int free = opened(words[0]) ? 1 : 0;
+        bool known = is_of(words[0], word_id(old[i])) || is_of(words[1], word_id(old[i]));
+        if (opened(old[i]) && !known && !opened(words[free])) words[free] = old[i];
+    }
 }

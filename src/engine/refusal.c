@@ -19,6 +19,7 @@ typedef struct verdict {
     uint32_t row;       /* index in the request's rows */
     uint64_t state;     /* of that row */
     bool calendars;     /* there are some */
+    uint32_t leases;    /* that would be taken */
     llim__step *by;     /* NULL: a cooldown */
     llim__step *step;   /* the one that is being looked at */
     llim__step room[2]; /* for both */
@@ -62,6 +63,7 @@ static int round_from(llim_zone *zone, llim__now now, const llim_row *rows, uint
             if ((shape->law == LLIM_CALENDAR) != calendars) continue;
             llim__swap swap;
             int64_t amount = charge->amount[shape->meter], before = v->at;
+            v->leases += shape->law == LLIM_GAUGE && amount > 0;
             int code = llim__law_glance(zone, from, cell, config, amount, &swap);
             if (code == LLIM_OK || code == LLIM__NOTHING) continue; /* it fits, as nearly all others do */
             ask(zone, from, row, state, i, amount, v);
@@ -104,6 +106,7 @@ int llim__refuse(llim_zone *zone, llim__now now, const llim_row *rows, uint32_t 
     verdict v;
     v.at = now.steady;
     v.calendars = false;
+    v.leases = 0;
     v.by = NULL;
     v.step = v.room;
     int code = round_from(zone, now, rows, n_rows, charge, false, &v);
@@ -112,6 +115,7 @@ int llim__refuse(llim_zone *zone, llim__now now, const llim_row *rows, uint32_t 
         code = round_from(zone, now, rows, n_rows, charge, true, &v);
     }
     if (code) return code;
+    if (v.leases > LLIM_MAX_LEASES) return LLIM_EINVAL; /* whenever it would fit */
     if (v.at == now.steady) return LLIM_OK;
     if (refusal) tell(zone, now, rows, &v, refusal);
     /* Else it may tell of what is gone. */

@@ -281,6 +281,15 @@ static int64_t inherited(const llim_zone *zone, const llim__limits *old, const p
     return most;
 }
 
+/* A calendar limit in place of one that cuts time alike keeps its periods too, so that a step back of the clock reopens none. */
+static void keep_periods(const llim_zone *zone, const llim__limits *old, plan *p, uint32_t i, const uint64_t words[2])
+{
+    const llim__shape *shape = &zone->shape[p->shape[i]], *before = old->step[p->inherits[i]].shape;
+    if (shape->law == LLIM_CALENDAR && before->law == LLIM_CALENDAR && shape->unit == before->unit &&
+        shape->zone == before->zone)
+        llim__period_keep(words, p->words[i]);
+}
+
 /* Seals the limits, and works out the words of those that are to take their place. */
 static void take_over(llim_zone *zone, const llim__limits *old, plan *p, const bool *gone,
                       uint64_t words[LLIM_MAX_LIMITS][2])
@@ -294,6 +303,7 @@ static void take_over(llim_zone *zone, const llim__limits *old, plan *p, const b
         if (k < 0) {
             p->born[i] = old->identity + 1;
             start(zone, now, p, i, inherited(zone, old, p, i, gone, used), p->born[i]);
+            if (p->inherits[i] >= 0) keep_periods(zone, old, p, i, words[p->inherits[i]]);
             continue;
         }
         const llim__shape *shape = &zone->shape[p->shape[i]];

@@ -95,10 +95,10 @@ static void open_period(model_zone *zone, model_limit *limit, period p)
 }
 
 /* A period opens when an amount is charged in it, or within the guard of it. */
-static void open_periods(model_zone *zone, model_limit *limit)
+static void open_periods(model_zone *zone, model_limit *limit, int64_t wall)
 {
-    open_period(zone, limit, period_at(&limit->spec, zone->wall - limit->spec.guard_ns));
-    open_period(zone, limit, period_at(&limit->spec, zone->wall + limit->spec.guard_ns));
+    open_period(zone, limit, period_at(&limit->spec, wall - limit->spec.guard_ns));
+    open_period(zone, limit, period_at(&limit->spec, wall + limit->spec.guard_ns));
 }
 
 static void charge_periods(model_zone *zone, model_limit *limit, int64_t amount, model_mark *mark)
@@ -106,7 +106,7 @@ static void charge_periods(model_zone *zone, model_limit *limit, int64_t amount,
     mark->first = period_at(&limit->spec, zone->wall - limit->spec.guard_ns).start;
     mark->last = period_at(&limit->spec, zone->wall + limit->spec.guard_ns).start;
     if (amount == 0) return;
-    open_periods(zone, limit);
+    open_periods(zone, limit, zone->wall);
     for (uint32_t i = 0; i < limit->n; i++) {
         model_event *event = &limit->event[i];
         if (event->at < mark->first) continue;
@@ -228,7 +228,8 @@ static void charge_tat(const model_zone *zone, model_limit *limit, int64_t amoun
 
 void model_charge(model_zone *zone, const uint32_t *rows, uint32_t n, const llim_charge *charge, model_permit *permit)
 {
-    *permit = (model_permit){.n_rows = n, .born = ++zone->operations, .at = zone->now, .charge = *charge};
+    *permit =
+        (model_permit){.n_rows = n, .born = ++zone->operations, .at = zone->now, .wall = zone->wall, .charge = *charge};
     for (uint32_t r = 0; r < n; r++) {
         permit->rows[r] = rows[r];
         model_row *row = &zone->row[rows[r]];
@@ -316,13 +317,18 @@ static void add_debt(model_zone *zone, model_limit *limit, const model_permit *p
     case LLIM_BUCKET:
         charge_tat(zone, limit, amount);
         break;
-    default:
+    default: {
+        /* Once its period is over, the debt is nothing of a newer one. */
+        int64_t end = period_at(&limit->spec, permit->wall).end + limit->spec.guard_ns;
+        bool over = permit->wall + (zone->now - permit->at) >= end;
+        open_periods(zone, limit, permit->wall);
         for (uint32_t i = 0; i < limit->n; i++) {
             model_event *event = &limit->event[i];
             bool charged = event->at >= mark->first && event->at <= mark->last;
-            if (charged || (event->at > mark->last && event->born <= permit->born)) event->most += amount;
+            if (charged || (!over && event->at > mark->last)) event->most += amount;
             if (charged && is_kept(limit, event)) event->least += amount;
         }
+    }
     }
 }
 

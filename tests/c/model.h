@@ -48,7 +48,7 @@ typedef struct model_permit {
     uint32_t rows[MODEL_ROWS];
     uint32_t n_rows;
     uint32_t born;
-    int64_t at;
+    int64_t at, wall;
     llim_charge charge;
     model_mark mark[MODEL_ROWS][MODEL_LIMITS];
 } model_permit;

@@ -250,6 +250,87 @@ static void test_debt_in_a_period(void **state)
     kit_close(&world);
 }
 
+static int settle_at(kit_world *world, llim_permit *permit, int64_t tokens)
+{
+    llim_charge facts = kit_fact(LLIM_TOKENS, tokens);
+    return llim_settle(world->zone, permit, &facts);
+}
+
+/* A debt opens the period of its charge, and both near a boundary, although nothing was reserved. */
+static void test_debt_without_a_reservation(void **state)
+{
+    (void)state;
+    kit_world world;
+    llim_row row = limit_from(&world, KIT_WALL, LLIM_PER_DAY, "", 1000, KIT_GUARD);
+    llim_permit permit = kit_permit(world.zone, row, LLIM_TOKENS, 0);
+    assert_int_equal(settle_at(&world, &permit, 900), LLIM_OK);
+    assert_int_equal(kit_used(world.zone, row, 0), 900);
+    kit_permit(world.zone, row, LLIM_TOKENS, 100);
+    assert_int_equal(kit_admit(world.zone, row, LLIM_TOKENS, 1), LLIM_LATER);
+    kit_set_wall(world.zone, MIDNIGHT + KIT_DAY - KIT_GUARD / 2);
+    permit = kit_permit(world.zone, row, LLIM_TOKENS, 0);
+    assert_int_equal(settle_at(&world, &permit, 90), LLIM_OK);
+    kit_set_wall(world.zone, MIDNIGHT + KIT_DAY + KIT_HOUR);
+    assert_int_equal(kit_used(world.zone, row, 0), 90);
+    kit_close(&world);
+}
+
+/* Behind two opened periods debt counts where the charges do. */
+static void test_debt_behind_open_periods(void **state)
+{
+    (void)state;
+    kit_world world;
+    llim_row row = limit_from(&world, MIDNIGHT, LLIM_PER_MINUTE, "", 100, 0);
+    kit_permit(world.zone, row, LLIM_TOKENS, 1);
+    kit_step_wall(world.zone, KIT_MINUTE);
+    kit_permit(world.zone, row, LLIM_TOKENS, 1);
+    kit_step_wall(world.zone, -KIT_HOUR);
+    llim_permit permit = kit_permit(world.zone, row, LLIM_TOKENS, 1);
+    assert_int_equal(settle_at(&world, &permit, 1000), LLIM_OK);
+    assert_int_equal(kit_used(world.zone, row, 0), 1001);
+    assert_int_equal(kit_admit(world.zone, row, LLIM_TOKENS, 1), LLIM_LATER);
+    kit_close(&world);
+}
+
+/* Once its period is over, a debt is none of a later one, whether that is open or not. */
+static void test_debt_of_a_period_that_is_over(void **state)
+{
+    (void)state;
+    for (int opened = 0; opened < 2; opened++) {
+        kit_world world;
+        llim_row row = limit_from(&world, KIT_WALL, LLIM_PER_DAY, "", 100, 0);
+        llim_permit reserved = kit_permit(world.zone, row, LLIM_TOKENS, opened ? 1 : 0);
+        kit_advance(world.zone, KIT_DAY);
+        if (opened) kit_permit(world.zone, row, LLIM_TOKENS, 1);
+        assert_int_equal(settle_at(&world, &reserved, 500), LLIM_OK);
+        assert_int_equal(kit_used(world.zone, row, 0), opened ? 1 : 0);
+        kit_close(&world);
+    }
+}
+
+/* A changed guard is another limit, which keeps both periods of the old one. */
+static void test_a_new_guard_reopens_no_period(void **state)
+{
+    (void)state;
+    kit_world world;
+    llim_row row = limit_from(&world, MIDNIGHT - KIT_HOUR, LLIM_PER_DAY, "", 100, 0);
+    kit_permit(world.zone, row, LLIM_TOKENS, 100);
+    kit_step_wall(world.zone, 2 * KIT_HOUR);
+    llim_limit changed = kit_calendar(LLIM_TOKENS, LLIM_PER_DAY, "", 100, KIT_GUARD);
+    row = kit_row(world.zone, "model:m", &changed, 1);
+    kit_permit(world.zone, row, LLIM_TOKENS, 30);
+    kit_step_wall(world.zone, -2 * KIT_HOUR);
+    assert_int_equal(kit_admit(world.zone, row, LLIM_TOKENS, 1), LLIM_LATER);
+    changed.guard_ns = KIT_GUARD / 2;
+    row = kit_row(world.zone, "model:m", &changed, 1);
+    assert_int_equal(kit_admit(world.zone, row, LLIM_TOKENS, 1), LLIM_LATER);
+    kit_step_wall(world.zone, 2 * KIT_HOUR);
+    kit_permit(world.zone, row, LLIM_TOKENS, 0);
+    assert_int_equal(kit_admit(world.zone, row, LLIM_TOKENS, 1),
+                     LLIM_LATER); /* it began with the 100 of the day before */
+    kit_close(&world);
+}
+
 /* The words of a new limit are of no period, wherever the clock is set before the first charge. Later a step forward, even of
    many years, opens the new period, whole. */
 static void test_clock_set_by_years(void **state)
@@ -301,6 +382,10 @@ static void test_clock_set_back_by_years(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_debt_without_a_reservation),
+        cmocka_unit_test(test_debt_behind_open_periods),
+        cmocka_unit_test(test_debt_of_a_period_that_is_over),
+        cmocka_unit_test(test_a_new_guard_reopens_no_period),
         cmocka_unit_test(test_clock_set_by_years),
         cmocka_unit_test(test_clock_set_back_by_years),
         cmocka_unit_test(test_odd_days_reset_once),

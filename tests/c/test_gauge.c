@@ -220,9 +220,72 @@ static void test_leases_belong_to_their_scope(void **state)
     kit_close(&world);
 }
 
+/* A gauge that holds more than it may by now refuses who asks for a session, and nobody else. */
+static void test_who_asks_for_none_is_not_refused(void **state)
+{
+    (void)state;
+    kit_world world;
+    kit_open(&world, 4, 4, 16);
+    llim_limit limits[] = {kit_limit(LLIM_SESSIONS, LLIM_GAUGE, 5, KIT_HOUR, 0),
+                           kit_limit(LLIM_REQUESTS, LLIM_SLIDING, 1, KIT_MINUTE, 0)};
+    llim_row row = kit_row(world.zone, "model:live", limits, 2);
+    for (int i = 0; i < 5; i++) kit_permit(world.zone, row, LLIM_SESSIONS, 1);
+    limits[0].amount = 2;
+    row = kit_row(world.zone, "model:live", limits, 2);
+    kit_permit(world.zone, row, LLIM_REQUESTS, 1);
+    llim_charge charge = kit_charge(LLIM_REQUESTS, 1);
+    llim_refusal refusal;
+    assert_int_equal(llim_check(world.zone, &row, 1, &charge, &refusal), LLIM_LATER);
+    assert_int_equal(refusal.meter, LLIM_REQUESTS);
+    kit_check_instant(&world, &row, 1, &charge, &refusal);
+    assert_int_equal(kit_admit(world.zone, row, LLIM_SESSIONS, 1), LLIM_LATER);
+    kit_close(&world);
+}
+
+/* More leases than a permit holds are too many whether or not there is room for them. */
+static void test_more_leases_than_a_permit_holds(void **state)
+{
+    (void)state;
+    kit_world world;
+    llim_row rows[LLIM_MAX_LEASES + 1];
+    kit_open(&world, 16, 4, 64);
+    for (int i = 0; i <= LLIM_MAX_LEASES; i++) {
+        const char name[2] = {(char)('a' + i), 0};
+        llim_limit limit = kit_limit(LLIM_SESSIONS, LLIM_GAUGE, 1, KIT_MINUTE, 0);
+        rows[i] = kit_row(world.zone, name, &limit, 1);
+    }
+    llim_charge charge = kit_charge(LLIM_SESSIONS, 1);
+    llim_permit permit;
+    llim_refusal refusal;
+    assert_int_equal(llim_admit(world.zone, rows, LLIM_MAX_LEASES, &charge, &permit, &refusal), LLIM_OK);
+    assert_int_equal(llim_admit(world.zone, rows, LLIM_MAX_LEASES + 1, &charge, &permit, &refusal), LLIM_EINVAL);
+    assert_int_equal(llim_check(world.zone, rows, LLIM_MAX_LEASES + 1, &charge, &refusal), LLIM_EINVAL);
+    kit_close(&world);
+}
+
+static void test_asking_tells_that_no_lease_is_left(void **state)
+{
+    (void)state;
+    kit_world world;
+    llim_row row = one_gauge(&world, 9, 2);
+    llim_charge charge = kit_charge(LLIM_SESSIONS, 1);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(llim_check(world.zone, &row, 1, &charge, NULL), LLIM_OK);
+        kit_permit(world.zone, row, LLIM_SESSIONS, 1);
+    }
+    assert_int_equal(llim_check(world.zone, &row, 1, &charge, NULL), LLIM_EFULL);
+    assert_int_equal(kit_admit(world.zone, row, LLIM_SESSIONS, 1), LLIM_EFULL);
+    kit_advance(world.zone, KIT_MINUTE + KIT_MS);
+    assert_int_equal(llim_check(world.zone, &row, 1, &charge, NULL), LLIM_OK);
+    kit_close(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_who_asks_for_none_is_not_refused),
+        cmocka_unit_test(test_more_leases_than_a_permit_holds),
+        cmocka_unit_test(test_asking_tells_that_no_lease_is_left),
         cmocka_unit_test(test_leases_belong_to_their_scope),
         cmocka_unit_test(test_holds_until_the_permit_ends),
         cmocka_unit_test(test_expires_after_its_time_to_live),
