@@ -8,7 +8,6 @@ int main(void)
     llim_options options = {.size = sizeof options, .tier = "free"};
     llim_request request = {
         .size = sizeof request, .models = models, .n_models = 2, .charge.amount[LLIM_TOKENS] = 1200};
-    llim_charge used = {.amount[LLIM_TOKENS] = 987};
     llim_limiter *limiter;
     llim_permit permit;
     llim_refusal refusal;
@@ -20,7 +19,10 @@ int main(void)
         int code = llim_acquire(limiter, &request, &permit, &refusal, &err);
         if (code == LLIM_OK) {
             printf("call %d goes to %s\n", call, models[permit.candidate]);
-            llim_settle(llim_limiter_zone(limiter), &permit, &used); /* what the answer reported */
+            llim_charge used = permit.charge; /* what the answer does not tell stays as it was reserved */
+            used.amount[LLIM_INPUT_TOKENS] = 700;
+            used.amount[LLIM_TOKENS] = 987;
+            llim_settle(llim_limiter_zone(limiter), &permit, &used);
         } else if (code == LLIM_LATER) {
             llim_refusal_text(&refusal, why, sizeof why);
             printf("call %d waits: %s\n", call, why);

@@ -178,10 +178,7 @@ static int open_limiter(cli_setup *setup, const cli_trace *trace, llim_limiter *
     o->zone.clock = LLIM_CLOCK_VIRTUAL;
     o->zone.start_wall_ns = trace->wall_ns;
     o->zone.leases = trace->n < 1 << 20 ? trace->n : 1 << 20;
-    if (scopes) { /* of at most eight limits, one of them sliding; idle rows are recycled beyond that */
-        o->zone.rows = 64 + 2 * (scopes < 8000000 ? scopes : 8000000);
-        o->zone.sliding = 256 + (scopes < 65536 ? scopes : 65536);
-    }
+    o->scopes = scopes < 1 << 22 ? scopes : 1 << 22; /* idle ones are recycled beyond that */
     llim_error err = {0};
     int code = llim_open(o, limiter, &err);
     return code == LLIM_OK ? 0 : failed(code, &err);

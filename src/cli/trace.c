@@ -70,6 +70,7 @@ static int next_line(reader *r)
         r->text[n++] = (char)c;
     }
     if (ferror(r->file)) {
+        if (n == 0) r->line++; /* the one that could not be read */
         bad(r, "", "The trace cannot be read: %s.", strerror(errno));
         if (r->err) r->err->code = LLIM_EIO;
         return LLIM_EIO;

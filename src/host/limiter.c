@@ -27,17 +27,39 @@ static void give(llim_limiter *limiter, void *memory, size_t n, size_t size)
     if (memory) limiter->alloc(limiter->alloc_ctx, memory, n * size + 1, 0);
 }
 
-/* What the models' rows need: the caller's figures come on top. */
-static int measure(llim_limiter *limiter, llim_zone_options *zone, llim_error *err)
+/* Rows and sliding windows. */
+typedef struct need {
+    uint64_t rows, sliding;
+} need;
+
+static need need_of(const llim__model *model)
+{
+    need n = {model->n_limits <= 3 ? 1 : 1 + (model->n_limits - 3 + 3) / 4, 0};
+    for (uint32_t k = 0; k < model->n_limits; k++) n.sliding += model->limit[k].law == LLIM_SLIDING;
+    return n;
+}
+
+/* What the models' rows and so many scopes need: the caller's figures come on top. */
+static int measure(llim_limiter *limiter, uint32_t scopes, llim_zone_options *zone, llim_error *err)
 {
     uint64_t rows = 0, sliding = 0;
+    llim__model model;
+    need most = {1, 0};
     for (uint32_t i = 0; i < limiter->n_models; i++) {
-        llim__model model;
         int code = llim__vm_model(limiter->vm, i, &model, err);
         if (code) return code;
-        rows += model.n_limits <= 3 ? 1 : 1 + (model.n_limits - 3 + 3) / 4;
-        for (uint32_t k = 0; k < model.n_limits; k++) sliding += model.limit[k].law == LLIM_SLIDING;
+        rows += need_of(&model).rows;
+        sliding += need_of(&model).sliding;
     }
+    for (uint32_t i = 0; i < limiter->n_scopes; i++) {
+        int code = llim__vm_scope(limiter->vm, i, &model, err);
+        if (code) return code;
+        need n = need_of(&model);
+        if (n.rows > most.rows) most.rows = n.rows;
+        if (n.sliding > most.sliding) most.sliding = n.sliding;
+    }
+    rows += scopes * most.rows;
+    sliding += scopes * most.sliding;
     rows += zone->rows ? zone->rows : MARGIN_ROWS;
     sliding += zone->sliding ? zone->sliding : MARGIN_SLIDING;
     zone->rows = rows < UINT32_MAX ? (uint32_t)rows : UINT32_MAX; /* which opening the zone then refuses */
@@ -118,7 +140,7 @@ static int fill(llim_limiter *limiter, const llim_options *o, llim_error *err)
     zone.size = sizeof zone;
     zone.alloc = limiter->alloc;
     zone.alloc_ctx = limiter->alloc_ctx;
-    code = measure(limiter, &zone, err);
+    code = measure(limiter, o->scopes, &zone, err);
     if (!code) code = llim_zone_open(&zone, &limiter->zone, err);
     return code ? code : make_rows(limiter, err);
 }

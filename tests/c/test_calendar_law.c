@@ -325,9 +325,8 @@ static void test_a_new_guard_reopens_no_period(void **state)
     row = kit_row(world.zone, "model:m", &changed, 1);
     assert_int_equal(kit_admit(world.zone, row, LLIM_TOKENS, 1), LLIM_LATER);
     kit_step_wall(world.zone, 2 * KIT_HOUR);
-    kit_permit(world.zone, row, LLIM_TOKENS, 0);
-    assert_int_equal(kit_admit(world.zone, row, LLIM_TOKENS, 1),
-                     LLIM_LATER); /* it began with the 100 of the day before */
+    kit_permit(world.zone, row, LLIM_TOKENS, 70);
+    assert_int_equal(kit_admit(world.zone, row, LLIM_TOKENS, 1), LLIM_LATER);
     kit_close(&world);
 }
 

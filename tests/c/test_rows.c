@@ -403,9 +403,28 @@ static void test_failed_changes_leak_nothing(void **state)
     kit_close(&world);
 }
 
+/* The handle of a scope that has made room for another of the same request is not found, which is no mistake of the caller's. */
+static void test_a_recycled_row_beside_its_heir(void **state)
+{
+    (void)state;
+    kit_world world;
+    kit_open(&world, 1, 1, 1);
+    llim_limit limit = kit_limit(LLIM_TOKENS, LLIM_BUCKET, 10, KIT_MINUTE, 0);
+    llim_row rows[2] = {kit_row(world.zone, "team:a", &limit, 1)};
+    rows[1] = kit_row(world.zone, "user:b", &limit, 1);
+    assert_int_equal(rows[0].index, rows[1].index);
+    llim_charge charge = kit_charge(LLIM_TOKENS, 1);
+    llim_permit permit;
+    assert_int_equal(llim_admit(world.zone, rows, 2, &charge, &permit, NULL), LLIM_ENOTFOUND);
+    rows[0] = rows[1];
+    assert_int_equal(llim_admit(world.zone, rows, 2, &charge, &permit, NULL), LLIM_EINVAL);
+    kit_close(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_recycled_row_beside_its_heir),
         cmocka_unit_test(test_found_by_name),
         cmocka_unit_test(test_many_limits),
         cmocka_unit_test(test_unchanged_limits_keep_their_counts),
