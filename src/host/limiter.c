@@ -145,19 +145,27 @@ static int fill(llim_limiter *limiter, const llim_options *o, llim_error *err)
     return code ? code : make_rows(limiter, err);
 }
 
-static void drop_thread_vm(void *value)
+/* The VMs of all threads of all limiters. A thread ends when it likes, perhaps while its limiter is closed: whoever takes a VM
+   off the list, under the lock, closes it, under the lock, so that nothing of the limiter is touched once it is closed. */
+static pthread_mutex_t vms_lock = PTHREAD_MUTEX_INITIALIZER;
+static llim__thread_vm *vms;
+
+static void drop(llim__thread_vm **at)
 {
-    llim__thread_vm *mine = value;
-    llim_limiter *limiter = mine->limiter;
-    pthread_mutex_lock(&limiter->lock);
-    if (mine->previous)
-        mine->previous->next = mine->next;
-    else
-        limiter->vms = mine->next;
-    if (mine->next) mine->next->previous = mine->previous;
-    pthread_mutex_unlock(&limiter->lock);
-    llim__vm_close(mine->vm);
-    give(limiter, mine, 1, sizeof *mine);
+    llim__thread_vm *vm = *at;
+    *at = vm->next;
+    llim__vm_close(vm->vm);
+    give(vm->limiter, vm, 1, sizeof *vm);
+}
+
+/* The value may be that of a limiter that was closed meanwhile; then no VM there is this thread's. */
+static void thread_ends(void *value)
+{
+    pthread_mutex_lock(&vms_lock);
+    llim__thread_vm **at = &vms;
+    while (*at && !(*at == value && pthread_equal((*at)->thread, pthread_self()))) at = &(*at)->next;
+    if (*at) drop(at);
+    pthread_mutex_unlock(&vms_lock);
 }
 
 int llim_open(const llim_options *options, llim_limiter **out, llim_error *err)
@@ -188,7 +196,7 @@ int llim_open(const llim_options *options, llim_limiter **out, llim_error *err)
     limiter->log = o.log;
     limiter->log_ctx = o.log_ctx;
     limiter->modality = o.modality;
-    if (pthread_key_create(&limiter->key, drop_thread_vm)) {
+    if (pthread_key_create(&limiter->key, thread_ends)) {
         alloc(o.zone.alloc_ctx, limiter, sizeof *limiter, 0);
         return llim__fail(err, LLIM_ENOMEM, "no thread-specific key is left in this process");
     }
@@ -205,7 +213,13 @@ void llim_close(llim_limiter *limiter)
 {
     if (!limiter) return;
     pthread_key_delete(limiter->key);
-    while (limiter->vms) drop_thread_vm(limiter->vms);
+    pthread_mutex_lock(&vms_lock);
+    for (llim__thread_vm **at = &vms; *at;)
+        if ((*at)->limiter == limiter)
+            drop(at);
+        else
+            at = &(*at)->next;
+    pthread_mutex_unlock(&vms_lock);
     llim_zone_close(limiter->zone);
     llim__vm_close(limiter->vm);
     llim__sources_free(&limiter->sources);
@@ -230,16 +244,15 @@ llim__vm *llim__limiter_vm(llim_limiter *limiter, llim_error *err)
         return NULL;
     }
     mine->limiter = limiter;
-    pthread_mutex_lock(&limiter->lock);
-    mine->next = limiter->vms;
-    if (mine->next) mine->next->previous = mine;
-    limiter->vms = mine;
-    pthread_mutex_unlock(&limiter->lock);
-    if (pthread_setspecific(limiter->key, mine)) {
-        drop_thread_vm(mine);
-        return NULL;
-    }
-    return mine->vm;
+    mine->thread = pthread_self();
+    pthread_mutex_lock(&vms_lock);
+    mine->next = vms;
+    vms = mine;
+    pthread_mutex_unlock(&vms_lock);
+    if (pthread_setspecific(limiter->key, mine) == 0) return mine->vm;
+    thread_ends(mine);
+    llim__fail(err, LLIM_ENOMEM, "no memory for a thread's Lua state");
+    return NULL;
 }
 
 llim_zone *llim_limiter_zone(llim_limiter *limiter)

@@ -1,7 +1,7 @@
 /*
  * limiter.h - what a limiter consists of, for the files of this room.
  *
- * Everything but learned and vms is fixed at open and read without a lock.
+ * Everything but the learned names is fixed at open and read without a lock.
  */
 #ifndef LLIM_HOST_LIMITER_H
 #define LLIM_HOST_LIMITER_H
@@ -15,8 +15,9 @@
 
 /* A VM that belongs to the thread in whose key it stands. */
 typedef struct llim__thread_vm {
-    struct llim__thread_vm *next, *previous;
+    struct llim__thread_vm *next;
     struct llim_limiter *limiter;
+    pthread_t thread;
     llim__vm *vm;
 } llim__thread_vm;
 
@@ -44,11 +45,10 @@ struct llim_limiter {
     void *log_ctx;
     int32_t modality; /* enum llim_modality */
 
-    pthread_mutex_t lock; /* of vm and vms, and of adding names */
+    pthread_mutex_t lock; /* of vm, and of adding names */
     llim__vm *vm;         /* holds every string of models, scopes and names; used under the lock only */
     pthread_key_t key;    /* this thread's llim__thread_vm */
-    llim__thread_vm *vms;
-    bool complained; /* about a route hook that fails: once */
+    bool complained;      /* about a route hook that fails: once */
 };
 
 /* A model by any of its names: its index in models. LLIM_EUNKNOWN_MODEL, LLIM_ENO_QUOTA. */

@@ -7,18 +7,19 @@
 /* A spelling that was not met before: the kernel knows what it means. Kept for the next time while there is room. */
 static int learn(llim_limiter *limiter, const char *name, uint32_t *index, llim_error *err)
 {
-    int code = LLIM_OK;
+    const char *canonical, *nearest;
     pthread_mutex_lock(&limiter->lock);
-    const char *canonical = llim__vm_resolve(limiter->vm, name);
+    int code = llim__vm_resolve(limiter->vm, name, &canonical, err);
     *index = canonical ? llim__names_find(&limiter->names, canonical) : UINT32_MAX;
-    if (*index != UINT32_MAX) {
+    if (code) {
+        *index = UINT32_MAX;
+    } else if (*index != UINT32_MAX) {
         llim__names_add(&limiter->names, name, *index);
     } else if (canonical) {
         code =
             llim__fail(err, LLIM_ENO_QUOTA, "model \"%s\" has no numbers in tier \"%s\"; give it some as an override",
                        name, limiter->tier);
-    } else {
-        const char *nearest = llim__vm_nearest(limiter->vm, name);
+    } else if ((code = llim__vm_nearest(limiter->vm, name, &nearest, err)) == LLIM_OK) {
         code = llim__fail(err, LLIM_EUNKNOWN_MODEL,
                           nearest ? "unknown model \"%s\"; did you mean \"%s\"?"
                                   : "unknown model \"%s\"; no known name is near",

@@ -82,7 +82,9 @@ static void preload(lua_State *L)
     lua_pop(L, 1);
 }
 
-/* Runs under pcall with the options as light userdata; leaves kernel, set and err on the stack. */
+static const char set_key; /* the registry holds the set under its address */
+
+/* Runs under pcall with the options as light userdata; leaves what the VM keeps on its stack, or kernel, nil and err. */
 static int load_set(lua_State *L)
 {
     const llim__vm_options *o = lua_touserdata(L, 1);
@@ -118,31 +120,69 @@ static int load_set(lua_State *L)
         lua_setfield(L, -2, "overrides");
     }
     lua_call(L, 1, 2);
-    return 3;
+    if (lua_isnil(L, -2)) return 3; /* kernel, nil, err */
+    lua_pop(L, 1);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &set_key);
+    lua_getfield(L, -1, "models");
+    lua_getfield(L, -2, "scopes");
+    lua_getfield(L, -3, "policy");
+    lua_getfield(L, -1, "route");
+    lua_remove(L, -2);
+    return LLIM__VM_TOP; /* as vm_state.h numbers them */
 }
 
-/* The kernel's error table, on top of the stack. */
+/* Whatever may allocate runs under pcall: without memory an unprotected call would end the process. */
+static int protect(lua_State *L, lua_CFunction function, int value, void *data, llim_error *err)
+{
+    lua_pushcfunction(L, function);
+    lua_pushvalue(L, value < 0 ? value - 1 : value);
+    lua_pushlightuserdata(L, data);
+    int status = lua_pcall(L, 2, 0, 0);
+    if (status == LUA_OK) return LLIM_OK;
+    return status == LUA_ERRMEM ? llim__fail(err, LLIM_ENOMEM, "no memory for Lua")
+                                : llim__fail(err, LLIM_ELUA, "the Lua kernel failed: %s",
+                                             lua_isstring(L, -1) ? lua_tostring(L, -1) : "it raised no text");
+}
+
+typedef struct fault {
+    llim_error *err;
+    int code;
+} fault;
+
+/* (the kernel's error table, fault) */
+static int read_fault(lua_State *L)
+{
+    fault *f = lua_touserdata(L, 2);
+    llim_error *err = f->err;
+    lua_settop(L, 1);
+    if (!lua_istable(L, 1)) {
+        const char *why = luaL_tolstring(L, 1, NULL); /* the kernel may have caught it, as a string */
+        f->code = llim__fail(err, strcmp(why, "not enough memory") == 0 ? LLIM_ENOMEM : LLIM_ELUA,
+                             "the Lua kernel failed: %s", why);
+        return 0;
+    }
+    lua_getfield(L, 1, "code");
+    lua_getfield(L, 1, "message");
+    lua_getfield(L, 1, "file");
+    lua_getfield(L, 1, "field");
+    lua_getfield(L, 1, "line");
+    const char *name = lua_tostring(L, 2);
+    f->code = name && strcmp(name, "UNKNOWN_TIER") == 0 ? LLIM_EUNKNOWN_TIER : LLIM_ECONFIG;
+    llim__fail(err, f->code, "%s", lua_isstring(L, 3) ? lua_tostring(L, 3) : "?");
+    if (err) {
+        snprintf(err->file, sizeof err->file, "%s", lua_isstring(L, 4) ? lua_tostring(L, 4) : "");
+        snprintf(err->field, sizeof err->field, "%s", lua_isstring(L, 5) ? lua_tostring(L, 5) : "");
+        err->line = (int32_t)lua_tointeger(L, 6);
+    }
+    return 0;
+}
+
 static int kernel_error(lua_State *L, llim_error *err)
 {
-    if (!lua_istable(L, -1)) {
-        const char *why = luaL_tolstring(L, -1, NULL); /* the kernel may have caught it, as a string */
-        return llim__fail(err, strcmp(why, "not enough memory") == 0 ? LLIM_ENOMEM : LLIM_ELUA,
-                          "the Lua kernel failed: %s", why);
-    }
-    lua_getfield(L, -1, "code");
-    lua_getfield(L, -2, "message");
-    lua_getfield(L, -3, "file");
-    lua_getfield(L, -4, "field");
-    lua_getfield(L, -5, "line");
-    const char *name = lua_tostring(L, -5);
-    int code = name && strcmp(name, "UNKNOWN_TIER") == 0 ? LLIM_EUNKNOWN_TIER : LLIM_ECONFIG;
-    llim__fail(err, code, "%s", lua_isstring(L, -4) ? lua_tostring(L, -4) : "?");
-    if (err) {
-        snprintf(err->file, sizeof err->file, "%s", lua_isstring(L, -3) ? lua_tostring(L, -3) : "");
-        snprintf(err->field, sizeof err->field, "%s", lua_isstring(L, -2) ? lua_tostring(L, -2) : "");
-        err->line = (int32_t)lua_tointeger(L, -1);
-    }
-    return code;
+    fault f = {err, LLIM_ELUA};
+    int code = protect(L, read_fault, -1, &f, err);
+    return code ? code : f.code;
 }
 
 int llim__vm_open(const llim__vm_options *o, llim__vm **out, llim_error *err)
@@ -162,7 +202,7 @@ int llim__vm_open(const llim__vm_options *o, llim__vm **out, llim_error *err)
     lua_pushcfunction(L, load_set);
     lua_pushlightuserdata(L, (void *)(uintptr_t)o);
     int code = LLIM_OK;
-    int status = lua_pcall(L, 1, 3, 0);
+    int status = lua_pcall(L, 1, LUA_MULTRET, 0);
     if (status == LUA_ERRMEM)
         code = llim__fail(err, LLIM_ENOMEM, "no memory for the Lua kernel");
     else if (status != LUA_OK)
@@ -173,12 +213,7 @@ int llim__vm_open(const llim__vm_options *o, llim__vm **out, llim_error *err)
         llim__vm_close(vm);
         return code;
     }
-    lua_settop(L, LLIM__VM_SET);
-    lua_getfield(L, LLIM__VM_SET, "models");
-    lua_getfield(L, LLIM__VM_SET, "scopes");
-    lua_getfield(L, LLIM__VM_SET, "policy");
-    lua_getfield(L, -1, "route");
-    lua_remove(L, -2);
+    lua_settop(L, LLIM__VM_TOP);
     *out = vm;
     return LLIM_OK;
 }
@@ -242,11 +277,18 @@ static llim_limit read_limit(lua_State *L)
     return limit;
 }
 
-static int read_entry(llim__vm *vm, int list, uint32_t i, llim__model *out, llim_error *err)
+typedef struct entry {
+    uint32_t index;
+    uint32_t n_limits; /* that it has; those that are too many are not read */
+    llim__model *out;
+} entry;
+
+/* (list, entry) */
+static int push_entry(lua_State *L)
 {
-    lua_State *L = vm->L;
-    memset(out, 0, sizeof *out);
-    lua_rawgeti(L, list, i + 1);
+    entry *e = lua_touserdata(L, 2);
+    llim__model *out = e->out;
+    lua_rawgeti(L, 1, e->index + 1);
     out->name = string_field(L, "name");
     out->provider = string_field(L, "provider");
     out->scope = string_field(L, "scope");
@@ -254,17 +296,24 @@ static int read_entry(llim__vm *vm, int list, uint32_t i, llim__model *out, llim
     out->blocked = lua_toboolean(L, -1);
     lua_pop(L, 1);
     lua_getfield(L, -1, "limits");
-    lua_Unsigned n = lua_rawlen(L, -1);
-    int code = LLIM_OK;
-    if (n > LLIM_MAX_LIMITS)
-        code = llim__fail(err, LLIM_ECONFIG, "%s has %u limits, at most %d are possible", out->name, (unsigned)n,
-                          LLIM_MAX_LIMITS);
-    for (lua_Unsigned k = 1; !code && k <= n; k++) {
-        lua_rawgeti(L, -1, (lua_Integer)k);
+    e->n_limits = (uint32_t)lua_rawlen(L, -1);
+    while (out->n_limits < e->n_limits && out->n_limits < LLIM_MAX_LIMITS) {
+        lua_rawgeti(L, -1, out->n_limits + 1);
         out->limit[out->n_limits++] = read_limit(L);
         lua_pop(L, 1);
     }
-    lua_settop(L, LLIM__VM_TOP);
+    return 0;
+}
+
+static int read_entry(llim__vm *vm, int list, uint32_t i, llim__model *out, llim_error *err)
+{
+    memset(out, 0, sizeof *out);
+    entry e = {i, 0, out};
+    int code = protect(vm->L, push_entry, list, &e, err);
+    lua_settop(vm->L, LLIM__VM_TOP);
+    if (!code && e.n_limits > LLIM_MAX_LIMITS)
+        code = llim__fail(err, LLIM_ECONFIG, "%s has %u limits, at most %d are possible", out->name, e.n_limits,
+                          LLIM_MAX_LIMITS);
     return code;
 }
 
@@ -288,27 +337,40 @@ int llim__vm_scope(llim__vm *vm, uint32_t i, llim__model *out, llim_error *err)
     return read_entry(vm, LLIM__VM_SCOPES, i, out, err);
 }
 
-/* A kernel function of (set, name) that returns a name or nil. */
-static const char *ask_name(llim__vm *vm, const char *function, const char *name)
+typedef struct question {
+    const char *function, *name;
+    const char *answer; /* or NULL; the set holds it */
+} question;
+
+/* (kernel, question): asks a kernel function of (set, name) that returns a name or nil. */
+static int ask(lua_State *L)
 {
-    lua_State *L = vm->L;
-    lua_getfield(L, LLIM__VM_KERNEL, function);
-    lua_pushvalue(L, LLIM__VM_SET);
-    lua_pushstring(L, name);
-    const char *found = NULL;
-    if (lua_pcall(L, 2, 1, 0) == LUA_OK && lua_type(L, -1) == LUA_TSTRING) found = lua_tostring(L, -1);
-    lua_settop(L, LLIM__VM_TOP);
-    return found; /* the set holds it */
+    question *q = lua_touserdata(L, 2);
+    lua_getfield(L, 1, q->function);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &set_key);
+    lua_pushstring(L, q->name);
+    lua_call(L, 2, 1);
+    if (lua_type(L, -1) == LUA_TSTRING) q->answer = lua_tostring(L, -1);
+    return 0;
 }
 
-const char *llim__vm_resolve(llim__vm *vm, const char *name)
+static int ask_name(llim__vm *vm, const char *function, const char *name, const char **answer, llim_error *err)
 {
-    return ask_name(vm, "resolve", name);
+    question q = {function, name, NULL};
+    int code = protect(vm->L, ask, LLIM__VM_KERNEL, &q, err);
+    lua_settop(vm->L, LLIM__VM_TOP);
+    *answer = q.answer;
+    return code;
 }
 
-const char *llim__vm_nearest(llim__vm *vm, const char *name)
+int llim__vm_resolve(llim__vm *vm, const char *name, const char **canonical, llim_error *err)
 {
-    return ask_name(vm, "nearest", name);
+    return ask_name(vm, "resolve", name, canonical, err);
+}
+
+int llim__vm_nearest(llim__vm *vm, const char *name, const char **nearest, llim_error *err)
+{
+    return ask_name(vm, "nearest", name, nearest, err);
 }
 
 bool llim__vm_has_route(llim__vm *vm)

@@ -38,11 +38,11 @@ int llim__vm_model(llim__vm *vm, uint32_t i, llim__model *out, llim_error *err);
 uint32_t llim__vm_scopes(llim__vm *vm);
 int llim__vm_scope(llim__vm *vm, uint32_t i, llim__model *out, llim_error *err);
 
-/* The canonical name of a model by any of its spellings, or NULL if no table knows it. */
-const char *llim__vm_resolve(llim__vm *vm, const char *name);
+/* The canonical name of a model by any of its spellings, or NULL if no table knows it. LLIM_ENOMEM, LLIM_ELUA. */
+int llim__vm_resolve(llim__vm *vm, const char *name, const char **canonical, llim_error *err);
 
-/* The known name nearest to this one, or NULL. */
-const char *llim__vm_nearest(llim__vm *vm, const char *name);
+/* The known name nearest to this one, or NULL. LLIM_ENOMEM, LLIM_ELUA. */
+int llim__vm_nearest(llim__vm *vm, const char *name, const char **nearest, llim_error *err);
 
 /* Whether the policy has a route hook. */
 bool llim__vm_has_route(llim__vm *vm);

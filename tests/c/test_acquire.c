@@ -2,6 +2,9 @@
  * test_acquire.c - a request along a list of models, through the C door: which is admitted, what a refusal tells, and what a
  * policy's plan changes.
  */
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -229,6 +232,81 @@ static void test_estimates_what_is_not_declared(void **state)
     }
 }
 
+static atomic_uint said;
+
+static void *ask_once(void *arg)
+{
+    static const char *const models[] = {"first"};
+    llim_request request = request_of(models, 1, 1);
+    llim_refusal refusal;
+    llim_permit permit;
+    int code = llim_acquire(arg, &request, &permit, &refusal, NULL);
+    atomic_fetch_add(&said, 1);
+    return code == LLIM_OK || code == LLIM_LATER ? NULL : arg;
+}
+
+/* Nobody is inside any more, but the threads that were have yet to end, and give up their Lua states when they do. */
+static void test_closes_while_threads_end(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 100; i++) {
+        llim_limiter *limiter = open_limiter(POLICY("return pool"), 8);
+        pthread_t thread[4];
+        void *wrong;
+        atomic_store(&said, 0);
+        for (size_t k = 0; k < KIT_COUNT(thread); k++)
+            assert_int_equal(pthread_create(&thread[k], NULL, ask_once, limiter), 0);
+        while (atomic_load(&said) < KIT_COUNT(thread)) sched_yield();
+        llim_close(limiter);
+        for (size_t k = 0; k < KIT_COUNT(thread); k++) {
+            assert_int_equal(pthread_join(thread[k], &wrong), 0);
+            assert_null(wrong);
+        }
+    }
+}
+
+/* Memory for so many allocations more, but frees. */
+static void *scarce(void *ctx, void *memory, size_t before, size_t after)
+{
+    int64_t *left = ctx;
+    (void)before;
+    if (after == 0) {
+        free(memory);
+        return NULL;
+    }
+    return (*left)-- > 0 ? realloc(memory, after) : NULL;
+}
+
+/* Wherever memory runs out, a code tells it; names that were not met before are Lua's to find. */
+static void test_without_memory(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"gpt-4o", "gpt-4o-2099-01-01", "models/gemini-2.5-flash",
+                                        "a-name-that-is-longer-than-any-that-lua-interns-at-once"};
+    for (int64_t opens = 0, open = 0; !open; opens += opens < 50 ? 1 : opens / 20) {
+        int64_t left = opens;
+        llim_options options = {.size = sizeof options, .zone.alloc = scarce, .zone.alloc_ctx = &left};
+        llim_limiter *limiter;
+        llim_error err;
+        int code = llim_open(&options, &limiter, &err);
+        if (code != LLIM_OK) {
+            assert_int_equal(code, LLIM_ENOMEM);
+            assert_null(limiter);
+            continue;
+        }
+        open = 1;
+        for (int64_t more = 0; more < 40; more++) {
+            for (size_t n = 0; n < KIT_COUNT(names); n++) {
+                llim_model_info info;
+                left = more;
+                code = llim_model(limiter, names[n], &info, &err);
+                assert_true(code == LLIM_OK || code == LLIM_ENOMEM || code == LLIM_EUNKNOWN_MODEL);
+            }
+        }
+        llim_close(limiter);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +318,8 @@ int main(void)
         cmocka_unit_test(test_estimates_what_is_not_declared),
         cmocka_unit_test(test_one_image_or_session_unless_told_otherwise),
         cmocka_unit_test(test_goes_on_where_leases_have_run_out),
+        cmocka_unit_test(test_closes_while_threads_end),
+        cmocka_unit_test(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
