@@ -35,7 +35,7 @@ typedef struct llim_options {
     int64_t guard_ns;       /* default 100 ms; LLIM_NO_GUARD for none. A table that states a guard keeps its own */
     llim_zone_options zone; /* all zero: defaults, with room for every model of the tables. rows, sliding and leases are
                                what is wanted beyond the models; with them they keep the bounds of the core header */
-    uint32_t scopes;        /* of the overrides, in use at one time: room for so many, each with the most that one has */
+    uint32_t scopes; /* of the overrides, in use at one time: room for so many, each with the most that one has */
     uint32_t reserved;
     void (*log)(void *ctx, int level, const char *message); /* default none; called under no lock */
     void *log_ctx;

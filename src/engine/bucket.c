@@ -89,6 +89,14 @@ int64_t llim__bucket_earliest(llim__now now, const llim__step *step)
     return rounded_up > now.steady ? rounded_up : now.steady;
 }
 
+/* The level, rounded up: no less than what was charged and has not refilled. */
+int64_t llim__bucket_held(llim__now now, const llim__step *step)
+{
+    uint64_t full = at_load_acq(&step->cell->word) & ~LLIM__TAG, t = llim__fine(now.steady);
+    uint64_t window = llim__fine(step->shape->window_ns);
+    return full <= t ? 0 : (int64_t)(((wide)(full - t) * (uint64_t)step->limit + window - 1) / window);
+}
+
 int64_t llim__bucket_used(llim__now now, const llim__step *step, int64_t *until)
 {
     uint64_t full = at_load_acq(&step->cell->word), t = llim__fine(now.steady);

@@ -184,22 +184,22 @@ bool llim__gauge_has_leases(llim_zone *zone, llim__now now, uint32_t n)
     return n == 0;
 }
 
+/* Halves the time until the last lease ends: what is held only falls if nothing else happens, and leases end at whole
+   milliseconds. */
 int64_t llim__gauge_earliest(llim_zone *zone, llim__now now, const llim__step *step)
 {
+    int64_t last, ignored;
     if (step->amount > step->limit) return INT64_MAX;
-    if (step->amount == 0) return now.steady;
-    const uint64_t holder = holder_of(zone, step);
-    int64_t t = now.steady;
-    for (;;) {
-        int64_t next = INT64_MAX, sum = 0, expiry;
-        for (uint32_t i = 0, top = at_load_acq(&zone->header->slots_top); i < top; i++) {
-            int64_t amount = held_by(&zone->slot[i], holder, t, &expiry);
-            sum += amount;
-            if (amount && expiry < next) next = expiry;
-        }
-        if (sum + step->amount <= step->limit) return t;
-        t = next;
+    if (step->amount == 0 || held(zone, now.steady, step, &last) + step->amount <= step->limit) return now.steady;
+    int64_t full = now.steady / MS, fits = last / MS;
+    while (fits - full > 1) {
+        int64_t middle = full + (fits - full) / 2;
+        if (held(zone, middle * MS, step, &ignored) + step->amount <= step->limit)
+            fits = middle;
+        else
+            full = middle;
     }
+    return fits * MS;
 }
 
 int64_t llim__gauge_used(llim_zone *zone, llim__now now, const llim__step *step, int64_t *until)

@@ -163,8 +163,10 @@ bool llim__law_seal(llim_zone *zone, llim__now now, const llim__step *step, bool
     atomic_init(&copy.aux, words[1]);
     llim__step sealed = *step;
     sealed.cell = &copy;
-    *used = llim__law_used(zone, now, &sealed, NULL);
-    if (!idle || *used == 0) return true;
+    *used =
+        step->shape->law == LLIM_BUCKET ? llim__bucket_held(now, &sealed) : llim__law_used(zone, now, &sealed, NULL);
+    bool nothing = step->shape->law == LLIM_CALENDAR ? llim__period_is_idle(zone, now, step->shape, words) : *used == 0;
+    if (!idle || nothing) return true;
     llim__law_unseal(step, words);
     return false;
 }

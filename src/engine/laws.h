@@ -32,6 +32,7 @@ uint64_t llim__bucket_divide(const llim__shape *shape, int64_t limit, int64_t am
 int llim__bucket_give_back(llim_zone *zone, llim__now then, llim__step *step, int64_t before, int64_t after);
 int llim__bucket_add_debt(llim__now now, llim__step *step, int64_t amount);
 int64_t llim__bucket_earliest(llim__now now, const llim__step *step);
+int64_t llim__bucket_held(llim__now now, const llim__step *step);
 int64_t llim__bucket_used(llim__now now, const llim__step *step, int64_t *until);
 /* The words for the same amount under another limit. */
 void llim__bucket_resize(llim__now now, const llim__shape *shape, int64_t before, int64_t after, uint64_t words[2]);
@@ -48,6 +49,8 @@ int llim__period_add_debt(llim_zone *zone, llim__now now, llim__now then, llim__
 int llim__period_record(llim_zone *zone, llim__now now, llim__step *step, int64_t amount);
 int64_t llim__period_earliest(llim_zone *zone, llim__now now, const llim__step *step);
 int64_t llim__period_used(llim_zone *zone, llim__now now, const llim__step *step, int64_t *until);
+/* Whether no charge is of the period of now, of the one before or of a later one: a step back of the clock reopens none. */
+bool llim__period_is_idle(llim_zone *zone, llim__now now, const llim__shape *shape, const uint64_t words[2]);
 /* Puts into the words of a new limit the periods of an old one that are not among them, as far as there is room. */
 void llim__period_keep(const uint64_t old[2], uint64_t words[2]);
 void llim__period_start(llim_zone *zone, llim__now now, const llim__step *step, int64_t used, uint64_t words[2]);

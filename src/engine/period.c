@@ -378,6 +378,14 @@ void llim__period_start(llim_zone *zone, llim__now now, const llim__step *step, 
     words[1] = turned ? first : second;
 }
 
+bool llim__period_is_idle(llim_zone *zone, llim__now now, const llim__shape *shape, const uint64_t words[2])
+{
+    const period before = period_at(zone, shape, period_at(zone, shape, now.wall).start_ns - 1);
+    for (int i = 0; i < 2; i++)
+        if (opened(words[i]) && count_of(words[i]) > 0 && !newer(before.id, word_id(words[i]))) return false;
+    return true;
+}
+
 void llim__period_keep(const uint64_t old[2], uint64_t words[2])
 {
     for (int i = 0; i < 2; i++) {

@@ -125,8 +125,9 @@ static int extend(llim_zone *zone, llim__now now, uint32_t index, uint32_t n, ll
             next = llim__table_take(zone, now, index);
             if (!next) {
                 if (tail) {
-                    llim__table_put(zone, at_load_rlx(&tail->next));
-                    at_store_rel(&tail->next, 0);
+                    uint32_t taken = at_load_rlx(&tail->next);
+                    at_store_rel(&tail->next, 0); /* first, lest a row have two owners */
+                    llim__table_put(zone, taken);
                 }
                 return no_row(zone, err);
             }

@@ -31,7 +31,8 @@
  * if the thread stopped half-way for several windows.
  *
  * A ring that goes to another limit takes its cum along, so a publisher that was stopped for long can only write a closing
- * that is too low.
+ * that is too low. One that finds its row changed, by a state read behind the place, writes none: where a dead writer's limit
+ * began anew, its own count would be ahead.
  */
 #include <sched.h>
 
@@ -292,7 +293,7 @@ static void close_slots(llim__ring *ring, const llim__step *step)
         uint64_t old = at_load_acq(place), closing = closing_of(step, k);
         do {
             /* Read behind old: where that is a later slot's, reach tells. */
-            if (llim__sliding_reach(step) - k >= LLIM__RING) break;
+            if (llim__sliding_reach(step) - k >= LLIM__RING || llim__step_stale(step)) break;
             if (closes(old, k) && (int64_t)((old - closing) << (64 - CUM_BITS)) > 0) break;
         } while (!at_cas_acqrel(place, &old, closing));
     }

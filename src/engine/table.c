@@ -30,8 +30,8 @@ uint32_t llim__table_find(llim_zone *zone, llim__key key)
         if (entry == 0) return 0;
         if ((entry ^ key.word[1]) >> 32) continue;
         const llim__row *row = &zone->row[(uint32_t)entry];
-        if (at_load_rlx(&row->key[0]) == key.word[0] && at_load_rlx(&row->key[1]) == key.word[1])
-            return (uint32_t)entry;
+        if (at_load_rlx(&row->key[0]) != key.word[0] || at_load_rlx(&row->key[1]) != key.word[1]) continue;
+        if (LLIM__STATE_FLAGS(at_load_acq(&row->state)) & LLIM__LIVE) return (uint32_t)entry; /* else its writer died */
     }
     return 0;
 }
@@ -111,6 +111,8 @@ static bool recycle(llim_zone *zone, llim__now now, uint32_t index, bool with_ri
         at_store_rel(&row->cool_until, cool);
         return false;
     }
+    /* Nobody's first: a writer that dies on the way leaves a row that is lost, not one that lives on out of the index. */
+    at_store_rel(&row->state, LLIM__STATE(LLIM__STATE_EPOCH(state) + 1, 0, 0, 0));
     unpublish(zone, index);
     llim__table_put(zone, index);
     /* Last: a ring that a dead writer has left to nobody is lost, one with two owners would be wrong. */

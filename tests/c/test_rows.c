@@ -421,9 +421,48 @@ static void test_a_recycled_row_beside_its_heir(void **state)
     kit_close(&world);
 }
 
+/* What was charged in the period before keeps its scope: a wall clock that steps back must find it. */
+static void test_a_scope_of_yesterday_is_not_recycled(void **state)
+{
+    (void)state;
+    kit_world world;
+    llim_row row;
+    kit_open(&world, 1, 1, 1);
+    llim_limit limit = kit_calendar(LLIM_TOKENS, LLIM_PER_DAY, "", 10, 0);
+    row = kit_row(world.zone, "team:a", &limit, 1);
+    kit_permit(world.zone, row, LLIM_TOKENS, 10);
+    assert_int_equal(kit_try_row(world.zone, "team:b", &limit, 1, &row), LLIM_EFULL);
+    kit_advance(world.zone, KIT_DAY);
+    assert_int_equal(kit_try_row(world.zone, "team:b", &limit, 1, &row), LLIM_EFULL);
+    kit_step_wall(world.zone, -KIT_DAY);
+    row = kit_row(world.zone, "team:a", &limit, 1);
+    assert_int_equal(kit_admit(world.zone, row, LLIM_TOKENS, 1), LLIM_LATER);
+    kit_advance(world.zone, 2 * KIT_DAY);
+    assert_int_equal(kit_try_row(world.zone, "team:b", &limit, 1, &row), LLIM_OK);
+    kit_close(&world);
+}
+
+/* A bucket's level is shown rounded, but handed over in full. */
+static void test_a_large_bucket_hands_over_all(void **state)
+{
+    (void)state;
+    kit_world world;
+    kit_open(&world, 1, 1, 1);
+    llim_limit limit = kit_limit(LLIM_TOKENS, LLIM_BUCKET, LLIM_AMOUNT_MAX, KIT_SECOND, 0);
+    llim_row row = kit_row(world.zone, "team:a", &limit, 1);
+    kit_permit(world.zone, row, LLIM_TOKENS, LLIM_AMOUNT_MAX);
+    limit.law = LLIM_SLIDING;
+    row = kit_row(world.zone, "team:a", &limit, 1);
+    assert_int_equal(kit_used(world.zone, row, 0), LLIM_AMOUNT_MAX);
+    assert_int_equal(kit_admit(world.zone, row, LLIM_TOKENS, 1), LLIM_LATER);
+    kit_close(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_scope_of_yesterday_is_not_recycled),
+        cmocka_unit_test(test_a_large_bucket_hands_over_all),
         cmocka_unit_test(test_a_recycled_row_beside_its_heir),
         cmocka_unit_test(test_found_by_name),
         cmocka_unit_test(test_many_limits),

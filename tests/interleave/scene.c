@@ -136,6 +136,33 @@ static void check_row_whole(scene *s, unsigned r)
     if (n && llim_check(s->world.zone, &s->row[r], 1, &full, NULL) == LLIM_OK) sim_wrong("a full row admits more");
 }
 
+/* Who died may lose a row or a ring, but none has two owners, and none that is free is anybody's. */
+static void check_owners(scene *s)
+{
+    const llim_zone *zone = s->world.zone;
+    const llim__header *h = zone->header;
+    uint8_t row[64] = {0}, ring[64] = {0};
+    if (h->rows >= sizeof row || h->rings > sizeof ring) fail_msg("the stage is larger than its check");
+    for (uint32_t r = 1; r <= h->rows; r++) {
+        const uint64_t state = at_load_rlx(&zone->row[r].state);
+        if (!(LLIM__STATE_FLAGS(state) & LLIM__LIVE)) continue;
+        for (uint32_t q = r; q && row[q] < 9; q = at_load_rlx(&zone->row[q].next)) row[q]++;
+        for (uint32_t i = 0; i < LLIM__STATE_LIMITS(state); i++) {
+            llim__cell *cell = llim__row_cell(s->world.zone, &zone->row[r], i);
+            if (llim__cell_shape(zone, at_load_rlx(&cell->config))->law != LLIM_SLIDING) continue;
+            uint64_t mine = at_load_rlx(&cell->aux) >> 40;
+            if (mine >= h->rings) sim_wrong("a sliding limit of row %u names ring %llu", r, (unsigned long long)mine);
+            if (mine < h->rings) ring[mine]++;
+        }
+    }
+    for (uint32_t r = at_load_rlx(&h->rows_free); r && row[r] < 9; r = at_load_rlx(&zone->row[r].next)) row[r]++;
+    for (uint32_t r = at_load_rlx(&h->rings_free); r && ring[r - 1] < 9;
+         r = (uint32_t)(at_load_rlx(&zone->ring_cum[r - 1]) >> 42))
+        ring[r - 1]++;
+    for (uint32_t r = 0; r < sizeof row; r++)
+        if (row[r] > 1 || ring[r] > 1) sim_wrong("row %u has %u owners, ring %u has %u", r, row[r], r, ring[r]);
+}
+
 static void check_whole(scene *s, int64_t window)
 {
     int64_t rounds = 3 + 2 * s->play->wall_step_ns / window;
@@ -170,7 +197,9 @@ const char *scene_run(const play *p, uint64_t seed)
     for (unsigned i = 0; i < SIM_THREADS; i++) s.actor[i].n = 0;
     if (!wrong) check_used(&s, true);
     if (!sim_failure() && !stage_reloads(p) && !p->places && !p->wall_step_ns) play_on(&s, window);
+    if (!sim_failure()) check_owners(&s);
     if (!sim_failure()) check_whole(&s, window);
+    if (!sim_failure()) check_owners(&s);
     kit_close(&s.world);
     return sim_failure();
 }
