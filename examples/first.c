@@ -23,9 +23,9 @@ int main(void)
             used.amount[LLIM_INPUT_TOKENS] = 700;
             used.amount[LLIM_TOKENS] = 987;
             llim_settle(llim_limiter_zone(limiter), &permit, &used);
-        } else if (code == LLIM_LATER) {
+        } else if (code == LLIM_LATER || code == LLIM_NEVER) {
             llim_refusal_text(&refusal, why, sizeof why);
-            printf("call %d waits: %s\n", call, why);
+            printf("call %d is refused: %s\n", call, why);
         } else {
             return fprintf(stderr, "%s\n", err.message), 1;
         }

@@ -18,8 +18,13 @@ int main(void)
     llim_zone *zone = llim_limiter_zone(limiter);
     for (int i = 0; i < 4; i++) {
         int code = llim_acquire(limiter, &session, &open[i], &refusal, &err);
-        if (code == LLIM_LATER) llim_refusal_text(&refusal, why, sizeof why);
-        printf("session %d: %s\n", i + 1, code == LLIM_OK ? "open" : code == LLIM_LATER ? why : err.message);
+        if (code == LLIM_OK)
+            snprintf(why, sizeof why, "open");
+        else if (code == LLIM_LATER || code == LLIM_NEVER)
+            llim_refusal_text(&refusal, why, sizeof why);
+        else
+            return fprintf(stderr, "%s\n", err.message), 1;
+        printf("session %d: %s\n", i + 1, why);
     }
     llim_model_info model;
     llim_charge turn = {.amount = {[LLIM_TOKENS] = 1500}};

@@ -166,6 +166,9 @@ static int read_name(reader *r, enum column column, const char *text)
     if (size > LLIM_SCOPE_MAX || strchr(text, '"'))
         return bad(r, r->title[column], "%s is \"%.40s\"%s; expected at most %d bytes without quotes.",
                    r->title[column], text, size > 40 ? "..." : "", LLIM_SCOPE_MAX);
+    if (!cli_is_text(text))
+        return bad(r, r->title[column], "%s is \"%.40s\"; expected UTF-8 without control characters.", r->title[column],
+                   text);
     const char *colon = strchr(text, ':');
     if (column == SCOPE && size && (!colon || colon == text || !colon[1]))
         return bad(r, "scope", "scope is \"%.40s\"; expected a kind and a name such as team:acme, or nothing.", text);

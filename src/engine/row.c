@@ -160,6 +160,8 @@ static int add(llim_zone *zone, llim__now now, const llim_row_spec *spec, llim__
     at_store_rlx(&row->identity, 0);
     at_store_rlx(&row->generation, spec->generation);
     int cut = spec->scope_len < LLIM_SCOPE_SHOWN ? (int)spec->scope_len : LLIM_SCOPE_SHOWN - 2;
+    if (cut < (int)spec->scope_len) /* not within a character of UTF-8 */
+        while (cut > 0 && ((unsigned char)spec->scope[cut] & 0xc0) == 0x80) cut--;
     snprintf(zone->name[index], LLIM_SCOPE_SHOWN, "%.*s%s", cut, spec->scope, cut < (int)spec->scope_len ? "~" : "");
     for (char *c = zone->name[index]; *c; c++) /* it goes to logs and terminals, and may come from anyone */
         if ((unsigned char)*c < ' ' || *c == 127) *c = '?';
@@ -365,7 +367,7 @@ int llim_row_set(llim_zone *zone, const llim_row_spec *spec, llim_row *row, llim
         return llim__fail(err, LLIM_EINVAL, "a scope's name has 1 to %d bytes, not %u", LLIM_SCOPE_MAX,
                           spec->scope_len);
     llim__key key = llim__hash(zone->header->secret, spec->scope, spec->scope_len);
-    pthread_mutex_lock(&zone->placing);
+    llim__zone_lock(zone);
     plan p;
     int code = plan_limits(zone, spec, &p, err);
     if (!code) {
@@ -373,7 +375,7 @@ int llim_row_set(llim_zone *zone, const llim_row_spec *spec, llim_row *row, llim
         uint32_t index = llim__table_find(zone, key);
         code = index ? change(zone, now, spec, index, &p, row, err) : add(zone, now, spec, key, &p, row, err);
     }
-    pthread_mutex_unlock(&zone->placing);
+    llim__zone_unlock(zone);
     return code;
 }
 

@@ -44,7 +44,7 @@ void llim__writer_recover(llim_zone *zone, llim__row *row)
 
 void llim__writer_wait(llim_zone *zone, llim__row *row)
 {
-    pthread_mutex_lock(&zone->placing);
+    llim__zone_lock(zone);
     llim__writer_recover(zone, row);
-    pthread_mutex_unlock(&zone->placing);
+    llim__zone_unlock(zone);
 }

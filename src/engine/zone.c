@@ -3,6 +3,7 @@
  */
 #include "engine/zone.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -113,9 +114,24 @@ int llim_zone_open(const llim_zone_options *options, llim_zone **out, llim_error
     zone->alloc = o.alloc;
     zone->alloc_ctx = o.alloc_ctx;
     llim__clock_init(&zone->clock, o.clock, o.start_ns, o.start_wall_ns);
-    pthread_mutex_init(&zone->placing, NULL);
+    pthread_mutexattr_t robust; /* a thread may end while it places */
+    pthread_mutexattr_init(&robust);
+    pthread_mutexattr_setrobust(&robust, PTHREAD_MUTEX_ROBUST);
+    pthread_mutex_init(&zone->placing, &robust);
+    pthread_mutexattr_destroy(&robust);
     *out = zone;
     return LLIM_OK;
+}
+
+/* What a holder that died has left is put right by whoever meets it: see writer.c. */
+void llim__zone_lock(llim_zone *zone)
+{
+    if (pthread_mutex_lock(&zone->placing) == EOWNERDEAD) pthread_mutex_consistent(&zone->placing);
+}
+
+void llim__zone_unlock(llim_zone *zone)
+{
+    pthread_mutex_unlock(&zone->placing);
 }
 
 void llim_zone_close(llim_zone *zone)
@@ -140,9 +156,11 @@ int llim_zone_set_clock(llim_zone *zone, int64_t steady_ns, int64_t wall_ns)
 {
     if (zone->clock.kind != LLIM_CLOCK_VIRTUAL) return LLIM_EINVAL;
     if (!good_times(steady_ns, wall_ns)) return LLIM_ERANGE;
-    if (steady_ns < llim__clock_now(&zone->clock).steady) return LLIM_ERANGE;
-    llim__clock_set(&zone->clock, steady_ns, wall_ns);
-    return LLIM_OK;
+    llim__zone_lock(zone); /* one setter at a time, lest the clock go back between the look and the step */
+    const bool back = steady_ns < llim__clock_now(&zone->clock).steady;
+    if (!back) llim__clock_set(&zone->clock, steady_ns, wall_ns);
+    llim__zone_unlock(zone);
+    return back ? LLIM_ERANGE : LLIM_OK;
 }
 
 void llim_zone_get_stats(llim_zone *zone, llim_zone_stats *stats)

@@ -13,7 +13,7 @@
  *   them can take effect, because each commits by compare-and-swap from a value that it has read. What a reader saw of a
  *   row is whole if its state was the same before and after, and not CHANGING. A decider that meets the mark or a sealed
  *   word waits for the mutex. Whoever holds the mutex and finds them knows that their writer died: it unseals the words as
- *   full, as limits born anew.
+ *   full, as limits born anew; debt beyond the limit is forgotten then.
  */
 #ifndef LLIM_ENGINE_ZONE_H
 #define LLIM_ENGINE_ZONE_H
@@ -225,6 +225,10 @@ static inline llim__row *llim__row_of(llim_zone *zone, llim_row handle, uint64_t
     if (LLIM__STATE_EPOCH(*state) != handle.epoch || !(LLIM__STATE_FLAGS(*state) & LLIM__LIVE)) return NULL;
     return row;
 }
+
+/* The writers' mutex. */
+void llim__zone_lock(llim_zone *zone);
+void llim__zone_unlock(llim_zone *zone);
 
 /* The zone's bytes, for tests that compare them. */
 const void *llim__zone_bytes(const llim_zone *zone, size_t *size);

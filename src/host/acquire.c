@@ -1,6 +1,7 @@
 /*
  * acquire.c - a request along a list of models: estimate, order, and the first that the engine admits.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -70,7 +71,8 @@ static llim_refusal blocked(const llim_model_info *info)
     memset(&refusal, 0, sizeof refusal);
     refusal.code = LLIM_NEVER;
     refusal.reason = LLIM_BY_BLOCKED;
-    strncpy(refusal.scope, info->name, sizeof refusal.scope - 1);
+    const bool cut = strlen(info->name) >= sizeof refusal.scope; /* as the zone shows names */
+    snprintf(refusal.scope, sizeof refusal.scope, "%.*s%s", (int)sizeof refusal.scope - 2, info->name, cut ? "~" : "");
     return refusal;
 }
 

@@ -40,6 +40,9 @@ static int ask(lua_State *L)
     if (!lua_istable(L, -1))
         return luaL_error(L, "route must return a list of candidates, not %s", luaL_typename(L, -1));
     lua_Unsigned n = lua_rawlen(L, -1);
+    if (n == 0 && lua_getfield(L, -1, "index") != LUA_TNIL)
+        return luaL_error(L, "route must return a list of candidates, not a candidate");
+    if (n == 0) return 0;
     for (lua_Unsigned i = 1; i <= n && c->n_order < c->n; i++) {
         lua_rawgeti(L, -1, (lua_Integer)i);
         if (!lua_istable(L, -1)) return luaL_error(L, "route returned a list whose element %d is no candidate", (int)i);

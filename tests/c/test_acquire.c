@@ -145,6 +145,23 @@ static void test_an_empty_plan_admits_nothing(void **state)
     }
 }
 
+/* What is no list of candidates is no plan: the caller's order stands. */
+static void test_what_is_no_plan(void **state)
+{
+    (void)state;
+    static const char *const models[] = {"first", "second"};
+    static const char *const plans[] = {POLICY("return nil"), POLICY("return pool[2]"), POLICY("return { 2 }"),
+                                        POLICY("return { 'second' }"), POLICY("error 'x'")};
+    for (size_t i = 0; i < KIT_COUNT(plans); i++) {
+        llim_limiter *limiter = open_limiter(plans[i], 8);
+        llim_request request = request_of(models, 2, 1);
+        llim_permit permit;
+        assert_int_equal(llim_acquire(limiter, &request, &permit, NULL, NULL), LLIM_OK);
+        assert_int_equal(permit.candidate, 0);
+        llim_close(limiter);
+    }
+}
+
 /* Leases that ran out are the next model's business only if it needs one. */
 static void test_goes_on_where_leases_have_run_out(void **state)
 {
@@ -320,6 +337,7 @@ int main(void)
         cmocka_unit_test(test_goes_on_where_leases_have_run_out),
         cmocka_unit_test(test_closes_while_threads_end),
         cmocka_unit_test(test_without_memory),
+        cmocka_unit_test(test_what_is_no_plan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -298,6 +298,18 @@ describe("simulate", function()
     assert.equal(0, (select(2, run("lua5.4 tests/cli/check_log.lua " .. log .. " trace-large 200 200000 >&2"))):len())
   end)
 
+  it("has room for scopes with many limits, and shows their names whole", function()
+    local rows = { "time,tokens,scope" }
+    for i = 1, 300 do rows[#rows + 1] = ("0,1,user:é%d"):format(i) end
+    rows[#rows + 1] = "0,1,team:" .. ("é"):rep(30)
+    local quotas = file [[return { ["user:*"] = { rpm = 2, tpm = 60, law = "sliding" },
+      ["team:*"] = { rpm = 2, tpm = 9, rpd = 9, tpd = 9, ipm = 9, itpm = 9, otpm = 9, sessions = 9 } }]]
+    local command = simulate(file(table.concat(rows, "\n")), " --models gpt-4o --tier tier1 --json --quotas " .. quotas)
+    local json = good(command)
+    assert.is_true(number(json, '"admitted"', "requests") > 80)
+    assert.is_number(utf8.len(json))
+  end)
+
   it("prints a table that adds up", function()
     local out = good(simulate(file(small)))
     assert.truthy(out:find("\ntrace%-large +40 +100.0 %% +40,000\n"), out)
@@ -384,6 +396,9 @@ describe("simulate", function()
     bad("time,tokens\n-1,5\n", ":2: ", "time")
     bad("time,tokens,model\n0,5,trace-small\n0,5,trace-smal\n", ":3: model: ", "trace-small")
     bad("time,tokens,scope\n0,5,acme\n", ":2: ", "scope", "team:acme")
+    for _, name in ipairs { "\255\254", "\27[31m", "\192\128", "\195", "\237\160\128", "\244\144\128\128", "\127" } do
+      bad("time,tokens,scope\n0,5,team:" .. name .. "\n", ":2: ", "scope", "UTF-8 without control characters")
+    end
   end)
 
   it("refuses bad overrides, with their place", function()

@@ -49,19 +49,19 @@ local function merge(row, read, place)
 end
 
 -- Names are case-sensitive, but nobody means to add a model whose name differs from a known one by that alone.
-local function refuse_other_case(into, key, place)
-  for _, name in ipairs(names.sorted(into.known)) do
-    if lower(name) == lower(key) then
-      fault.about(place, "differs from a known model only by case; did you mean \"" .. name .. "\"?")
-    end
+local function refuse_other_case(spelt, key, place)
+  local name = spelt[lower(key)]
+  if name then
+    fault.about(place, "differs from a known model only by case; did you mean \"" .. name .. "\"?")
   end
+  spelt[lower(key)] = key
 end
 
-local function override_model(into, key, entry, src, guard, touched)
+local function override_model(into, key, entry, src, guard, touched, spelt)
   local place = { source = src, path = { key }, what = "of model " .. fault.show(key) }
   local name = book.resolve(into.known, into.aliases, key)
   if not name then
-    refuse_other_case(into, key, place)
+    refuse_other_case(spelt, key, place)
     name = key
     book.add_name(into, name, CUSTOM, name, place)
   end
@@ -137,12 +137,13 @@ function overrides.apply(into, src, host, guard)
         src.file)
     end
   end
-  local scopes, touched = {}, {}
+  local scopes, touched, spelt = {}, {}, {}
+  for _, name in ipairs(names.sorted(into.known)) do spelt[lower(name)] = spelt[lower(name)] or name end
   for _, key in ipairs(names.sorted(entries)) do
     if names_scope(key, src) then
       scopes[#scopes + 1] = read_scope(key, entries[key], src)
     else
-      override_model(into, key, entries[key], src, guard, touched)
+      override_model(into, key, entries[key], src, guard, touched, spelt)
     end
   end
   return scopes
