@@ -29,7 +29,7 @@ LDFLAGS  := -pthread $(if $(SAN),-fsanitize=$(SAN)) -Wl,--as-needed
 
 # Rooms, from the ground up. A room sees the public headers, itself and what is below it: `make check` proves it.
 ROOM = $(patsubst src/%.c,$(BUILD)/%.o,$(wildcard src/$(1)/*.c))
-CORE := $(call ROOM,base) $(call ROOM,engine)
+CORE := $(call ROOM,base) $(call ROOM,engine) $(call ROOM,provider)
 HOST := $(call ROOM,policy) $(call ROOM,host) $(BUILD)/policy/builtin.o
 CLI  := $(call ROOM,cli)
 
@@ -86,9 +86,9 @@ $(LIB).a: $(CORE) $(HOST)
 %.a:
 	rm -f $@ && $(AR) rcs $@ $^
 $(LIB_CORE).so: $(CORE)
-	$(CC) -shared -Wl,-soname,$(@F).$(SOVERSION) -Wl,-z,nodelete $^ $(LDFLAGS) -o $@
+	$(CC) -shared -Wl,-soname,$(@F).$(SOVERSION) -Wl,-z,nodelete $^ $(LDFLAGS) -lcjson -o $@
 $(LIB).so: $(CORE) $(HOST)
-	$(CC) -shared -Wl,-soname,$(@F).$(SOVERSION) $^ $(LDFLAGS) $(LUA_LIBS) -o $@
+	$(CC) -shared -Wl,-soname,$(@F).$(SOVERSION) $^ $(LDFLAGS) $(LUA_LIBS) -lcjson -o $@
 $(BIN): $(CLI) $(LIB).a
 	$(CC) $^ $(LDFLAGS) $(LUA_LIBS) -lcjson -lm -o $@
 
@@ -127,7 +127,7 @@ test: deps-test
 
 $(BUILD)/bench: tests/bench/bench.c $(LIB).a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -Iinclude -Isrc $^ $(LDFLAGS) $(LUA_LIBS) -lm -o $@
+	$(CC) $(CFLAGS) -Iinclude -Isrc $^ $(LDFLAGS) $(LUA_LIBS) -lcjson -lm -o $@
 bench: deps
 	@$(MAKE) --no-print-directory -s $(BUILD)/bench
 	@$(BUILD)/bench
@@ -136,7 +136,7 @@ bench: deps
 EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
 $(BUILD)/examples/%: examples/%.c $(LIB).a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -Iinclude $< $(LIB).a $(LDFLAGS) $(LUA_LIBS) -o $@
+	$(CC) $(CFLAGS) -Iinclude $< $(LIB).a $(LDFLAGS) $(LUA_LIBS) -lcjson -o $@
 examples: deps
 	@$(MAKE) --no-print-directory -s $(EXAMPLES)
 	@for e in $(EXAMPLES); do echo "== $$e"; $$e || exit 1; done
@@ -163,8 +163,8 @@ Libs.private: -pthread
 Requires.private: $(3)
 Cflags: -I$${includedir}
 endef
-export PC_CORE = $(call PC,llm_limiters_core,Exact rate limits and quotas: the engine,)
-export PC_HOST = $(call PC,llm_limiters,Rate limits and quotas for calls to language models,lua5.4)
+export PC_CORE = $(call PC,llm_limiters_core,Exact rate limits and quotas: engine and answers,libcjson)
+export PC_HOST = $(call PC,llm_limiters,Rate limits and quotas for calls to language models,lua5.4 libcjson)
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(LIBDIR)/pkgconfig \
 	  $(DESTDIR)$(PREFIX)/share/llm-limiters

@@ -1,10 +1,10 @@
 /*
- * llm_limiters_core.h - the engine: a zone of rows, exact limits, permits and refusals.
+ * llm_limiters_core.h - the core: a zone of rows, exact limits, permits and refusals; providers' answers.
  *
  * A row is the live state of one scope (a model of an account, a tenant, a user): its limits with their counters and its
  * cooldown. llim_admit() charges one request to the limits of several rows at once, or to none of them. The permit it
- * fills ends by llim_settle(), llim_reject() or llim_cancel(). Nothing here knows models, tiers, Lua, JSON or the network:
- * that is llm_limiters.h.
+ * fills ends by llim_settle(), llim_reject() or llim_cancel(). What a provider answered is read by llim_classify(), and what
+ * a call used by an llim_usage_reader. Nothing here knows tiers, Lua or the network: that is llm_limiters.h.
  *
  * Conventions
  *   Results     int: LLIM_OK or a negative code of enum llim_code. Refusals (LLIM_LATER, LLIM_NEVER) are verdicts, not errors.
@@ -13,7 +13,8 @@
  *   Time        int64_t nanoseconds. "at" values are of the zone's steady clock unless they say wall (Unix epoch, UTC).
  *   Threads     Every function may be called from any thread at any time on an open zone, except llim_zone_close(), which
  *               must be the last. A permit belongs to one thread at a time.
- *   Allocation  Only llim_zone_open() allocates, and llim_row_set() when it meets a time zone for the first time.
+ *   Allocation  Only llim_zone_open() allocates, llim_row_set() when it meets a time zone for the first time, and
+ *               llim_classify() for the body of an error, which it frees again.
  *
  * Caveats
  *   - A permit is a value. Ending a copy of a permit that has already ended corrects the counters twice; only permits
@@ -316,6 +317,123 @@ LLIM_API int llim_cooling(llim_zone *zone, llim_row row, int64_t *left_ns);
 
 /* The refusal as a sentence, cut to cap and ended by a zero byte; returns its whole length, as snprintf does. */
 LLIM_API int llim_refusal_text(const llim_refusal *refusal, char *buf, size_t cap);
+
+/* What a provider answered.
+ *
+ * llim_classify() reads one answer: an HTTP response, a message of a WebSocket, or its close. It does no I/O, knows no clock
+ * and keeps nothing between calls. Any byte string gives an answer; what is not told stays unknown, and nothing here is
+ * applied to a row: that is for whoever asked. */
+
+enum llim_provider {
+    LLIM_PROVIDER_ANY, /* asked: tell it by the answer. Answered: it cannot be told */
+    LLIM_PROVIDER_OPENAI,
+    LLIM_PROVIDER_GEMINI,
+    LLIM_PROVIDER_GEMINI_OPENAI, /* Gemini behind its OpenAI-compatible door */
+    LLIM_PROVIDER_AZURE,
+    LLIM_PROVIDER_ANTHROPIC,
+    LLIM_PROVIDER_GROQ,
+    LLIM_PROVIDERS /* how many there are */
+};
+
+enum llim_kind {
+    LLIM_ANSWER_UNKNOWN,
+    LLIM_ANSWER_OK,
+    LLIM_ANSWER_RATE,      /* a limit over time, which time heals */
+    LLIM_ANSWER_QUOTA,     /* nothing is left or was ever granted: waiting does not help, a human does */
+    LLIM_ANSWER_TOO_LARGE, /* this request never fits this model */
+    LLIM_ANSWER_OVERLOAD,  /* the provider's trouble, not the caller's quota */
+    LLIM_ANSWER_AUTH,
+    LLIM_ANSWER_ERROR /* anything else that failed */
+};
+
+/* Whom the answer is about. */
+enum llim_reach {
+    LLIM_REACH_UNKNOWN,
+    LLIM_REACH_MODEL,
+    LLIM_REACH_FAMILY,    /* every model that draws on the named limit */
+    LLIM_REACH_CREDENTIAL /* every model of this key's organisation or project */
+};
+
+#define LLIM_NAME_SHOWN                                                                                                \
+    64 /* bytes of a name as the provider prints it, with the ending zero; longer ones are left out */
+#define LLIM_LEARNED_MAX 12 /* limits that one answer may teach; further ones are left out */
+
+/* A limit as the answer tells it. Each number may be LLIM_UNKNOWN. */
+typedef struct llim_learned {
+    int32_t meter; /* enum llim_meter */
+    int32_t unit;  /* enum llim_unit: how long its window is, LLIM_NO_UNIT if that is neither told nor to be inferred */
+    int32_t project; /* 1: the pool of a project beside that of its organisation */
+    int32_t reserved;
+    int64_t limit;
+    int64_t remaining;
+    int64_t reset_ns; /* from the answer until the whole limit is free again; the next request may fit much earlier */
+} llim_learned;
+
+/* What a call used. An amount that was not reported is LLIM_UNKNOWN. output_tokens include thinking. */
+typedef struct llim_facts {
+    llim_charge charge;      /* for llim_settle(); requests are always LLIM_UNKNOWN */
+    int64_t thinking_tokens; /* of the output */
+    int64_t cached_tokens;   /* read from a cache: part of the input, with Anthropic beside it */
+} llim_facts;
+
+typedef struct llim_response {
+    uint32_t size;       /* sizeof(llim_response) */
+    int32_t provider;    /* enum llim_provider */
+    int32_t status;      /* of HTTP; 0: body is a message of a WebSocket, or the reason of its close */
+    int32_t close_code;  /* of a WebSocket's close, else 0 */
+    const char *headers; /* lines "name: value"; the first 64 KiB are read */
+    size_t headers_len;
+    const char *body; /* whole, decompressed; an error's is read up to 256 KiB */
+    size_t body_len;
+    int64_t now_wall_ns; /* when it came, for instants in it, unless it has a date header; 0: not known */
+} llim_response;
+
+typedef struct llim_answer {
+    int32_t kind;                /* enum llim_kind */
+    int32_t provider;            /* enum llim_provider */
+    int32_t reach;               /* enum llim_reach */
+    int32_t meter;               /* enum llim_meter of the limit that refused, or LLIM_UNKNOWN */
+    int32_t unit;                /* enum llim_unit: its window, LLIM_NO_UNIT if that is not told */
+    int32_t law;                 /* enum llim_law: how such a window counts there, or LLIM_UNKNOWN; calendar: in zone */
+    int32_t charged;             /* enum llim_charged: what this provider counts in the end, or LLIM_UNKNOWN */
+    uint32_t n_learned;          /* of learned[] */
+    int64_t retry_after_ns;      /* from the answer until it is worth asking again, or LLIM_UNKNOWN */
+    int64_t limit;               /* of the limit that refused, each LLIM_UNKNOWN if not told: its size, */
+    int64_t used;                /* what was used of it, */
+    int64_t requested;           /* and what this request was priced at */
+    int64_t ends_after_ns;       /* the connection is closed in that time, or LLIM_UNKNOWN */
+    char model[LLIM_NAME_SHOWN]; /* as printed, which may be a family's name; "" if not */
+    char family[LLIM_NAME_SHOWN]; /* the shared limit that is named beside the model, or "" */
+    char zone[48];                /* of law calendar */
+    llim_facts facts;
+    llim_learned learned[LLIM_LEARNED_MAX];
+} llim_answer;
+
+/* Reads an answer. retry_after_ns is never given for kinds that time does not heal, and for a calendar day it is the time
+   until that day ends. LLIM_EINVAL: a NULL with a length, an unknown provider. LLIM_EVERSION. *answer is else filled. */
+LLIM_API int llim_classify(const llim_response *response, llim_answer *answer);
+
+/* The names of a kind ("too_large"), reach ("credential") and provider ("gemini"); "?" for an unknown one. Static strings. */
+LLIM_API const char *llim_kind_name(int kind);
+LLIM_API const char *llim_reach_name(int reach);
+LLIM_API const char *llim_provider_name(int provider);
+
+/* Reads what a call used from its response's bytes as they come, in pieces of any size: a JSON body, or a stream of server-sent
+   events. Held by the caller, allocates nothing, takes time by the bytes alone, needs no end. */
+typedef struct llim_usage_reader {
+    uint64_t opaque[48];
+} llim_usage_reader;
+
+LLIM_API void llim_usage_begin(llim_usage_reader *reader);
+LLIM_API void llim_usage_feed(llim_usage_reader *reader, const char *data, size_t len);
+
+/* What is known so far. A stream that reports running totals and broke off before its end tells its input only. */
+LLIM_API void llim_usage_end(const llim_usage_reader *reader, llim_facts *facts);
+
+/* Reads a duration in any form that providers print: "1m26.4s", "534ms", "34.5s", plain seconds "22" or "0.5", and instants,
+   "Tue, 16 Dec 2025 12:00:00 GMT" or "2025-12-16T12:00:00Z", counted from now_wall_ns (0: not known) and 0 if they have passed.
+   LLIM_EINVAL: it is none of these, or an instant without a now. LLIM_ERANGE: above 400 days. *ns is else filled. */
+LLIM_API int llim_parse_duration(const char *text, size_t len, int64_t now_wall_ns, int64_t *ns);
 
 #ifdef __cplusplus
 }
