@@ -1,0 +1,412 @@
+/*
+ * test_shapes.c - shapes of answers beyond the fixtures: one row per rule, with what the rule rests on.
+ *
+ * Bodies are as short as the rule allows. Where a shape must not depend on the order of its parts, every order is tried.
+ */
+#include "kit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define U       LLIM_UNKNOWN
+#define OPENAI  LLIM_PROVIDER_OPENAI
+#define GEMINI  LLIM_PROVIDER_GEMINI
+#define AZURE   LLIM_PROVIDER_AZURE
+#define CLAUDE  LLIM_PROVIDER_ANTHROPIC
+#define GROQ    LLIM_PROVIDER_GROQ
+#define MINUTE  LLIM_PER_MINUTE
+#define DAY     LLIM_PER_DAY
+#define MS      KIT_MS
+#define NOON_PT INT64_C(1765915200000000000) /* 2025-12-16 20:00:00 UTC, 12:00 in Los Angeles */
+
+static llim_answer ask(int provider, int status, const char *headers, const char *body)
+{
+    llim_response r = {.size = sizeof r,
+                       .provider = provider,
+                       .status = status,
+                       .headers = headers,
+                       .headers_len = strlen(headers),
+                       .body = body,
+                       .body_len = strlen(body),
+                       .now_wall_ns = NOON_PT};
+    llim_answer a;
+    assert_int_equal(llim_classify(&r, &a), LLIM_OK);
+    return a;
+}
+
+#define OA(message, type, code)                                                                                        \
+    "{\"error\":{\"message\":\"" message "\",\"type\":" type ",\"param\":null,\"code\":" code "}}"
+#define LIMITED "\"rate_limit_exceeded\""
+#define QUOTA(id, model, value)                                                                                        \
+    "{\"quotaMetric\":\"generativelanguage.googleapis.com/generate_content_free_tier_requests\",\"quotaId\":\"" id     \
+    "\",\"quotaDimensions\":{\"model\":\"" model "\"}" value "}"
+#define FAILURE(violations)                                                                                            \
+    "{\"@type\":\"type.googleapis.com/google.rpc.QuotaFailure\",\"violations\":[" violations "]}"
+#define RETRY(delay) "{\"@type\":\"type.googleapis.com/google.rpc.RetryInfo\",\"retryDelay\":\"" delay "\"}"
+#define HELP         "{\"@type\":\"type.googleapis.com/google.rpc.Help\",\"links\":[{\"url\":\"PerDay\"}]}"
+#define GM(message, details)                                                                                           \
+    "{\"error\":{\"code\":429,\"message\":\"" message "\",\"status\":\"RESOURCE_EXHAUSTED\",\"details\":[" details "]" \
+                                                                                                                   "}" \
+                                                                                                                   "}"
+#define RPM      QUOTA("GenerateRequestsPerMinutePerProjectPerModel-FreeTier", "g", ",\"quotaValue\":\"10\"")
+#define RPD      QUOTA("GenerateRequestsPerDayPerProjectPerModel-FreeTier", "g", ",\"quotaValue\":\"250\"")
+#define TPM      QUOTA("GenerateContentInputTokensPerModelPerMinute-FreeTier", "g", ",\"quotaValue\":\"250000\"")
+#define NO_RPM   QUOTA("GenerateRequestsPerMinutePerProjectPerModel-FreeTier", "g", "")
+#define EXCEEDED "You exceeded your current quota, please check your plan and billing details."
+
+static const struct shape {
+    const char *rule;
+    int provider, status;
+    const char *headers, *body;
+    int kind, reach, meter, unit;
+    int64_t retry_ns, limit;
+} shapes[] = {
+    {"OpenAI, old texts: no use and no request in the message, 6 ms", OPENAI, 429, "",
+     OA("Rate limit reached for default-gpt-3.5-turbo in organization org-1 on tokens per min. Limit: 10000 / min. "
+        "Please "
+        "try again in 6ms.",
+        "\"tokens\"", LIMITED),
+     LLIM_ANSWER_RATE, LLIM_REACH_MODEL, LLIM_TOKENS, MINUTE, 6 * MS, 10000},
+    {"OpenAI, gpt-image of 2025: seconds in words, neither type nor code", OPENAI, 429, "",
+     OA("You've exceeded the rate limit, please slow down and try again after 51.84 seconds.", "null", "null"),
+     LLIM_ANSWER_RATE, LLIM_REACH_UNKNOWN, U, 0, 51840 * MS, U},
+    {"OpenAI, captured days: 86400 / 1000 s, with a fraction behind minutes", OPENAI, 429, "",
+     OA("Rate limit reached for gpt-realtime in organization o on requests per day (RPD): Limit 1000, Used 1000, "
+        "Requested "
+        "1. Please try again in 1m26.4s.",
+        "\"requests\"", LIMITED),
+     LLIM_ANSWER_RATE, LLIM_REACH_MODEL, LLIM_REQUESTS, DAY, 86400 * MS, 1000},
+    {"OpenAI, 2023: a spent credit with a code of null", OPENAI, 429, "",
+     OA(EXCEEDED, "\"insufficient_quota\"", "null"), LLIM_ANSWER_QUOTA, LLIM_REACH_CREDENTIAL, U, 0, U, U},
+    {"OpenAI, guide: a retry-after never makes a billing error worth retrying", OPENAI, 429,
+     "retry-after: 20\nretry-after-ms: 20000\n", OA(EXCEEDED, "\"insufficient_quota\"", "\"insufficient_quota\""),
+     LLIM_ANSWER_QUOTA, LLIM_REACH_CREDENTIAL, U, 0, U, U},
+    {"OpenAI, free accounts: a sentence about billing is no spent credit", OPENAI, 429, "",
+     OA("Rate limit reached for tts-1 in organization o on requests per min (RPM): Limit 3, Used 3, Requested 1. "
+        "Please try "
+        "again in 20s. You can increase your rate limit by adding a payment method to your account at billing.",
+        "\"requests\"", LIMITED),
+     LLIM_ANSWER_RATE, LLIM_REACH_MODEL, LLIM_REQUESTS, MINUTE, 20000 * MS, 3},
+    {"OpenAI, free accounts: even the words of a spent credit are none without its type or code", OPENAI, 429, "",
+     OA(EXCEEDED, "\"requests\"", LIMITED), LLIM_ANSWER_RATE, LLIM_REACH_MODEL, LLIM_REQUESTS, 0, U, U},
+    {"OpenAI, client: milliseconds before seconds", OPENAI, 429, "Retry-After: 19\nRETRY-AFTER-MS: 18642\n", "",
+     LLIM_ANSWER_RATE, LLIM_REACH_UNKNOWN, U, 0, 18642 * MS, U},
+    {"OpenAI, client: seconds may have a fraction", OPENAI, 429, "retry-after: 1.5\r\n", "", LLIM_ANSWER_RATE,
+     LLIM_REACH_UNKNOWN, U, 0, 1500 * MS, U},
+    {"HTTP: a date, from the answer's own date and not from ours", OPENAI, 429,
+     "date: Tue, 16 Dec 2025 12:00:00 GMT\nretry-after: Tue, 16 Dec 2025 12:01:30 GMT\n", "", LLIM_ANSWER_RATE,
+     LLIM_REACH_UNKNOWN, U, 0, 90000 * MS, U},
+    {"HTTP: without a date of its own, from ours", OPENAI, 429, "retry-after: Tue, 16 Dec 2025 20:00:05 GMT\n", "",
+     LLIM_ANSWER_RATE, LLIM_REACH_UNKNOWN, U, 0, 5000 * MS, U},
+    {"OpenAI, specification: a retry-after is at least 1, so 0 and -1 are none", OPENAI, 429,
+     "retry-after-ms: 0\nretry-after: -1\n", "", LLIM_ANSWER_RATE, LLIM_REACH_UNKNOWN, U, 0, U, U},
+    {"OpenAI, captured: too large tells no use, and a wait in a header does not help it", OPENAI, 429,
+     "retry-after: 60\n",
+     OA("Request too large for gpt-4o in organization o on tokens per min (TPM): Limit 30000, Requested 31538.",
+        "\"tokens\"", LIMITED),
+     LLIM_ANSWER_TOO_LARGE, LLIM_REACH_MODEL, LLIM_TOKENS, MINUTE, U, 30000},
+    {"OpenAI, bucket: what asks for more than the limit is too large, whatever the words", OPENAI, 429, "",
+     OA("Rate limit reached for gpt-4o in organization o on tokens per min (TPM): Limit 30000, Used 0, Requested "
+        "30001. "
+        "Please try again in 2ms.",
+        "\"tokens\"", LIMITED),
+     LLIM_ANSWER_TOO_LARGE, LLIM_REACH_MODEL, LLIM_TOKENS, MINUTE, U, 30000},
+    {"OpenAI, bucket: just the limit fits an empty one", OPENAI, 429, "",
+     OA("Rate limit reached for gpt-4o in organization o on tokens per min (TPM): Limit 30000, Used 1, Requested "
+        "30000. "
+        "Please try again in 2ms.",
+        "\"tokens\"", LIMITED),
+     LLIM_ANSWER_RATE, LLIM_REACH_MODEL, LLIM_TOKENS, MINUTE, 2 * MS, 30000},
+    {"OpenAI, captured: a model may not pass for a limit by its name", OPENAI, 429, "",
+     OA("Rate limit reached for ft:tokens-per-day on tokens per day in organization o on requests per min (RPM): Limit "
+        "3, "
+        "Used 3, Requested 1. Please try again in 20s.",
+        "\"requests\"", LIMITED),
+     LLIM_ANSWER_RATE, LLIM_REACH_MODEL, LLIM_REQUESTS, MINUTE, 20000 * MS, 3},
+    {"OpenAI, flex tier: capacity, not quota", OPENAI, 429, "", OA("Busy.", "null", "\"resource_unavailable\""),
+     LLIM_ANSWER_OVERLOAD, LLIM_REACH_MODEL, U, 0, U, U},
+    {"OpenAI, guide: a type alone tells the meter, not the window", OPENAI, 429, "",
+     OA("Slow down.", "\"tokens\"", LIMITED), LLIM_ANSWER_RATE, LLIM_REACH_MODEL, LLIM_TOKENS, 0, U, U},
+    {"Gemini, captured: a day is told by the quota's id, and its delay of 2 s is misleading", GEMINI, 429, "",
+     GM(EXCEEDED "\\nPlease retry in 2.1s.", FAILURE(RPD) "," RETRY("2s")), LLIM_ANSWER_RATE, LLIM_REACH_MODEL,
+     LLIM_REQUESTS, DAY, 43200000 * MS, 250},
+    {"Gemini, captured: the metric is the same for day and minute, the id tells the minute", GEMINI, 429, "",
+     GM(EXCEEDED, FAILURE(RPM) "," RETRY("38s")), LLIM_ANSWER_RATE, LLIM_REACH_MODEL, LLIM_REQUESTS, MINUTE, 39000 * MS,
+     10},
+    {"Gemini, captured: a delay of whole seconds was cut, so a second more", GEMINI, 429, "", GM("", RETRY("17s")),
+     LLIM_ANSWER_RATE, LLIM_REACH_UNKNOWN, U, 0, 18000 * MS, U},
+    {"Gemini, protocol buffers: a delay with a fraction was not", GEMINI, 429, "", GM("", RETRY("34.074824224s")),
+     LLIM_ANSWER_RATE, LLIM_REACH_UNKNOWN, U, 0, INT64_C(34074824224), U},
+    {"Gemini, captured: the message is finer than the detail", GEMINI, 429, "",
+     GM("Please retry in 39.915s.", RETRY("39s")), LLIM_ANSWER_RATE, LLIM_REACH_UNKNOWN, U, 0, 39915 * MS, U},
+    {"Gemini, captured: no quotaValue is a limit of 0, which no waiting helps", GEMINI, 429, "",
+     GM(EXCEEDED, FAILURE(NO_RPM) "," RETRY("6s")), LLIM_ANSWER_QUOTA, LLIM_REACH_MODEL, LLIM_REQUESTS, MINUTE, U, 0},
+    {"Gemini, captured: a limit of 0 that is written out", GEMINI, 429, "",
+     GM(EXCEEDED, FAILURE(QUOTA("GenerateRequestsPerDayPerProjectPerModel-FreeTier", "g", ",\"quotaValue\":\"0\""))),
+     LLIM_ANSWER_QUOTA, LLIM_REACH_MODEL, LLIM_REQUESTS, DAY, U, 0},
+    {"Gemini, captured: a value that was lost is not 0 where the message tells another", GEMINI, 429, "",
+     GM("* Quota exceeded for metric: x_requests, limit: 10, model: g", FAILURE(NO_RPM)), LLIM_ANSWER_RATE,
+     LLIM_REACH_MODEL, LLIM_REQUESTS, MINUTE, U, U},
+    {"Gemini, captured: a limit of 20 may be a day's, but without an id nobody knows", GEMINI, 429, "",
+     GM(EXCEEDED
+        "\\n* Quota exceeded for metric: generativelanguage.googleapis.com/generate_content_free_tier_requests, "
+        "limit: 20, model: gemini-2.5-flash\\nPlease retry in 4s.",
+        HELP),
+     LLIM_ANSWER_RATE, LLIM_REACH_MODEL, LLIM_REQUESTS, 0, 4000 * MS, 20},
+    {"Gemini, captured: the same with a limit of 0", GEMINI, 429, "",
+     GM("* Quota exceeded for metric: x_requests, limit: 0, model: g", HELP), LLIM_ANSWER_QUOTA, LLIM_REACH_MODEL,
+     LLIM_REQUESTS, 0, U, 0},
+    {"Gemini, rate-limit page of 2026: a spend limit is a 429 like others; an id that tells nothing", GEMINI, 429, "",
+     GM(EXCEEDED, FAILURE("{\"quotaId\":\"SpendPerTenMinutes\",\"quotaValue\":\"10\"}")), LLIM_ANSWER_RATE,
+     LLIM_REACH_UNKNOWN, U, 0, U, 10},
+    {"Gemini, OpenAI-compatible door: an array around the error", LLIM_PROVIDER_GEMINI_OPENAI, 429, "",
+     "[" GM(EXCEEDED, FAILURE(RPD)) "]", LLIM_ANSWER_RATE, LLIM_REACH_MODEL, LLIM_REQUESTS, DAY, 43200000 * MS, 250},
+    {"Gemini, OpenAI-compatible door: two elements are none of its answers", LLIM_PROVIDER_GEMINI_OPENAI, 429, "",
+     "[" GM("", FAILURE(RPD)) "," GM("", "") "]", LLIM_ANSWER_RATE, LLIM_REACH_UNKNOWN, U, 0, U, U},
+    {"Gemini: a deadline is the provider's trouble", GEMINI, 504, "",
+     "{\"error\":{\"code\":504,\"message\":\"Deadline expired.\",\"status\":\"DEADLINE_EXCEEDED\"}}",
+     LLIM_ANSWER_OVERLOAD, LLIM_REACH_MODEL, U, 0, U, U},
+    {"Azure, captured: a call rate is requests, over a slice that is not told", AZURE, 429, "",
+     "{\"error\":{\"code\":\"429\",\"message\":\"Requests have exceeded call rate limit of your current OpenAI S0 "
+     "pricing "
+     "tier. Please retry after 86400 seconds.\"}}",
+     LLIM_ANSWER_RATE, LLIM_REACH_MODEL, LLIM_REQUESTS, 0, 86400000 * MS, U},
+    {"Anthropic: overload is the provider's, with a status of its own", CLAUDE, 529, "",
+     "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}", LLIM_ANSWER_OVERLOAD,
+     LLIM_REACH_MODEL, U, 0, U, U},
+    {"Anthropic: billing is a 400", CLAUDE, 400, "",
+     "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"Your credit balance is too low "
+     "to "
+     "access the API.\"}}",
+     LLIM_ANSWER_QUOTA, LLIM_REACH_CREDENTIAL, U, 0, U, U},
+    {"Groq, captured: the wait is finer than a millisecond, the model stands in backticks", GROQ, 429, "",
+     OA("Rate limit reached for model `llama-3` in organization `o` service tier `on_demand` on tokens per minute "
+        "(TPM): "
+        "Limit 8000, Used 5536, Requested 5599. Please try again in 23.5125s.",
+        "\"tokens\"", LIMITED),
+     LLIM_ANSWER_RATE, LLIM_REACH_MODEL, LLIM_TOKENS, MINUTE, INT64_C(23512500000), 8000},
+    {"Groq, rate-limit page: too large is a 413", GROQ, 413, "retry-after: 5\n", "", LLIM_ANSWER_TOO_LARGE,
+     LLIM_REACH_UNKNOWN, U, 0, U, U},
+    {"HTTP: no credentials", OPENAI, 401, "", OA("Incorrect API key provided.", "\"invalid_request_error\"", "null"),
+     LLIM_ANSWER_AUTH, LLIM_REACH_UNKNOWN, U, 0, U, U},
+    {"HTTP: a bad request is neither quota nor load", GEMINI, 400, "retry-after: 5\n", "{\"error\":{\"code\":400}}",
+     LLIM_ANSWER_ERROR, LLIM_REACH_UNKNOWN, U, 0, U, U},
+    {"HTTP: a wait for an overloaded provider", OPENAI, 503, "retry-after: 3\n", "<html>", LLIM_ANSWER_OVERLOAD,
+     LLIM_REACH_UNKNOWN, U, 0, 3000 * MS, U},
+    {"HTTP: a status that is none", OPENAI, 999, "retry-after: 3\n", "", LLIM_ANSWER_UNKNOWN, LLIM_REACH_UNKNOWN, U, 0,
+     U, U},
+    {"a 429 by nobody known", LLIM_PROVIDER_ANY, 429, "retry-after: 7\n", "{\"detail\":\"slow down\"}",
+     LLIM_ANSWER_RATE, LLIM_REACH_UNKNOWN, U, 0, 7000 * MS, U},
+};
+
+static void each_rule(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < KIT_COUNT(shapes); i++) {
+        const struct shape *s = &shapes[i];
+        llim_answer a = ask(s->provider, s->status, s->headers, s->body);
+        if (a.kind != s->kind || a.reach != s->reach || a.meter != s->meter || a.unit != s->unit ||
+            a.retry_after_ns != s->retry_ns || a.limit != s->limit)
+            fail_msg("%s: %s, %s, %s, unit %d, wait %lld, limit %lld", s->rule, llim_kind_name(a.kind),
+                     llim_reach_name(a.reach), llim_meter_name(a.meter), a.unit, (long long)a.retry_after_ns,
+                     (long long)a.limit);
+    }
+}
+
+/* Gemini: several violations come together and details in any order; what lasts longest counts. */
+static void any_order(void **state)
+{
+    (void)state;
+    const char *const orders[] = {
+        GM(EXCEEDED, FAILURE(RPM "," TPM "," RPD) "," HELP "," RETRY("2s")),
+        GM(EXCEEDED, RETRY("2s") "," FAILURE(RPM "," RPD "," TPM) "," HELP),
+        GM(EXCEEDED, HELP "," RETRY("2s") "," FAILURE(TPM "," RPM "," RPD)),
+        GM(EXCEEDED, HELP "," FAILURE(TPM "," RPD "," RPM) "," RETRY("2s")),
+        GM(EXCEEDED, FAILURE(RPD "," RPM "," TPM) "," RETRY("2s") "," HELP),
+        GM(EXCEEDED, RETRY("2s") "," HELP "," FAILURE(RPD "," TPM "," RPM)),
+        GM(EXCEEDED, FAILURE(RPD) "," FAILURE(TPM) "," FAILURE(RPM)),
+    };
+    for (size_t i = 0; i < KIT_COUNT(orders); i++) {
+        llim_answer a = ask(GEMINI, 429, "", orders[i]);
+        assert_int_equal(a.kind, LLIM_ANSWER_RATE);
+        assert_int_equal(a.unit, DAY);
+        assert_int_equal(a.limit, 250);
+        assert_int_equal(a.retry_after_ns, 43200 * KIT_SECOND);
+        assert_int_equal(a.n_learned, 3);
+    }
+    const char *const minutes[] = {GM("", FAILURE(TPM "," RPM)), GM("", FAILURE(RPM "," TPM))};
+    for (size_t i = 0; i < 2; i++) assert_int_equal(ask(GEMINI, 429, "", minutes[i]).meter, LLIM_REQUESTS);
+    const char *const zeros[] = {GM("", FAILURE(RPD "," NO_RPM)), GM("", FAILURE(NO_RPM "," RPD))};
+    for (size_t i = 0; i < 2; i++) assert_int_equal(ask(GEMINI, 429, "", zeros[i]).kind, LLIM_ANSWER_QUOTA);
+}
+
+/* Gemini, rate-limit page: days end at midnight Pacific time, 08:00 UTC in winter and 07:00 in summer. The instant is that of
+   the answer; without any, how long is not known. */
+static void days_end_at_midnight_pacific(void **state)
+{
+    (void)state;
+    const struct {
+        const char *date;
+        int64_t seconds;
+    } days[] = {
+        {"date: Tue, 16 Dec 2025 20:00:00 GMT\n", 43200},     {"date: Wed, 17 Dec 2025 07:59:59 GMT\n", 1},
+        {"date: Wed, 17 Dec 2025 08:00:00 GMT\n", 86400},     {"date: Tue, 15 Jul 2025 06:59:00 GMT\n", 60},
+        {"date: Sun, 09 Mar 2025 08:00:00 GMT\n", 23 * 3600}, /* clocks go forward */
+        {"date: Sun, 02 Nov 2025 07:00:00 GMT\n", 25 * 3600}, /* and back */
+    };
+    for (size_t i = 0; i < KIT_COUNT(days); i++) {
+        llim_answer a = ask(GEMINI, 429, days[i].date, GM("Please retry in 2s.", FAILURE(RPD)));
+        assert_int_equal(a.retry_after_ns, days[i].seconds * KIT_SECOND);
+        assert_int_equal(a.law, LLIM_CALENDAR);
+        assert_string_equal(a.zone, "America/Los_Angeles");
+    }
+    const char *body = GM("Please retry in 2s.", FAILURE(RPD));
+    llim_response r = {.size = sizeof r, .provider = GEMINI, .status = 429, .body = body, .body_len = strlen(body)};
+    llim_answer a;
+    assert_int_equal(llim_classify(&r, &a), LLIM_OK);
+    assert_int_equal(a.unit, DAY);
+    assert_int_equal(a.retry_after_ns, U);
+}
+
+#define HEADERS(what, limit, remaining, reset)                                                                         \
+    "x-ratelimit-limit-" what ": " limit "\nx-ratelimit-remaining-" what ": " remaining "\nx-ratelimit-reset-" what    \
+    ": " reset "\n"
+
+static void check_learned(int provider, const char *headers, int meter, int unit, int64_t limit, int64_t remaining,
+                          int64_t reset_ns)
+{
+    llim_answer a = ask(provider, 200, headers, "");
+    if (a.n_learned != 1) fail_msg("%u learned of %s", a.n_learned, headers);
+    const llim_learned *l = &a.learned[0];
+    assert_int_equal(l->meter, meter);
+    if (l->unit != unit) fail_msg("unit %d instead of %d of %s", l->unit, unit, headers);
+    assert_int_equal(l->limit, limit);
+    assert_int_equal(l->remaining, remaining);
+    assert_int_equal(l->reset_ns, reset_ns);
+    assert_int_equal(a.retry_after_ns, U); /* the time to a full bucket is no wait */
+}
+
+static void headers_teach(void **state)
+{
+    (void)state;
+    /* OpenAI, guide: a reset is the time to a full bucket, so it tells the window: a minute, or the day's bucket */
+    check_learned(OPENAI, HEADERS("requests", "500", "499", "120ms"), LLIM_REQUESTS, MINUTE, 500, 499, 120 * MS);
+    check_learned(OPENAI, HEADERS("requests", "10000", "9999", "8.64s"), LLIM_REQUESTS, DAY, 10000, 9999, 8640 * MS);
+    check_learned(OPENAI, HEADERS("requests", "10000", "9998", "17.1s"), LLIM_REQUESTS, DAY, 10000, 9998, 17100 * MS);
+    check_learned(OPENAI, HEADERS("tokens", "150000", "0", "1m0s"), LLIM_TOKENS, MINUTE, 150000, 0, 60000 * MS);
+    check_learned(OPENAI, HEADERS("input-images", "50000", "49999", "1ms"), LLIM_IMAGES, MINUTE, 50000, 49999, MS);
+    /* nothing is taken, or the numbers fit no window: not known */
+    check_learned(OPENAI, HEADERS("tokens", "30000", "30000", "0s"), LLIM_TOKENS, 0, 30000, 30000, 0);
+    check_learned(OPENAI, HEADERS("tokens", "30000", "15000", "3m"), LLIM_TOKENS, 0, 30000, 15000, 180000 * MS);
+    check_learned(OPENAI, HEADERS("tokens", "100", "200", "1s"), LLIM_TOKENS, 0, 100, 200, 1000 * MS);
+    /* Groq, rate-limit page: requests are the day's and tokens the minute's, whatever the numbers */
+    check_learned(GROQ, HEADERS("requests", "14400", "14370", "2m59.56s"), LLIM_REQUESTS, DAY, 14400, 14370,
+                  179560 * MS);
+    check_learned(GROQ, HEADERS("tokens", "18000", "17997", "7.66s"), LLIM_TOKENS, MINUTE, 18000, 17997, 7660 * MS);
+    /* Azure, field reports: -1 and 0 for a while mean that it does not know */
+    check_learned(AZURE, HEADERS("tokens", "10000", "-1", "0"), LLIM_TOKENS, MINUTE, 10000, U, U);
+    check_learned(AZURE, HEADERS("tokens", "10000", "0", "-1"), LLIM_TOKENS, MINUTE, 10000, 0, U);
+    check_learned(AZURE, HEADERS("tokens", "10000", "0", "22"), LLIM_TOKENS, MINUTE, 10000, 0, 22000 * MS);
+    assert_int_equal(ask(AZURE, 200, HEADERS("tokens", "-1", "0", "0"), "").n_learned, 0);
+    assert_int_equal(ask(AZURE, 200, HEADERS("requests", "0", "-1", "-1"), "").n_learned, 0);
+    /* values that no header has */
+    assert_int_equal(ask(OPENAI, 200, HEADERS("tokens", "many", "1e3", "soon"), "").n_learned, 0);
+    assert_int_equal(ask(OPENAI, 200, HEADERS("tokens", "1099511627776", "", "9999h"), "").n_learned, 0);
+    /* OpenAI, guide: the pool of a project beside that of its organisation */
+    llim_answer a =
+        ask(OPENAI, 200,
+            HEADERS("tokens", "150000", "149000", "400ms") HEADERS("project-tokens", "60000", "57000", "3s"), "");
+    assert_int_equal(a.n_learned, 2);
+    assert_int_equal(a.learned[0].project, 0);
+    assert_int_equal(a.learned[1].project, 1);
+    assert_int_equal(a.learned[1].limit, 60000);
+    assert_int_equal(a.learned[1].unit, MINUTE);
+}
+
+/* OpenAI, captured: "(for limit gpt-image)" names the limit that a family shares. Names that cannot be shown are left out. */
+static void names(void **state)
+{
+    (void)state;
+    llim_answer a =
+        ask(OPENAI, 429, "",
+            OA("Rate limit reached for gpt-image-2 (for limit gpt-image) in organization o on input-images per "
+               "min: Limit 5, Used 5, Requested 1. Please try again in 12s.",
+               "\"input-images\"", LIMITED));
+    assert_string_equal(a.model, "gpt-image-2");
+    assert_string_equal(a.family, "gpt-image");
+    assert_int_equal(a.reach, LLIM_REACH_FAMILY);
+    a = ask(
+        GROQ, 429, "",
+        OA("Rate limit reached for model `a/b` in organization `o` service tier `on_demand` on requests per day (RPD): "
+           "Limit 1000, Used 1000, Requested 1.",
+           "\"requests\"", LIMITED));
+    assert_string_equal(a.model, "a/b");
+    a = ask(GEMINI, 429, "", GM("", FAILURE(QUOTA("GenerateRequestsPerDayPerProjectPerModel", "\\u001b[2J", ""))));
+    assert_string_equal(a.model, "");
+    a = ask(OPENAI, 429, "",
+            OA("Rate limit reached for 0123456789012345678901234567890123456789012345678901234567890123 in "
+               "organization o on "
+               "requests per min: Limit 5.",
+               "\"requests\"", LIMITED));
+    assert_string_equal(a.model, "");
+    assert_int_equal(a.limit, 5);
+}
+
+/* Known by their answers alone; what several could have sent is nobody's. */
+static void providers_by_their_answers(void **state)
+{
+    (void)state;
+    const struct {
+        const char *headers, *body;
+        int provider;
+    } cases[] = {
+        {"OpenAI-Version: 2020-10-01\n", "", OPENAI},
+        {"x-ms-region: East US\n", "", AZURE},
+        {"x-groq-region: us\n", "", GROQ},
+        {"anthropic-ratelimit-requests-limit: 50\n", "", CLAUDE},
+        {"x-ratelimit-limit-requests: 50\n", "", LLIM_PROVIDER_ANY},
+        {"", GM("", RPD), GEMINI},
+        {"", "[" GM("", RPD) "]", LLIM_PROVIDER_GEMINI_OPENAI},
+        {"", OA("x service tier `on_demand` y", "\"tokens\"", LIMITED), GROQ},
+        {"", OA("x", "\"tokens\"", LIMITED), OPENAI},
+        {"", "{\"error\":{\"code\":\"429\",\"message\":\"x\"}}", AZURE},
+        {"", "{\"type\":\"error\",\"error\":{\"type\":\"rate_limit_error\",\"message\":\"x\"}}", CLAUDE},
+        {"", "{\"error\":{\"code\":\"rate_limit_exceeded\",\"message\":\"x\"}}", LLIM_PROVIDER_ANY},
+        {"", "{\"error\":\"x\"}", LLIM_PROVIDER_ANY},
+        {"", "429", LLIM_PROVIDER_ANY},
+    };
+    for (size_t i = 0; i < KIT_COUNT(cases); i++)
+        assert_int_equal(ask(LLIM_PROVIDER_ANY, 429, cases[i].headers, cases[i].body).provider, cases[i].provider);
+}
+
+static void arguments(void **state)
+{
+    (void)state;
+    llim_answer a;
+    llim_response r = {.size = sizeof r};
+    assert_int_equal(llim_classify(&r, &a), LLIM_OK);
+    assert_int_equal(a.kind, LLIM_ANSWER_UNKNOWN);
+    assert_int_equal(llim_classify(NULL, &a), LLIM_EINVAL);
+    assert_int_equal(llim_classify(&r, NULL), LLIM_EINVAL);
+    r.size--;
+    assert_int_equal(llim_classify(&r, &a), LLIM_EVERSION);
+    r = (llim_response){.size = sizeof r, .provider = LLIM_PROVIDERS};
+    assert_int_equal(llim_classify(&r, &a), LLIM_EINVAL);
+    r = (llim_response){.size = sizeof r, .body_len = 1};
+    assert_int_equal(llim_classify(&r, &a), LLIM_EINVAL);
+    r = (llim_response){.size = sizeof r, .headers_len = 1};
+    assert_int_equal(llim_classify(&r, &a), LLIM_EINVAL);
+    assert_string_equal(llim_kind_name(99), "?");
+    assert_string_equal(llim_reach_name(-1), "?");
+    assert_string_equal(llim_provider_name(LLIM_PROVIDERS), "?");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_rule),     cmocka_unit_test(any_order), cmocka_unit_test(days_end_at_midnight_pacific),
+        cmocka_unit_test(headers_teach), cmocka_unit_test(names),     cmocka_unit_test(providers_by_their_answers),
+        cmocka_unit_test(arguments),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
