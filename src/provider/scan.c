@@ -131,10 +131,8 @@ static void pop(llim__scan *s, bool array)
     uint8_t node = s->node[--s->depth];
     if (node == USAGE && !array) commit(s);
     if (node == DATA && !array && s->image) s->images++;
-    if (node == ROOT) {
-        if (array) s->finished = true; /* all chunks are there */
-        end_document(s);
-    }
+    if (node == ROOT && array) s->final = true; /* all chunks are there */
+    if (node == ROOT && !array) end_document(s);
     s->state = s->depth ? NEXT : CLOSED;
 }
 
