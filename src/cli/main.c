@@ -15,6 +15,7 @@ static const struct command {
 } commands[] = {
     {"simulate", cli_simulate, "run a trace of requests through quotas in virtual time"},
     {"generate", cli_generate, "write a realistic trace"},
+    {"classify", cli_classify, "tell what a provider's answer means"},
 };
 
 static int help(void)
@@ -45,5 +46,5 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         if (strcmp(name, commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1);
     if (name[0] == '-') return cli_misuse(NULL, "There is no option %s.", name);
-    return cli_misuse(NULL, "There is no command \"%s\"; there are simulate and generate.", name);
+    return cli_misuse(NULL, "There is no command \"%s\"; there are simulate, generate and classify.", name);
 }
