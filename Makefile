@@ -40,7 +40,7 @@ LIB_CORE := $(BUILD)/libllm_limiters_core
 LIB      := $(BUILD)/libllm_limiters
 BIN      := $(BUILD)/llm-limiters
 
-.PHONY: all demo test c-tests interleave examples check bench install uninstall deps deps-test format clean help
+.PHONY: all demo test c-tests fuzz interleave examples check bench install uninstall deps deps-test format clean help
 all: $(LIB_CORE).a $(LIB_CORE).so $(LIB).a $(LIB).so $(BIN)
 
 help:
@@ -48,6 +48,7 @@ help:
 	@echo "make test     install what is missing, build, and run every test and check"
 	@echo "make examples build and run every example"
 	@echo "make interleave  hunt for schedules that break the engine"
+	@echo "make fuzz     every parser against hostile bytes, LLIM_FUZZ_SECONDS each"
 	@echo "make bench    cost of decisions, as ratios to the cheapest exact one"
 	@echo "make install  PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)"
 	@echo "make check    exported symbols, rooms, headers, formatting, luacheck"
@@ -118,9 +119,19 @@ interleave: deps-test
 	@$(MAKE) --no-print-directory -s $(BUILD)/test_interleaving
 	@$(BUILD)/test_interleaving
 
+# Every libFuzzer entry under the sanitizers, for LLIM_FUZZ_SECONDS each.
+FUZZ := $(patsubst tests/c/%.c,build/fuzz/%,$(wildcard tests/c/fuzz_*.c))
+build/fuzz/%: tests/c/%.c $(wildcard src/base/*.[ch] src/provider/*.[ch] include/*.h)
+	@mkdir -p $(@D)
+	clang -std=c11 -D_GNU_SOURCE -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Iinclude -Isrc \
+	  $(filter %.c,$^) -lcjson -o $@
+fuzz: deps-test
+	@$(MAKE) --no-print-directory -s $(FUZZ)
+	@tests/fuzz
+
 # Everything once as it is shipped, the C tests again under the sanitizers, and a build by the other compiler.
 test: deps-test
-	@$(MAKE) --no-print-directory -s all c-tests $(BUILD)/test_interleaving
+	@$(MAKE) --no-print-directory -s all c-tests $(BUILD)/test_interleaving $(FUZZ)
 	@$(MAKE) --no-print-directory -s SAN=address,undefined c-tests
 	@$(MAKE) --no-print-directory -s SAN=thread c-tests
 	@tests/run

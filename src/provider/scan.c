@@ -143,11 +143,13 @@ static void begin_value(llim__scan *s, char c)
     s->is_key = false;
     if (c == '{' || c == '[') {
         push(s, c == '[');
+    } else if (s->depth == 0) {
+        s->state = BROKEN; /* an answer is an object, or an array of them */
     } else if (c == '"') {
         s->state = STRING;
         if (s->member == FINISH) s->finished = true;
         if (s->member == IMAGE) s->image = true;
-    } else if (s->depth && (c == '-' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z'))) {
+    } else if (c == '-' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z')) {
         s->word[s->len++] = c;
         s->state = WORD;
     } else {

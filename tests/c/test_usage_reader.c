@@ -123,6 +123,7 @@ static const struct reported {
     {"a broken document tells nothing behind the break", "{\"a\" 1,\"usage\":{\"prompt_tokens\":1}}", U, U, U, U, U, U,
      U},
     {"brackets that do not fit", "{\"a\":[1},\"usage\":{\"prompt_tokens\":1}}", U, U, U, U, U, U, U},
+    {"a text is no document, whatever closes behind it", "data: \"a\"}\ndata: ]\n\n", U, U, U, U, U, U, U},
     {"a broken event does not spoil the next",
      "data: {\"a\":]\n\ndata: {\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}\n\n", 1, 2, 3, U, U, U, U},
 };
