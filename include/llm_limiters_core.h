@@ -354,8 +354,7 @@ enum llim_reach {
     LLIM_REACH_CREDENTIAL /* every model of this key's organisation or project */
 };
 
-#define LLIM_NAME_SHOWN                                                                                                \
-    64 /* bytes of a name as the provider prints it, with the ending zero; longer ones are left out */
+#define LLIM_NAME_SHOWN  64 /* bytes of a printed name with its ending zero; longer ones are left out */
 #define LLIM_LEARNED_MAX 12 /* limits that one answer may teach; further ones are left out */
 
 /* A limit as the answer tells it. Each number may be LLIM_UNKNOWN. */
@@ -383,7 +382,7 @@ typedef struct llim_response {
     int32_t close_code;  /* of a WebSocket's close, else 0 */
     const char *headers; /* lines "name: value"; the first 64 KiB are read */
     size_t headers_len;
-    const char *body; /* whole, decompressed; an error's is read up to 256 KiB */
+    const char *body; /* whole, decompressed; an error's that is longer than 256 KiB is not read */
     size_t body_len;
     int64_t now_wall_ns; /* when it came, for instants in it, unless it has a date header; 0: not known */
 } llim_response;

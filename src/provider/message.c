@@ -51,7 +51,8 @@ void llim__show_name(char out[LLIM_NAME_SHOWN], const char *name, size_t len)
 {
     if (len == 0 || len >= LLIM_NAME_SHOWN) return;
     for (size_t i = 0; i < len; i++)
-        if (name[i] <= ' ' || name[i] == 0x7f) return; /* none that is used has a blank, or more than ASCII */
+        if ((unsigned char)name[i] <= ' ' || (unsigned char)name[i] >= 0x7f)
+            return; /* all in use are printable ASCII */
     memcpy(out, name, len);
     out[len] = 0;
 }

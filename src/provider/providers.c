@@ -148,7 +148,7 @@ const llim__provider llim__providers[LLIM_PROVIDERS] = {
     [LLIM_PROVIDER_ANTHROPIC] = {.name = "anthropic",
                                  .shape = LLIM__SHAPE_ANTHROPIC,
                                  ROLLING(LLIM_BUCKET),
-                                 .charged = LLIM_CHARGED_USED,
+                                 .charged = LLIM_UNKNOWN,
                                  .headers = anthropic_headers,
                                  .signs = anthropic_signs,
                                  .phrases = openai_phrases,

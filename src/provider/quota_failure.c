@@ -39,17 +39,21 @@ static bool says_zero(const char *message)
 }
 
 /* A limit of 0 is left out where JSON is made from protocol buffers; the message, where it tells limits, tells it too. */
-static int64_t limit_of(const cJSON *item, const char *message)
+static int64_t limit_unless_told(const char *message)
+{
+    return !strstr(message, "limit: ") || says_zero(message) ? 0 : LLIM_UNKNOWN;
+}
+
+static int64_t limit_of(const cJSON *item, int64_t otherwise)
 {
     const cJSON *value = llim__json_get(item, "quotaValue");
     if (cJSON_IsString(value) && value->valuestring)
         return llim__amount((llim__text){value->valuestring, strlen(value->valuestring)});
-    if (value) return llim__json_amount(item, "quotaValue");
-    bool told = strstr(message, "limit: ") != NULL;
-    return !told || says_zero(message) ? 0 : LLIM_UNKNOWN;
+    return value ? llim__json_amount(item, "quotaValue") : otherwise;
 }
 
-static violation read_violation(const cJSON *item, const char *message)
+/* otherwise: the limit of a violation that has none */
+static violation read_violation(const cJSON *item, int64_t otherwise)
 {
     const char *id = llim__json_text(item, "quotaId");
     const char *metric = llim__json_text(item, "quotaMetric");
@@ -58,7 +62,7 @@ static violation read_violation(const cJSON *item, const char *message)
     if (!meter) meter = phrase_in(metrics, metric);
     violation v = {.meter = meter ? meter->meter : LLIM_UNKNOWN,
                    .unit = unit ? unit->unit : LLIM_NO_UNIT,
-                   .limit = *id || *metric ? limit_of(item, message) : LLIM_UNKNOWN};
+                   .limit = *id || *metric ? limit_of(item, otherwise) : LLIM_UNKNOWN};
     llim__show_name(v.model, model, strlen(model));
     return v;
 }
@@ -119,7 +123,7 @@ static int64_t delay_of(const cJSON *detail)
 
 int64_t llim__quota_failure(const cJSON *details, const char *message, llim_answer *a)
 {
-    int64_t delay = LLIM_UNKNOWN;
+    int64_t delay = LLIM_UNKNOWN, otherwise = limit_unless_told(message); /* once: both may be long */
     bool any = false;
     violation worst = {0};
     const cJSON *detail, *item;
@@ -130,7 +134,7 @@ int64_t llim__quota_failure(const cJSON *details, const char *message, llim_answ
         if (strcmp(type, "type.googleapis.com/google.rpc.QuotaFailure") != 0) continue;
         cJSON_ArrayForEach(item, llim__json_get(detail, "violations"))
         {
-            violation v = read_violation(item, message);
+            violation v = read_violation(item, otherwise);
             teach(&v, a);
             if (!any || outlasts(&v, &worst)) worst = v;
             any = true;

@@ -27,7 +27,8 @@ enum llim__slot {
     LLIM__SLOTS
 };
 
-typedef struct llim__scan {
+/* Part of a reader in the caller's memory, hence may_alias. */
+typedef struct __attribute__((may_alias)) llim__scan {
     uint8_t state;
     uint8_t depth;
     uint8_t node[LLIM__SCAN_DEPTH]; /* of the value at that depth */

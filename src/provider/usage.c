@@ -12,7 +12,8 @@
 enum form { UNDECIDED, DOCUMENT, EVENTS };
 enum line { FIELD, SPACE, DATA, SKIP };
 
-typedef struct reader {
+/* Lives in the caller's llim_usage_reader, whose words it may therefore alias. */
+typedef struct __attribute__((may_alias)) reader {
     llim__scan scan;
     uint8_t form;
     uint8_t line;    /* what the current line of an event is */

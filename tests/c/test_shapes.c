@@ -6,7 +6,9 @@
 #include "kit.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define U       LLIM_UNKNOWN
 #define OPENAI  LLIM_PROVIDER_OPENAI
@@ -46,8 +48,8 @@ static llim_answer ask(int provider, int status, const char *headers, const char
 #define HELP         "{\"@type\":\"type.googleapis.com/google.rpc.Help\",\"links\":[{\"url\":\"PerDay\"}]}"
 #define GM(message, details)                                                                                           \
     "{\"error\":{\"code\":429,\"message\":\"" message "\",\"status\":\"RESOURCE_EXHAUSTED\",\"details\":[" details "]" \
-                                                                                                                   "}" \
-                                                                                                                   "}"
+    "}"                                                                                                                \
+    "}"
 #define RPM      QUOTA("GenerateRequestsPerMinutePerProjectPerModel-FreeTier", "g", ",\"quotaValue\":\"10\"")
 #define RPD      QUOTA("GenerateRequestsPerDayPerProjectPerModel-FreeTier", "g", ",\"quotaValue\":\"250\"")
 #define TPM      QUOTA("GenerateContentInputTokensPerModelPerMinute-FreeTier", "g", ",\"quotaValue\":\"250000\"")
@@ -379,6 +381,54 @@ static void providers_by_their_answers(void **state)
         assert_int_equal(ask(LLIM_PROVIDER_ANY, 429, cases[i].headers, cases[i].body).provider, cases[i].provider);
 }
 
+/* A body of n violations without a value, behind a message as long. Returns the seconds of the processor. */
+static double seconds_for(size_t n)
+{
+    const char head[] = "{\"error\":{\"status\":\"RESOURCE_EXHAUSTED\",\"message\":\"";
+    const char from[] = "\",\"details\":[{\"@type\":\"type.googleapis.com/google.rpc.QuotaFailure\",\"violations\":[";
+    const char item[] = "{\"quotaId\":\"PerDay\"},";
+    size_t one = strlen(item);
+    char *text = malloc(sizeof head + sizeof from + 2 * n * one + 16), *at = text;
+    assert_non_null(text);
+    at = stpcpy(at, head);
+    memset(at, 'l', n * one); /* of "limit: 0", again and again */
+    at = stpcpy(at + n * one, from);
+    while (n--) at = stpcpy(at, item);
+    strcpy(at, "{}]}]}}");
+    struct timespec t[2];
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t[0]);
+    llim_answer a = ask(GEMINI, 429, "", text);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t[1]);
+    assert_int_equal(a.unit, DAY);
+    free(text);
+    return (double)(t[1].tv_sec - t[0].tv_sec) + (double)(t[1].tv_nsec - t[0].tv_nsec) / 1e9;
+}
+
+/* Ten times the bytes may take thirty times as long, of what would be a hundred. */
+static void time_is_linear(void **state)
+{
+    (void)state;
+    double tenth = seconds_for(550), whole = seconds_for(5500);
+    if (whole > 30 * tenth + 0.01) fail_msg("%f s for a tenth, %f s for all", tenth, whole);
+}
+
+/* What is longer than an error's body may be is not read; the status stands. */
+static void bodies_are_bounded(void **state)
+{
+    (void)state;
+    char *text = malloc(262144 + 2);
+    assert_non_null(text);
+    for (size_t over = 0; over < 2; over++) {
+        memset(text, ' ', 262144 + 1);
+        text[262144 + over] = 0;
+        memcpy(text, GM("", FAILURE(RPD)), strlen(GM("", FAILURE(RPD))));
+        llim_answer a = ask(GEMINI, 429, "retry-after: 4\n", text);
+        assert_int_equal(a.kind, LLIM_ANSWER_RATE);
+        assert_int_equal(a.unit, over ? LLIM_NO_UNIT : DAY);
+    }
+    free(text);
+}
+
 static void arguments(void **state)
 {
     (void)state;
@@ -404,8 +454,14 @@ static void arguments(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_rule),     cmocka_unit_test(any_order), cmocka_unit_test(days_end_at_midnight_pacific),
-        cmocka_unit_test(headers_teach), cmocka_unit_test(names),     cmocka_unit_test(providers_by_their_answers),
+        cmocka_unit_test(each_rule),
+        cmocka_unit_test(any_order),
+        cmocka_unit_test(days_end_at_midnight_pacific),
+        cmocka_unit_test(headers_teach),
+        cmocka_unit_test(names),
+        cmocka_unit_test(providers_by_their_answers),
+        cmocka_unit_test(time_is_linear),
+        cmocka_unit_test(bodies_are_bounded),
         cmocka_unit_test(arguments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
