@@ -131,7 +131,6 @@ static void read_error(const llim__provider *p, const cJSON *error, const llim__
 {
     const char *message = e->field[LLIM__MESSAGE];
     bool known = apply_signs(p, e, a);
-    if (a->kind == LLIM_ANSWER_QUOTA) return;
     *told = llim__message_wait(message);
     if (p->shape == LLIM__SHAPE_GOOGLE || p->shape == LLIM__SHAPE_GOOGLE_ARRAY) {
         if (a->kind != LLIM_ANSWER_RATE) return;
@@ -142,6 +141,7 @@ static void read_error(const llim__provider *p, const cJSON *error, const llim__
     if (a->kind != LLIM_ANSWER_RATE && a->kind != LLIM_ANSWER_TOO_LARGE) return;
     llim__message_limit(p, message, a);
     if (known) llim__message_names(message, a);
+    if (a->limit == 0) a->kind = LLIM_ANSWER_QUOTA; /* whoever sets it, no wait helps */
     if (a->kind == LLIM_ANSWER_RATE && a->limit > 0 && a->requested > a->limit) a->kind = LLIM_ANSWER_TOO_LARGE;
     for (const llim__phrase *t = p->types; a->meter == LLIM_UNKNOWN && t && t->text; t++)
         if (strcmp(t->text, e->field[LLIM__TYPE]) == 0) a->meter = t->meter;

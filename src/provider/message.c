@@ -44,7 +44,6 @@ void llim__message_limit(const llim__provider *p, const char *message, llim_answ
     a->used = llim__number_after(text, "Used");
     a->requested = llim__number_after(text, "Requested");
     if (a->limit == LLIM_UNKNOWN) a->limit = llim__number_after(text, "rate limit of");
-    if (a->limit == 0) a->limit = LLIM_UNKNOWN;
 }
 
 void llim__show_name(char out[LLIM_NAME_SHOWN], const char *name, size_t len)

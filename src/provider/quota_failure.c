@@ -96,20 +96,37 @@ static void refuse(const violation *v, llim_answer *a)
     a->reach = v->model[0] || v->meter != LLIM_UNKNOWN ? LLIM_REACH_MODEL : LLIM_REACH_UNKNOWN;
 }
 
-/* A line of the message, for an answer that has lost its details: the window is not told then. */
-static void read_line(const char *message, llim_answer *a)
+/* "x_requests, limit: 10, model: g" */
+static violation read_line(const char *line)
 {
-    const char *line = strstr(message, "Quota exceeded for metric: ");
-    if (!line) return;
-    const char *end = strchr(line, '\n'), *model = strstr(line, ", model: ");
-    const llim__phrase *meter = phrase_in(metrics, line);
-    violation v = {.meter = meter ? meter->meter : LLIM_UNKNOWN, .limit = llim__number_after(line, "limit: ")};
-    if (says_zero(message)) v.limit = 0;
-    if (model && (!end || model < end)) {
-        model += strlen(", model: ");
-        llim__show_name(v.model, model, strcspn(model, "\n"));
+    char text[256]; /* no line is longer; without a bound a message of many would be read by its square */
+    size_t len = 0;
+    violation v = {.meter = LLIM_UNKNOWN, .limit = LLIM_UNKNOWN};
+    while (len < sizeof text && line[len] && line[len] != '\n') len++;
+    if (len == sizeof text) return v;
+    memcpy(text, line, len);
+    text[len] = 0;
+    const llim__phrase *meter = phrase_in(metrics, text);
+    if (meter) v.meter = meter->meter;
+    v.limit = llim__number_after(text, "limit: ");
+    const char *model = strstr(text, ", model: ");
+    if (model) llim__show_name(v.model, model + strlen(", model: "), strlen(model) - strlen(", model: "));
+    return v;
+}
+
+/* The lines of the message, for an answer that has lost its details: windows are not told then. */
+static void read_lines(const char *message, llim_answer *a)
+{
+    static const char start[] = "Quota exceeded for metric: ";
+    bool any = false;
+    violation worst = {0};
+    for (const char *line = message; (line = strstr(line, start)) != NULL;) {
+        line += strlen(start);
+        violation v = read_line(line);
+        if (!any || outlasts(&v, &worst)) worst = v;
+        any = true;
     }
-    refuse(&v, a);
+    if (any) refuse(&worst, a);
 }
 
 /* Cut to whole seconds from a longer one: a second more is safe. */
@@ -143,6 +160,6 @@ int64_t llim__quota_failure(const cJSON *details, const char *message, llim_answ
     if (any)
         refuse(&worst, a);
     else
-        read_line(message, a);
+        read_lines(message, a);
     return delay;
 }

@@ -120,11 +120,31 @@ static const struct shape {
         "\"tokens\"", LIMITED),
      LLIM_ANSWER_RATE, LLIM_REACH_MODEL, LLIM_TOKENS, MINUTE, 2 * MS, 30000},
     {"OpenAI, captured: a model may not pass for a limit by its name", OPENAI, 429, "",
-     OA("Rate limit reached for ft:tokens-per-day on tokens per day in organization o on requests per min (RPM): Limit "
-        "3, "
+     OA("Rate limit reached for ft:requests per min in organization o on tokens per day (TPD): Limit 3, "
         "Used 3, Requested 1. Please try again in 20s.",
+        "\"tokens\"", LIMITED),
+     LLIM_ANSWER_RATE, LLIM_REACH_MODEL, LLIM_TOKENS, DAY, 20000 * MS, 3},
+    {"OpenAI, guide: a spent credit by its code alone", OPENAI, 429, "", OA("x", "null", "\"insufficient_quota\""),
+     LLIM_ANSWER_QUOTA, LLIM_REACH_CREDENTIAL, U, 0, U, U},
+    {"OpenAI, bucket: a limit of 0 is never refilled", OPENAI, 429, "retry-after: 9\n",
+     OA("Rate limit reached for m in organization o on requests per min (RPM): Limit 0, Used 0, Requested 1. Please "
+        "try "
+        "again in 1s.",
         "\"requests\"", LIMITED),
-     LLIM_ANSWER_RATE, LLIM_REACH_MODEL, LLIM_REQUESTS, MINUTE, 20000 * MS, 3},
+     LLIM_ANSWER_QUOTA, LLIM_REACH_MODEL, LLIM_REQUESTS, MINUTE, U, 0},
+    {"a wait in words that nobody is known to print is not guessed", OPENAI, 429, "",
+     OA("Please try again in 5 minutes.", "null", "null"), LLIM_ANSWER_RATE, LLIM_REACH_UNKNOWN, U, 0, U, U},
+    {"OpenAI, specification: a retry-after of 0 alone", OPENAI, 429, "retry-after: 0\n", "", LLIM_ANSWER_RATE,
+     LLIM_REACH_UNKNOWN, U, 0, U, U},
+    {"Gemini: a violation whose id was lost keeps the meter of its metric, not a window", GEMINI, 429, "",
+     GM(EXCEEDED, FAILURE("{\"quotaMetric\":\"generativelanguage.googleapis.com/generate_content_free_tier_requests\","
+                          "\"quotaValue\":\"20\"}")),
+     LLIM_ANSWER_RATE, LLIM_REACH_MODEL, LLIM_REQUESTS, 0, U, 20},
+    {"Gemini, captured: a limit of 0 in any line of the message", GEMINI, 429, "",
+     GM("* Quota exceeded for metric: x_requests, limit: 10, model: g\\n* Quota exceeded for metric: "
+        "x_input_token_count, limit: 0, model: g",
+        HELP),
+     LLIM_ANSWER_QUOTA, LLIM_REACH_MODEL, LLIM_INPUT_TOKENS, 0, U, 0},
     {"OpenAI, flex tier: capacity, not quota", OPENAI, 429, "", OA("Busy.", "null", "\"resource_unavailable\""),
      LLIM_ANSWER_OVERLOAD, LLIM_REACH_MODEL, U, 0, U, U},
     {"OpenAI, guide: a type alone tells the meter, not the window", OPENAI, 429, "",
@@ -238,6 +258,10 @@ static void any_order(void **state)
     }
     const char *const minutes[] = {GM("", FAILURE(TPM "," RPM)), GM("", FAILURE(RPM "," TPM))};
     for (size_t i = 0; i < 2; i++) assert_int_equal(ask(GEMINI, 429, "", minutes[i]).meter, LLIM_REQUESTS);
+    const char many[] = QUOTA("GenerateRequestsPerMinutePerProjectPerModel", "g", ",\"quotaValue\":\"300000\"");
+    char body[2048];
+    snprintf(body, sizeof body, GM("", FAILURE(TPM ",%s")), many);
+    assert_int_equal(ask(GEMINI, 429, "", body).meter, LLIM_REQUESTS);
     const char *const zeros[] = {GM("", FAILURE(RPD "," NO_RPM)), GM("", FAILURE(NO_RPM "," RPD))};
     for (size_t i = 0; i < 2; i++) assert_int_equal(ask(GEMINI, 429, "", zeros[i]).kind, LLIM_ANSWER_QUOTA);
 }
@@ -295,11 +319,14 @@ static void headers_teach(void **state)
     check_learned(OPENAI, HEADERS("requests", "500", "499", "120ms"), LLIM_REQUESTS, MINUTE, 500, 499, 120 * MS);
     check_learned(OPENAI, HEADERS("requests", "10000", "9999", "8.64s"), LLIM_REQUESTS, DAY, 10000, 9999, 8640 * MS);
     check_learned(OPENAI, HEADERS("requests", "10000", "9998", "17.1s"), LLIM_REQUESTS, DAY, 10000, 9998, 17100 * MS);
+    check_learned(OPENAI, HEADERS("requests", "10000", "9998", "13.8s"), LLIM_REQUESTS, DAY, 10000, 9998, 13800 * MS);
     check_learned(OPENAI, HEADERS("tokens", "150000", "0", "1m0s"), LLIM_TOKENS, MINUTE, 150000, 0, 60000 * MS);
     check_learned(OPENAI, HEADERS("input-images", "50000", "49999", "1ms"), LLIM_IMAGES, MINUTE, 50000, 49999, MS);
     /* nothing is taken, or the numbers fit no window: not known */
     check_learned(OPENAI, HEADERS("tokens", "30000", "30000", "0s"), LLIM_TOKENS, 0, 30000, 30000, 0);
     check_learned(OPENAI, HEADERS("tokens", "30000", "15000", "3m"), LLIM_TOKENS, 0, 30000, 15000, 180000 * MS);
+    check_learned(OPENAI, HEADERS("tokens", "1000000000", "999999999", "1us"), LLIM_TOKENS, 0, 1000000000, 999999999,
+                  1000);
     check_learned(OPENAI, HEADERS("tokens", "100", "200", "1s"), LLIM_TOKENS, 0, 100, 200, 1000 * MS);
     /* Groq, rate-limit page: requests are the day's and tokens the minute's, whatever the numbers */
     check_learned(GROQ, HEADERS("requests", "14400", "14370", "2m59.56s"), LLIM_REQUESTS, DAY, 14400, 14370,
@@ -323,6 +350,46 @@ static void headers_teach(void **state)
     assert_int_equal(a.learned[1].project, 1);
     assert_int_equal(a.learned[1].limit, 60000);
     assert_int_equal(a.learned[1].unit, MINUTE);
+}
+
+/* A limit that the message tells completes its header, and stands beside headers that are of another. */
+static void messages_teach(void **state)
+{
+    (void)state;
+    llim_answer a =
+        ask(CLAUDE, 429, "anthropic-ratelimit-input-tokens-remaining: 0\n",
+            "{\"type\":\"error\",\"error\":{\"type\":\"rate_limit_error\",\"message\":\"This request would exceed "
+            "your organization's rate limit of 30,000 input tokens per minute (org: o, model: c).\"}}");
+    assert_int_equal(a.n_learned, 1);
+    assert_int_equal(a.learned[0].limit, 30000);
+    assert_int_equal(a.learned[0].remaining, 0);
+    assert_string_equal(a.model, "c");
+    a = ask(
+        OPENAI, 429, HEADERS("project-tokens", "30000", "0", "1m0s"),
+        OA("Rate limit reached for m in organization o on tokens per min (TPM): Limit 30000, Used 30000, Requested 5. "
+           "Please try again in 10ms.",
+           "\"tokens\"", LIMITED));
+    assert_int_equal(a.n_learned, 2);
+    assert_int_equal(a.learned[0].project, 1);
+    assert_int_equal(a.learned[1].project, 0);
+    assert_int_equal(a.learned[1].limit, 30000);
+}
+
+/* OpenAI, Realtime: what the event does not name as requests or tokens is not ours, and a limit of 0 teaches none. */
+static void events_teach(void **state)
+{
+    (void)state;
+    llim_answer a = ask(OPENAI, 0, "",
+                        "{\"type\":\"rate_limits.updated\",\"rate_limits\":[{\"name\":\"audio\",\"limit\":5},{\"name\":"
+                        "\"tokens\",\"limit\":0,\"remaining\":7}]}");
+    assert_int_equal(a.n_learned, 1);
+    assert_int_equal(a.learned[0].meter, LLIM_TOKENS);
+    assert_int_equal(a.learned[0].limit, U);
+    assert_int_equal(a.learned[0].remaining, 7);
+    a = ask(OPENAI, 0, "", "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"x\"}}");
+    assert_int_equal(a.kind, LLIM_ANSWER_ERROR);
+    assert_int_equal(ask(OPENAI, 0, "", "{\"foo\":1}").kind, LLIM_ANSWER_UNKNOWN);
+    assert_int_equal(ask(OPENAI, 0, "", "{\"type\":\"response.done").kind, LLIM_ANSWER_UNKNOWN);
 }
 
 /* OpenAI, captured: "(for limit gpt-image)" names the limit that a family shares. Names that cannot be shown are left out. */
@@ -381,25 +448,23 @@ static void providers_by_their_answers(void **state)
         assert_int_equal(ask(LLIM_PROVIDER_ANY, 429, cases[i].headers, cases[i].body).provider, cases[i].provider);
 }
 
-/* A body of n violations without a value, behind a message as long. Returns the seconds of the processor. */
-static double seconds_for(size_t n)
+/* A body that says the same n times in its message, and as often in its details. Returns the seconds of the processor. */
+static double seconds_for(size_t n, const char *said, const char *item)
 {
     const char head[] = "{\"error\":{\"status\":\"RESOURCE_EXHAUSTED\",\"message\":\"";
     const char from[] = "\",\"details\":[{\"@type\":\"type.googleapis.com/google.rpc.QuotaFailure\",\"violations\":[";
-    const char item[] = "{\"quotaId\":\"PerDay\"},";
-    size_t one = strlen(item);
-    char *text = malloc(sizeof head + sizeof from + 2 * n * one + 16), *at = text;
+    char *text = malloc(sizeof head + sizeof from + n * (strlen(said) + strlen(item)) + 16), *at = text;
     assert_non_null(text);
     at = stpcpy(at, head);
-    memset(at, 'l', n * one); /* of "limit: 0", again and again */
-    at = stpcpy(at + n * one, from);
-    while (n--) at = stpcpy(at, item);
-    strcpy(at, "{}]}]}}");
+    for (size_t i = 0; i < n; i++) at = stpcpy(at, said);
+    at = stpcpy(at, from);
+    for (size_t i = 0; i < n && *item; i++) at = stpcpy(at, item);
+    strcpy(at, *item ? "{}]}]}}" : "]}]}}");
     struct timespec t[2];
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t[0]);
     llim_answer a = ask(GEMINI, 429, "", text);
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t[1]);
-    assert_int_equal(a.unit, DAY);
+    assert_int_equal(a.meter, LLIM_REQUESTS);
     free(text);
     return (double)(t[1].tv_sec - t[0].tv_sec) + (double)(t[1].tv_nsec - t[0].tv_nsec) / 1e9;
 }
@@ -408,11 +473,19 @@ static double seconds_for(size_t n)
 static void time_is_linear(void **state)
 {
     (void)state;
-    double tenth = seconds_for(550), whole = seconds_for(5500);
-    if (whole > 30 * tenth + 0.01) fail_msg("%f s for a tenth, %f s for all", tenth, whole);
+    const struct {
+        const char *said, *item;
+        size_t n;
+    } cases[] = {{"llllllllllllllllllllllll", "{\"quotaId\":\"Requests\"},", 5000},
+                 {"Quota exceeded for metric: requests ", "", 7000}};
+    for (size_t i = 0; i < KIT_COUNT(cases); i++) {
+        double tenth = seconds_for(cases[i].n / 10, cases[i].said, cases[i].item);
+        double whole = seconds_for(cases[i].n, cases[i].said, cases[i].item);
+        if (whole > 30 * tenth + 0.01) fail_msg("case %zu: %f s for a tenth, %f s for all", i, tenth, whole);
+    }
 }
 
-/* What is longer than an error's body may be is not read; the status stands. */
+/* What is longer than an error's body or the headers may be is not read; the status stands. */
 static void bodies_are_bounded(void **state)
 {
     (void)state;
@@ -427,6 +500,13 @@ static void bodies_are_bounded(void **state)
         assert_int_equal(a.unit, over ? LLIM_NO_UNIT : DAY);
     }
     free(text);
+    char *headers = malloc(65536 + 32);
+    assert_non_null(headers);
+    memset(headers, '\n', 65536);
+    strcpy(headers + 65536, "retry-after: 4\n");
+    assert_int_equal(ask(OPENAI, 429, headers, "").retry_after_ns, U);
+    assert_int_equal(ask(OPENAI, 429, headers + 32, "").retry_after_ns, 4000 * MS);
+    free(headers);
 }
 
 static void arguments(void **state)
@@ -458,6 +538,8 @@ int main(void)
         cmocka_unit_test(any_order),
         cmocka_unit_test(days_end_at_midnight_pacific),
         cmocka_unit_test(headers_teach),
+        cmocka_unit_test(messages_teach),
+        cmocka_unit_test(events_teach),
         cmocka_unit_test(names),
         cmocka_unit_test(providers_by_their_answers),
         cmocka_unit_test(time_is_linear),

@@ -105,6 +105,21 @@ static const struct reported {
     {"Anthropic: broken off, the input stands", START, 15, U, U, U, U, U, 7},
     {"server-sent events: CR alone, comments, other fields, no blank, data over lines",
      ": hi\rretry: 3\rdata:{\"usage\":{\"prompt_tokens\":1,\rdata: \"completion_tokens\":2}}\r\r", 1, 2, 3, U, U, U, U},
+    {"server-sent events: data over lines that end in CRLF",
+     "data: {\"usage\":{\"prompt_tokens\":1,\r\ndata: \"completion_tokens\":2}}\r\n\r\n", 1, 2, 3, U, U, U, U},
+    {"Gemini: an end without counts leaves the running total what it is",
+     CHUNK("", "\"promptTokenCount\":21,\"candidatesTokenCount\":3") "data: "
+                                                                     "{\"candidates\":[{\"finishReason\":\"STOP\"}]}"
+                                                                     "\r\n\r\ndata: {}\r\n\r\n",
+     21, U, U, U, U, U, U},
+    {"Gemini: broken off behind the last count",
+     "data: "
+     "{\"candidates\":[{\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":21,"
+     "\"candidatesTokenCount\":3},",
+     21, 3, 24, U, U, U, U},
+    {"a number that is longer than any",
+     "{\"usage\":{\"prompt_tokens\":000000000000000000000000000000000000000000005,\"total_tokens\":2}}", U, U, 2, U, U,
+     U, U},
     {"a mark of UTF-8 and blank lines first",
      "\xef\xbb\xbf\r\n\r\n{\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}", 1, 2, 3, U, U, U, U},
     {"words in a text are no usage",
@@ -162,6 +177,18 @@ static void depth_is_bounded(void **state)
     assert_int_equal(llim_classify(&r, &a), LLIM_OK);
     assert_int_equal(a.kind, LLIM_ANSWER_RATE);
     free(text);
+}
+
+static void depth_of_a_neighbour(void **state)
+{
+    (void)state;
+    for (int arrays = 30; arrays < 34; arrays++) {
+        char text[160] = "{\"a\":";
+        for (int i = 0; i < arrays; i++) strcat(text, "[");
+        for (int i = 0; i < arrays; i++) strcat(text, "]");
+        strcat(text, ",\"usage\":{\"prompt_tokens\":1}}");
+        assert_int_equal(read_in_pieces(text, strlen(text), 1).charge.amount[LLIM_INPUT_TOKENS], arrays < 32 ? 1 : U);
+    }
 }
 
 static double seconds_for(const char *text, size_t n, size_t piece)
@@ -295,8 +322,8 @@ static void instants_cut_anywhere(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_report), cmocka_unit_test(depth_is_bounded),      cmocka_unit_test(time_is_linear),
-        cmocka_unit_test(durations),    cmocka_unit_test(instants_cut_anywhere),
+        cmocka_unit_test(every_report),   cmocka_unit_test(depth_is_bounded), cmocka_unit_test(depth_of_a_neighbour),
+        cmocka_unit_test(time_is_linear), cmocka_unit_test(durations),        cmocka_unit_test(instants_cut_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
