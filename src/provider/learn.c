@@ -62,7 +62,6 @@ void llim__learned_finish(llim_answer *a)
         if (l->unit == LLIM_NO_UNIT) l->unit = infer(l);
         if (!told && is_refused(a, l)) l->unit = a->unit;
         bool same = l->meter == a->meter && !l->project && (l->unit == a->unit || a->unit == LLIM_NO_UNIT);
-        if (!told && same && l->limit == LLIM_UNKNOWN) l->limit = a->limit;
         told = told || (same && l->limit == a->limit);
         a->learned[kept++] = *l;
     }

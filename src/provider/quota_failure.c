@@ -114,13 +114,16 @@ static violation read_line(const char *line)
     return v;
 }
 
+#define LINES 32 /* no message has more quotas */
+
 /* The lines of the message, for an answer that has lost its details: windows are not told then. */
 static void read_lines(const char *message, llim_answer *a)
 {
     static const char start[] = "Quota exceeded for metric: ";
     bool any = false;
     violation worst = {0};
-    for (const char *line = message; (line = strstr(line, start)) != NULL;) {
+    const char *line = message;
+    for (int n = 0; n < LINES && (line = strstr(line, start)) != NULL; n++) {
         line += strlen(start);
         violation v = read_line(line);
         if (!any || outlasts(&v, &worst)) worst = v;

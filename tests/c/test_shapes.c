@@ -262,6 +262,10 @@ static void any_order(void **state)
     char body[2048];
     snprintf(body, sizeof body, GM("", FAILURE(TPM ",%s")), many);
     assert_int_equal(ask(GEMINI, 429, "", body).meter, LLIM_REQUESTS);
+    snprintf(body, sizeof body, GM("", FAILURE("%s," RPM)), many);
+    assert_int_equal(ask(GEMINI, 429, "", body).limit, 10);
+    snprintf(body, sizeof body, GM("", FAILURE(RPM ",%s")), many);
+    assert_int_equal(ask(GEMINI, 429, "", body).limit, 10);
     const char *const zeros[] = {GM("", FAILURE(RPD "," NO_RPM)), GM("", FAILURE(NO_RPM "," RPD))};
     for (size_t i = 0; i < 2; i++) assert_int_equal(ask(GEMINI, 429, "", zeros[i]).kind, LLIM_ANSWER_QUOTA);
 }
@@ -477,7 +481,7 @@ static void time_is_linear(void **state)
         const char *said, *item;
         size_t n;
     } cases[] = {{"llllllllllllllllllllllll", "{\"quotaId\":\"Requests\"},", 5000},
-                 {"Quota exceeded for metric: requests ", "", 7000}};
+                 {"Quota exceeded for metric: requests\\n", "", 7000}};
     for (size_t i = 0; i < KIT_COUNT(cases); i++) {
         double tenth = seconds_for(cases[i].n / 10, cases[i].said, cases[i].item);
         double whole = seconds_for(cases[i].n, cases[i].said, cases[i].item);
