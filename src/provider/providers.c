@@ -95,7 +95,7 @@ static const llim__sign gemini_signs[] = {
     {LLIM__STATUS, LLIM__WHOLE, "UNAVAILABLE", LLIM_ANSWER_OVERLOAD, LLIM_REACH_MODEL},
     {LLIM__STATUS, LLIM__WHOLE, "DEADLINE_EXCEEDED", LLIM_ANSWER_OVERLOAD, LLIM_REACH_MODEL},
     {LLIM__STATUS, LLIM__WHOLE, "UNAUTHENTICATED", LLIM_ANSWER_AUTH, LLIM_REACH_CREDENTIAL},
-    {LLIM__STATUS, LLIM__WHOLE, "PERMISSION_DENIED", LLIM_ANSWER_AUTH, LLIM_REACH_CREDENTIAL},
+    {LLIM__STATUS, LLIM__WHOLE, "PERMISSION_DENIED", LLIM_ANSWER_AUTH, LLIM_REACH_UNKNOWN},
     {LLIM__REASON, LLIM__BEGINS, "You exceeded your current quota", LLIM_ANSWER_RATE, LLIM_REACH_MODEL},
     {LLIM__REASON, LLIM__BEGINS, "Resource has been exhausted", LLIM_ANSWER_RATE, LLIM_REACH_MODEL},
     {0, 0, NULL, 0, 0}};
@@ -113,7 +113,7 @@ static const llim__sign azure_signs[] = {
     {0, 0, NULL, 0, 0}};
 
 #define ROLLING(l) .law = l, .day_law = l
-/* Days of the Gemini API are cut at midnight Pacific time. */
+/* Days of the Gemini API are cut at midnight Pacific time; the rule is the one in force since 2007. */
 #define PACIFIC_DAY                                                                                                    \
     .law = LLIM_SLIDING, .day_law = LLIM_CALENDAR, .day_zone = "America/Los_Angeles",                                  \
     .day_rule = "PST8PDT,M3.2.0,M11.1.0"

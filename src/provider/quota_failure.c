@@ -52,7 +52,7 @@ static int64_t limit_of(const cJSON *item, int64_t otherwise)
     return value ? llim__json_amount(item, "quotaValue") : otherwise;
 }
 
-/* otherwise: the limit of a violation that has none */
+/* otherwise: the limit of a violation that has none, if its id is one of those that are known to leave out a 0 */
 static violation read_violation(const cJSON *item, int64_t otherwise)
 {
     const char *id = llim__json_text(item, "quotaId");
@@ -62,7 +62,7 @@ static violation read_violation(const cJSON *item, int64_t otherwise)
     if (!meter) meter = phrase_in(metrics, metric);
     violation v = {.meter = meter ? meter->meter : LLIM_UNKNOWN,
                    .unit = unit ? unit->unit : LLIM_NO_UNIT,
-                   .limit = *id || *metric ? limit_of(item, otherwise) : LLIM_UNKNOWN};
+                   .limit = limit_of(item, meter && unit ? otherwise : LLIM_UNKNOWN)};
     llim__show_name(v.model, model, strlen(model));
     return v;
 }
