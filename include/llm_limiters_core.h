@@ -347,11 +347,11 @@ enum llim_kind {
 };
 
 /* Whom the answer is about. */
-enum llim_reach {
-    LLIM_REACH_UNKNOWN,
-    LLIM_REACH_MODEL,
-    LLIM_REACH_FAMILY,    /* every model that draws on the named limit */
-    LLIM_REACH_CREDENTIAL /* every model of this key's organisation or project */
+enum llim_scope_kind {
+    LLIM_SCOPE_UNKNOWN,
+    LLIM_SCOPE_MODEL,
+    LLIM_SCOPE_FAMILY,    /* every model that draws on the named limit */
+    LLIM_SCOPE_CREDENTIAL /* every model of this key's organisation or project */
 };
 
 #define LLIM_NAME_SHOWN  64 /* bytes of a printed name with its ending zero; longer ones are left out */
@@ -390,7 +390,7 @@ typedef struct llim_response {
 typedef struct llim_answer {
     int32_t kind;                /* enum llim_kind */
     int32_t provider;            /* enum llim_provider */
-    int32_t reach;               /* enum llim_reach */
+    int32_t scope;               /* enum llim_scope_kind */
     int32_t meter;               /* enum llim_meter of the limit that refused, or LLIM_UNKNOWN */
     int32_t unit;                /* enum llim_unit: its window, LLIM_NO_UNIT if that is not told */
     int32_t law;                 /* enum llim_law: how such a window counts there, or LLIM_UNKNOWN; calendar: in zone */
@@ -412,9 +412,9 @@ typedef struct llim_answer {
    until that day ends. LLIM_EINVAL: a NULL with a length, an unknown provider. LLIM_EVERSION. *answer is else filled. */
 LLIM_API int llim_classify(const llim_response *response, llim_answer *answer);
 
-/* The names of a kind ("too_large"), reach ("credential") and provider ("gemini"); "?" for an unknown one. Static strings. */
+/* The names of a kind ("too_large"), kind of scope ("credential") and provider ("gemini"); "?" for an unknown one. Static strings. */
 LLIM_API const char *llim_kind_name(int kind);
-LLIM_API const char *llim_reach_name(int reach);
+LLIM_API const char *llim_scope_kind_name(int kind);
 LLIM_API const char *llim_provider_name(int provider);
 
 /* Reads what a call used from its response's bytes as they come, in pieces of any size: a JSON body, or a stream of server-sent

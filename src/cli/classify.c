@@ -62,7 +62,7 @@ static void write_text(const llim_answer *a)
 {
     printf("%-14s %s\n", "kind", llim_kind_name(a->kind));
     if (a->provider) printf("%-14s %s\n", "provider", llim_provider_name(a->provider));
-    if (a->reach) printf("%-14s %s\n", "reach", llim_reach_name(a->reach));
+    if (a->scope) printf("%-14s %s\n", "scope", llim_scope_kind_name(a->scope));
     if (a->model[0]) printf("%-14s %s\n", "model", a->model);
     if (a->family[0]) printf("%-14s %s\n", "family", a->family);
     if (a->meter != LLIM_UNKNOWN) printf("%-14s %s\n", "meter", llim_meter_name(a->meter));
@@ -118,7 +118,7 @@ static void write_json(const llim_answer *a)
     cJSON *root = cJSON_CreateObject();
     cJSON_AddStringToObject(root, "kind", llim_kind_name(a->kind));
     cJSON_AddStringToObject(root, "provider", llim_provider_name(a->provider));
-    cJSON_AddStringToObject(root, "reach", llim_reach_name(a->reach));
+    cJSON_AddStringToObject(root, "scope", llim_scope_kind_name(a->scope));
     add_text(root, "model", a->model);
     add_text(root, "family", a->family);
     add_text(root, "meter", a->meter == LLIM_UNKNOWN ? "" : llim_meter_name(a->meter));

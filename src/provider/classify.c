@@ -55,7 +55,7 @@ static bool apply_signs(const llim__provider *p, const llim__error_fields *e, ll
     for (const llim__sign *s = p->signs; s && s->text; s++) {
         if (!fits(s, e)) continue;
         a->kind = s->kind;
-        a->reach = s->reach;
+        a->scope = s->scope;
         return true;
     }
     return false;

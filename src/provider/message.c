@@ -73,7 +73,7 @@ void llim__message_names(const char *message, llim_answer *a)
     name_between(message, " for model `", "` in organization ", a->model);
     name_between(message, " (for limit ", ") ", a->family);
     name_between(message, ", model: ", ")", a->model);
-    if (a->family[0]) a->reach = LLIM_REACH_FAMILY;
+    if (a->family[0]) a->scope = LLIM_SCOPE_FAMILY;
 }
 
 int64_t llim__message_wait(const char *message)

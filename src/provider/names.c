@@ -1,4 +1,4 @@
-/* names.c - the names of kinds, reaches and providers. */
+/* names.c - the names of kinds, scopes and providers. */
 #include "provider/provider.h"
 
 const char *llim_kind_name(int kind)
@@ -7,10 +7,10 @@ const char *llim_kind_name(int kind)
     return kind >= 0 && kind < (int)(sizeof names / sizeof names[0]) ? names[kind] : "?";
 }
 
-const char *llim_reach_name(int reach)
+const char *llim_scope_kind_name(int kind)
 {
     static const char *const names[] = {"unknown", "model", "family", "credential"};
-    return reach >= 0 && reach < (int)(sizeof names / sizeof names[0]) ? names[reach] : "?";
+    return kind >= 0 && kind < (int)(sizeof names / sizeof names[0]) ? names[kind] : "?";
 }
 
 const char *llim_provider_name(int provider)

@@ -47,7 +47,7 @@ typedef struct llim__sign {
     int32_t match;
     const char *text;
     int32_t kind;
-    int32_t reach;
+    int32_t scope;
 } llim__sign;
 
 /* A phrase that names a limit, in a message or in a quota's id. LLIM_UNKNOWN and LLIM_NO_UNIT: it does not tell that part. */

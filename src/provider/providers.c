@@ -80,36 +80,36 @@ static const llim__phrase azure_phrases[] = {{"exceeded token rate limit", LLIM_
 /* OpenAI, rate-limit guide and captured errors. Free accounts' texts mention billing in every refusal, so only type and code
    tell a spent credit; in 2023 the code was null. Requests above the limit come with the code of a rate limit. */
 static const llim__sign openai_signs[] = {
-    {LLIM__TYPE, LLIM__WHOLE, "insufficient_quota", LLIM_ANSWER_QUOTA, LLIM_REACH_CREDENTIAL},
-    {LLIM__CODE, LLIM__WHOLE, "insufficient_quota", LLIM_ANSWER_QUOTA, LLIM_REACH_CREDENTIAL},
-    {LLIM__MESSAGE, LLIM__BEGINS, "Request too large", LLIM_ANSWER_TOO_LARGE, LLIM_REACH_MODEL},
-    {LLIM__CODE, LLIM__WHOLE, "resource_unavailable", LLIM_ANSWER_OVERLOAD, LLIM_REACH_MODEL},
-    {LLIM__CODE, LLIM__WHOLE, "rate_limit_exceeded", LLIM_ANSWER_RATE, LLIM_REACH_MODEL},
-    {LLIM__MESSAGE, LLIM__BEGINS, "Rate limit reached", LLIM_ANSWER_RATE, LLIM_REACH_MODEL},
+    {LLIM__TYPE, LLIM__WHOLE, "insufficient_quota", LLIM_ANSWER_QUOTA, LLIM_SCOPE_CREDENTIAL},
+    {LLIM__CODE, LLIM__WHOLE, "insufficient_quota", LLIM_ANSWER_QUOTA, LLIM_SCOPE_CREDENTIAL},
+    {LLIM__MESSAGE, LLIM__BEGINS, "Request too large", LLIM_ANSWER_TOO_LARGE, LLIM_SCOPE_MODEL},
+    {LLIM__CODE, LLIM__WHOLE, "resource_unavailable", LLIM_ANSWER_OVERLOAD, LLIM_SCOPE_MODEL},
+    {LLIM__CODE, LLIM__WHOLE, "rate_limit_exceeded", LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL},
+    {LLIM__MESSAGE, LLIM__BEGINS, "Rate limit reached", LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL},
     {0, 0, NULL, 0, 0}};
 
 /* Gemini, error texts: a bare refusal does not tell whom it is about. A close's reason is cut at 123 bytes, and its code 1011
    is that of every internal error too. */
 static const llim__sign gemini_signs[] = {
-    {LLIM__STATUS, LLIM__WHOLE, "RESOURCE_EXHAUSTED", LLIM_ANSWER_RATE, LLIM_REACH_UNKNOWN},
-    {LLIM__STATUS, LLIM__WHOLE, "UNAVAILABLE", LLIM_ANSWER_OVERLOAD, LLIM_REACH_MODEL},
-    {LLIM__STATUS, LLIM__WHOLE, "DEADLINE_EXCEEDED", LLIM_ANSWER_OVERLOAD, LLIM_REACH_MODEL},
-    {LLIM__STATUS, LLIM__WHOLE, "UNAUTHENTICATED", LLIM_ANSWER_AUTH, LLIM_REACH_CREDENTIAL},
-    {LLIM__STATUS, LLIM__WHOLE, "PERMISSION_DENIED", LLIM_ANSWER_AUTH, LLIM_REACH_UNKNOWN},
-    {LLIM__REASON, LLIM__BEGINS, "You exceeded your current quota", LLIM_ANSWER_RATE, LLIM_REACH_MODEL},
-    {LLIM__REASON, LLIM__BEGINS, "Resource has been exhausted", LLIM_ANSWER_RATE, LLIM_REACH_MODEL},
+    {LLIM__STATUS, LLIM__WHOLE, "RESOURCE_EXHAUSTED", LLIM_ANSWER_RATE, LLIM_SCOPE_UNKNOWN},
+    {LLIM__STATUS, LLIM__WHOLE, "UNAVAILABLE", LLIM_ANSWER_OVERLOAD, LLIM_SCOPE_MODEL},
+    {LLIM__STATUS, LLIM__WHOLE, "DEADLINE_EXCEEDED", LLIM_ANSWER_OVERLOAD, LLIM_SCOPE_MODEL},
+    {LLIM__STATUS, LLIM__WHOLE, "UNAUTHENTICATED", LLIM_ANSWER_AUTH, LLIM_SCOPE_CREDENTIAL},
+    {LLIM__STATUS, LLIM__WHOLE, "PERMISSION_DENIED", LLIM_ANSWER_AUTH, LLIM_SCOPE_UNKNOWN},
+    {LLIM__REASON, LLIM__BEGINS, "You exceeded your current quota", LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL},
+    {LLIM__REASON, LLIM__BEGINS, "Resource has been exhausted", LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL},
     {0, 0, NULL, 0, 0}};
 
 static const llim__sign anthropic_signs[] = {
-    {LLIM__TYPE, LLIM__WHOLE, "rate_limit_error", LLIM_ANSWER_RATE, LLIM_REACH_MODEL},
-    {LLIM__TYPE, LLIM__WHOLE, "overloaded_error", LLIM_ANSWER_OVERLOAD, LLIM_REACH_MODEL},
-    {LLIM__MESSAGE, LLIM__HOLDS, "credit balance is too low", LLIM_ANSWER_QUOTA, LLIM_REACH_CREDENTIAL},
+    {LLIM__TYPE, LLIM__WHOLE, "rate_limit_error", LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL},
+    {LLIM__TYPE, LLIM__WHOLE, "overloaded_error", LLIM_ANSWER_OVERLOAD, LLIM_SCOPE_MODEL},
+    {LLIM__MESSAGE, LLIM__HOLDS, "credit balance is too low", LLIM_ANSWER_QUOTA, LLIM_SCOPE_CREDENTIAL},
     {0, 0, NULL, 0, 0}};
 
 static const llim__sign azure_signs[] = {
-    {LLIM__TYPE, LLIM__WHOLE, "insufficient_quota", LLIM_ANSWER_QUOTA, LLIM_REACH_CREDENTIAL},
-    {LLIM__CODE, LLIM__WHOLE, "insufficient_quota", LLIM_ANSWER_QUOTA, LLIM_REACH_CREDENTIAL},
-    {LLIM__CODE, LLIM__WHOLE, "429", LLIM_ANSWER_RATE, LLIM_REACH_MODEL},
+    {LLIM__TYPE, LLIM__WHOLE, "insufficient_quota", LLIM_ANSWER_QUOTA, LLIM_SCOPE_CREDENTIAL},
+    {LLIM__CODE, LLIM__WHOLE, "insufficient_quota", LLIM_ANSWER_QUOTA, LLIM_SCOPE_CREDENTIAL},
+    {LLIM__CODE, LLIM__WHOLE, "429", LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL},
     {0, 0, NULL, 0, 0}};
 
 #define ROLLING(l) .law = l, .day_law = l

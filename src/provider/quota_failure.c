@@ -93,7 +93,7 @@ static void refuse(const violation *v, llim_answer *a)
     a->unit = v->unit;
     a->limit = v->limit;
     memcpy(a->model, v->model, sizeof a->model);
-    a->reach = v->model[0] || v->meter != LLIM_UNKNOWN ? LLIM_REACH_MODEL : LLIM_REACH_UNKNOWN;
+    a->scope = v->model[0] || v->meter != LLIM_UNKNOWN ? LLIM_SCOPE_MODEL : LLIM_SCOPE_UNKNOWN;
 }
 
 /* "x_requests, limit: 10, model: g" */

@@ -34,7 +34,7 @@ static void check(const llim_answer *a)
 {
     require(a->kind >= LLIM_ANSWER_UNKNOWN && a->kind <= LLIM_ANSWER_ERROR);
     require(a->provider >= 0 && a->provider < LLIM_PROVIDERS);
-    require(a->reach >= LLIM_REACH_UNKNOWN && a->reach <= LLIM_REACH_CREDENTIAL);
+    require(a->scope >= LLIM_SCOPE_UNKNOWN && a->scope <= LLIM_SCOPE_CREDENTIAL);
     require(known(a->meter, 0, LLIM_METERS - 1) && a->unit >= LLIM_NO_UNIT && a->unit <= LLIM_PER_MONTH);
     require(known(a->law, LLIM_SLIDING, LLIM_GAUGE));
     require(known(a->retry_after_ns, 0, LONGEST + LLIM_SECOND) && known(a->ends_after_ns, 0, LONGEST));

@@ -60,7 +60,7 @@ static llim_answer classify(const llim_response *r)
 
 typedef struct expected {
     const char *file;
-    int provider, kind, reach, meter, unit, law;
+    int provider, kind, scope, meter, unit, law;
     int64_t retry_ns, limit, used, requested;
     const char *model, *family;
     int64_t input, output, total, images, thinking, cached;
@@ -100,7 +100,7 @@ static void check(const llim_answer *a, const expected *e)
     char text[1024];
     assert_string_equal(llim_kind_name(a->kind), llim_kind_name(e->kind));
     assert_string_equal(llim_provider_name(a->provider), llim_provider_name(e->provider));
-    assert_string_equal(llim_reach_name(a->reach), llim_reach_name(e->reach));
+    assert_string_equal(llim_scope_kind_name(a->scope), llim_scope_kind_name(e->scope));
     assert_string_equal(llim_meter_name(a->meter), llim_meter_name(e->meter));
     assert_int_equal(a->unit, e->unit);
     assert_string_equal(llim_law_name(a->law), llim_law_name(e->law));
@@ -124,19 +124,19 @@ static void check(const llim_answer *a, const expected *e)
 #define PER_DAY LLIM_PER_DAY
 
 static const expected answers[] = {
-    {"openai_429_rpm.http", OPENAI, LLIM_ANSWER_RATE, LLIM_REACH_MODEL, LLIM_REQUESTS, PER_MIN, LLIM_BUCKET,
+    {"openai_429_rpm.http", OPENAI, LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL, LLIM_REQUESTS, PER_MIN, LLIM_BUCKET,
      SECONDS(20), 3, 3, 1, "tts-1", "", REFUSED, "requests/minute 0 of 3, full in 60 s"},
-    {"openai_429_rpd.http", OPENAI, LLIM_ANSWER_RATE, LLIM_REACH_MODEL, LLIM_REQUESTS, PER_DAY, LLIM_BUCKET,
+    {"openai_429_rpd.http", OPENAI, LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL, LLIM_REQUESTS, PER_DAY, LLIM_BUCKET,
      SECONDS(432), 200, 200, 1, "tts-1", "", REFUSED, "requests/day 0 of 200, full in 86400 s"},
-    {"openai_429_tpm.http", OPENAI, LLIM_ANSWER_RATE, LLIM_REACH_MODEL, LLIM_TOKENS, PER_MIN, LLIM_BUCKET,
+    {"openai_429_tpm.http", OPENAI, LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL, LLIM_TOKENS, PER_MIN, LLIM_BUCKET,
      SECONDS(18.642), 30000, 14567, 24754, "gpt-4o", "", REFUSED,
      "requests/minute 499 of 500, full in 0.12 s; tokens/minute 15433 of 30000, full in 29.134 s"},
-    {"openai_429_request_too_large.http", OPENAI, LLIM_ANSWER_TOO_LARGE, LLIM_REACH_MODEL, LLIM_TOKENS, PER_MIN,
+    {"openai_429_request_too_large.http", OPENAI, LLIM_ANSWER_TOO_LARGE, LLIM_SCOPE_MODEL, LLIM_TOKENS, PER_MIN,
      LLIM_BUCKET, U, 30000, U, 31538, "gpt-4o", "", REFUSED,
      "requests/minute 499 of 500, full in 0.12 s; tokens/minute 30000 of 30000, full in 0 s"},
-    {"openai_429_image_ipm.http", OPENAI, LLIM_ANSWER_RATE, LLIM_REACH_FAMILY, LLIM_IMAGES, PER_MIN, LLIM_BUCKET,
+    {"openai_429_image_ipm.http", OPENAI, LLIM_ANSWER_RATE, LLIM_SCOPE_FAMILY, LLIM_IMAGES, PER_MIN, LLIM_BUCKET,
      SECONDS(12), 5, 5, 1, "gpt-image-1", "gpt-image", REFUSED, "images/minute 0 of 5, full in 60 s"},
-    {"openai_429_insufficient_quota.http", OPENAI, LLIM_ANSWER_QUOTA, LLIM_REACH_CREDENTIAL, U, 0, U, U, U, U, U, "",
+    {"openai_429_insufficient_quota.http", OPENAI, LLIM_ANSWER_QUOTA, LLIM_SCOPE_CREDENTIAL, U, 0, U, U, U, U, U, "",
      "", REFUSED, ""},
     {"openai_200_headers.http",
      OPENAI,
@@ -161,21 +161,21 @@ static const expected answers[] = {
     {"openai_stream_usage.sse", OPENAI, LLIM_ANSWER_OK, 0, U, 0, U, U, U, U, U, "", "", 19, 3, 22, U, 0, 0, ""},
     {"openai_responses_200.json", OPENAI, LLIM_ANSWER_OK, 0, U, 0, U, U, U, U, U, "", "", 36, 87, 123, U, 64, 0, ""},
     {"openai_image_200.json", OPENAI, LLIM_ANSWER_OK, 0, U, 0, U, U, U, U, U, "", "", 14, 1056, 1070, 1, U, U, ""},
-    {"gemini_429_rpm_free.http", GEMINI, LLIM_ANSWER_RATE, LLIM_REACH_MODEL, LLIM_REQUESTS, PER_MIN, LLIM_SLIDING,
+    {"gemini_429_rpm_free.http", GEMINI, LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL, LLIM_REQUESTS, PER_MIN, LLIM_SLIDING,
      17156209832, 10, U, U, "gemini-2.5-flash", "", REFUSED, "requests/minute 10"},
-    {"gemini_429_rpd_free.http", GEMINI, LLIM_ANSWER_RATE, LLIM_REACH_MODEL, LLIM_REQUESTS, PER_DAY, LLIM_CALENDAR,
+    {"gemini_429_rpd_free.http", GEMINI, LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL, LLIM_REQUESTS, PER_DAY, LLIM_CALENDAR,
      SECONDS(43200), 250, U, U, "gemini-2.5-flash", "", REFUSED, "requests/day 250"},
-    {"gemini_429_tpm.http", GEMINI, LLIM_ANSWER_RATE, LLIM_REACH_MODEL, LLIM_INPUT_TOKENS, PER_MIN, LLIM_SLIDING,
+    {"gemini_429_tpm.http", GEMINI, LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL, LLIM_INPUT_TOKENS, PER_MIN, LLIM_SLIDING,
      45811974541, 1000000, U, U, "gemini-2.5-flash", "", REFUSED, "input_tokens/minute 1000000"},
-    {"gemini_429_limit_zero.http", GEMINI, LLIM_ANSWER_QUOTA, LLIM_REACH_MODEL, LLIM_REQUESTS, PER_DAY, LLIM_CALENDAR,
+    {"gemini_429_limit_zero.http", GEMINI, LLIM_ANSWER_QUOTA, LLIM_SCOPE_MODEL, LLIM_REQUESTS, PER_DAY, LLIM_CALENDAR,
      U, 0, U, U, "gemini-2.5-flash-preview-image", "", REFUSED, ""},
     {"gemini_429_generic.http", GEMINI, LLIM_ANSWER_RATE, 0, U, 0, U, U, U, U, U, "", "", REFUSED, ""},
-    {"gemini_429_openai_compat.http", LLIM_PROVIDER_GEMINI_OPENAI, LLIM_ANSWER_RATE, LLIM_REACH_MODEL, LLIM_REQUESTS,
+    {"gemini_429_openai_compat.http", LLIM_PROVIDER_GEMINI_OPENAI, LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL, LLIM_REQUESTS,
      PER_MIN, LLIM_SLIDING, SECONDS(37.4), 10, U, U, "gemini-2.5-flash", "", REFUSED, "requests/minute 10"},
-    {"gemini_503.http", GEMINI, LLIM_ANSWER_OVERLOAD, LLIM_REACH_MODEL, U, 0, U, U, U, U, U, "", "", REFUSED, ""},
+    {"gemini_503.http", GEMINI, LLIM_ANSWER_OVERLOAD, LLIM_SCOPE_MODEL, U, 0, U, U, U, U, U, "", "", REFUSED, ""},
     {"gemini_200.json", GEMINI, LLIM_ANSWER_OK, 0, U, 0, U, U, U, U, U, "", "", 41, 348, 389, U, 343, U, ""},
     {"gemini_stream.sse", GEMINI, LLIM_ANSWER_OK, 0, U, 0, U, U, U, U, U, "", "", 21, 129, 150, U, 120, U, ""},
-    {"anthropic_429.http", LLIM_PROVIDER_ANTHROPIC, LLIM_ANSWER_RATE, LLIM_REACH_MODEL, LLIM_INPUT_TOKENS, PER_MIN,
+    {"anthropic_429.http", LLIM_PROVIDER_ANTHROPIC, LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL, LLIM_INPUT_TOKENS, PER_MIN,
      LLIM_BUCKET, SECONDS(24), 30000, U, U, "claude-sonnet-4-5-20250929", "", REFUSED,
      "requests/minute 47 of 50, full in 4 s; input_tokens/minute 0 of 30000, full in 60 s; output_tokens/minute 8000 "
      "of "
@@ -202,7 +202,7 @@ static const expected answers[] = {
      "requests/minute 49 of 50, full in 1 s; input_tokens/minute 48000 of 50000, full in 2 s; output_tokens/minute "
      "10000 "
      "of 10000, full in 0 s; tokens/minute 58000 of 60000, full in 2 s"},
-    {"azure_429.http", LLIM_PROVIDER_AZURE, LLIM_ANSWER_RATE, LLIM_REACH_MODEL, LLIM_TOKENS, PER_MIN, LLIM_SLIDING,
+    {"azure_429.http", LLIM_PROVIDER_AZURE, LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL, LLIM_TOKENS, PER_MIN, LLIM_SLIDING,
      SECONDS(22), U, U, U, "", "", REFUSED, "tokens/minute 0 of 10000, full in 22 s; requests/? 58 of"},
 };
 
@@ -358,10 +358,10 @@ static void closes(void **state)
     const struct {
         int code;
         const char *reason;
-        int kind, reach;
+        int kind, scope;
     } cases[] = {
-        {1011, QUOTA_REASON, LLIM_ANSWER_RATE, LLIM_REACH_MODEL},
-        {1011, "Resource has been exhausted (e.g. check quota).", LLIM_ANSWER_RATE, LLIM_REACH_MODEL},
+        {1011, QUOTA_REASON, LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL},
+        {1011, "Resource has been exhausted (e.g. check quota).", LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL},
         {1011, "Deadline expired before operation could complete.", LLIM_ANSWER_ERROR, 0},
         {1011, "", LLIM_ANSWER_ERROR, 0},
         {1011, "Internal error: You exceeded your current quota", LLIM_ANSWER_ERROR, 0},
@@ -380,7 +380,7 @@ static void closes(void **state)
                                .body_len = strlen(cases[i].reason)};
             llim_answer a = classify(&r);
             assert_int_equal(a.kind, cases[i].kind);
-            assert_int_equal(a.reach, cases[i].reach);
+            assert_int_equal(a.scope, cases[i].scope);
             assert_int_equal(a.unit, LLIM_NO_UNIT);
             assert_int_equal(a.retry_after_ns, U);
             assert_int_equal(a.facts.charge.amount[LLIM_TOKENS], U);

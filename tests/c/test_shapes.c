@@ -60,7 +60,7 @@ static const struct shape {
     const char *rule;
     int provider, status;
     const char *headers, *body;
-    int kind, reach, meter, unit;
+    int kind, scope, meter, unit;
     int64_t retry_ns, limit;
 } shapes[] = {
     {"OpenAI, old texts: no use and no request in the message, 6 ms", OPENAI, 429, "",
@@ -68,162 +68,162 @@ static const struct shape {
         "Please "
         "try again in 6ms.",
         "\"tokens\"", LIMITED),
-     LLIM_ANSWER_RATE, LLIM_REACH_MODEL, LLIM_TOKENS, MINUTE, 6 * MS, 10000},
+     LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL, LLIM_TOKENS, MINUTE, 6 * MS, 10000},
     {"OpenAI, gpt-image of 2025: seconds in words, neither type nor code", OPENAI, 429, "",
      OA("You've exceeded the rate limit, please slow down and try again after 51.84 seconds.", "null", "null"),
-     LLIM_ANSWER_RATE, LLIM_REACH_UNKNOWN, U, 0, 51840 * MS, U},
+     LLIM_ANSWER_RATE, LLIM_SCOPE_UNKNOWN, U, 0, 51840 * MS, U},
     {"OpenAI, captured days: 86400 / 1000 s, with a fraction behind minutes", OPENAI, 429, "",
      OA("Rate limit reached for gpt-realtime in organization o on requests per day (RPD): Limit 1000, Used 1000, "
         "Requested "
         "1. Please try again in 1m26.4s.",
         "\"requests\"", LIMITED),
-     LLIM_ANSWER_RATE, LLIM_REACH_MODEL, LLIM_REQUESTS, DAY, 86400 * MS, 1000},
+     LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL, LLIM_REQUESTS, DAY, 86400 * MS, 1000},
     {"OpenAI, 2023: a spent credit with a code of null", OPENAI, 429, "",
-     OA(EXCEEDED, "\"insufficient_quota\"", "null"), LLIM_ANSWER_QUOTA, LLIM_REACH_CREDENTIAL, U, 0, U, U},
+     OA(EXCEEDED, "\"insufficient_quota\"", "null"), LLIM_ANSWER_QUOTA, LLIM_SCOPE_CREDENTIAL, U, 0, U, U},
     {"OpenAI, guide: a retry-after never makes a billing error worth retrying", OPENAI, 429,
      "retry-after: 20\nretry-after-ms: 20000\n", OA(EXCEEDED, "\"insufficient_quota\"", "\"insufficient_quota\""),
-     LLIM_ANSWER_QUOTA, LLIM_REACH_CREDENTIAL, U, 0, U, U},
+     LLIM_ANSWER_QUOTA, LLIM_SCOPE_CREDENTIAL, U, 0, U, U},
     {"OpenAI, free accounts: a sentence about billing is no spent credit", OPENAI, 429, "",
      OA("Rate limit reached for tts-1 in organization o on requests per min (RPM): Limit 3, Used 3, Requested 1. "
         "Please try "
         "again in 20s. You can increase your rate limit by adding a payment method to your account at billing.",
         "\"requests\"", LIMITED),
-     LLIM_ANSWER_RATE, LLIM_REACH_MODEL, LLIM_REQUESTS, MINUTE, 20000 * MS, 3},
+     LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL, LLIM_REQUESTS, MINUTE, 20000 * MS, 3},
     {"OpenAI, free accounts: even the words of a spent credit are none without its type or code", OPENAI, 429, "",
-     OA(EXCEEDED, "\"requests\"", LIMITED), LLIM_ANSWER_RATE, LLIM_REACH_MODEL, LLIM_REQUESTS, 0, U, U},
+     OA(EXCEEDED, "\"requests\"", LIMITED), LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL, LLIM_REQUESTS, 0, U, U},
     {"OpenAI, client: milliseconds before seconds", OPENAI, 429, "Retry-After: 19\nRETRY-AFTER-MS: 18642\n", "",
-     LLIM_ANSWER_RATE, LLIM_REACH_UNKNOWN, U, 0, 18642 * MS, U},
+     LLIM_ANSWER_RATE, LLIM_SCOPE_UNKNOWN, U, 0, 18642 * MS, U},
     {"OpenAI, client: seconds may have a fraction", OPENAI, 429, "retry-after: 1.5\r\n", "", LLIM_ANSWER_RATE,
-     LLIM_REACH_UNKNOWN, U, 0, 1500 * MS, U},
+     LLIM_SCOPE_UNKNOWN, U, 0, 1500 * MS, U},
     {"HTTP: a date, from the answer's own date and not from ours", OPENAI, 429,
      "date: Tue, 16 Dec 2025 12:00:00 GMT\nretry-after: Tue, 16 Dec 2025 12:01:30 GMT\n", "", LLIM_ANSWER_RATE,
-     LLIM_REACH_UNKNOWN, U, 0, 90000 * MS, U},
+     LLIM_SCOPE_UNKNOWN, U, 0, 90000 * MS, U},
     {"HTTP: without a date of its own, from ours", OPENAI, 429, "retry-after: Tue, 16 Dec 2025 20:00:05 GMT\n", "",
-     LLIM_ANSWER_RATE, LLIM_REACH_UNKNOWN, U, 0, 5000 * MS, U},
+     LLIM_ANSWER_RATE, LLIM_SCOPE_UNKNOWN, U, 0, 5000 * MS, U},
     {"OpenAI, specification: a retry-after is at least 1, so 0 and -1 are none", OPENAI, 429,
-     "retry-after-ms: 0\nretry-after: -1\n", "", LLIM_ANSWER_RATE, LLIM_REACH_UNKNOWN, U, 0, U, U},
+     "retry-after-ms: 0\nretry-after: -1\n", "", LLIM_ANSWER_RATE, LLIM_SCOPE_UNKNOWN, U, 0, U, U},
     {"OpenAI, captured: too large tells no use, and a wait in a header does not help it", OPENAI, 429,
      "retry-after: 60\n",
      OA("Request too large for gpt-4o in organization o on tokens per min (TPM): Limit 30000, Requested 31538.",
         "\"tokens\"", LIMITED),
-     LLIM_ANSWER_TOO_LARGE, LLIM_REACH_MODEL, LLIM_TOKENS, MINUTE, U, 30000},
+     LLIM_ANSWER_TOO_LARGE, LLIM_SCOPE_MODEL, LLIM_TOKENS, MINUTE, U, 30000},
     {"OpenAI, bucket: what asks for more than the limit is too large, whatever the words", OPENAI, 429, "",
      OA("Rate limit reached for gpt-4o in organization o on tokens per min (TPM): Limit 30000, Used 0, Requested "
         "30001. "
         "Please try again in 2ms.",
         "\"tokens\"", LIMITED),
-     LLIM_ANSWER_TOO_LARGE, LLIM_REACH_MODEL, LLIM_TOKENS, MINUTE, U, 30000},
+     LLIM_ANSWER_TOO_LARGE, LLIM_SCOPE_MODEL, LLIM_TOKENS, MINUTE, U, 30000},
     {"OpenAI, bucket: just the limit fits an empty one", OPENAI, 429, "",
      OA("Rate limit reached for gpt-4o in organization o on tokens per min (TPM): Limit 30000, Used 1, Requested "
         "30000. "
         "Please try again in 2ms.",
         "\"tokens\"", LIMITED),
-     LLIM_ANSWER_RATE, LLIM_REACH_MODEL, LLIM_TOKENS, MINUTE, 2 * MS, 30000},
+     LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL, LLIM_TOKENS, MINUTE, 2 * MS, 30000},
     {"OpenAI, captured: a model may not pass for a limit by its name", OPENAI, 429, "",
      OA("Rate limit reached for ft:requests per min in organization o on tokens per day (TPD): Limit 3, "
         "Used 3, Requested 1. Please try again in 20s.",
         "\"tokens\"", LIMITED),
-     LLIM_ANSWER_RATE, LLIM_REACH_MODEL, LLIM_TOKENS, DAY, 20000 * MS, 3},
+     LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL, LLIM_TOKENS, DAY, 20000 * MS, 3},
     {"OpenAI, guide: a spent credit by its code alone", OPENAI, 429, "", OA("x", "null", "\"insufficient_quota\""),
-     LLIM_ANSWER_QUOTA, LLIM_REACH_CREDENTIAL, U, 0, U, U},
+     LLIM_ANSWER_QUOTA, LLIM_SCOPE_CREDENTIAL, U, 0, U, U},
     {"OpenAI, bucket: a limit of 0 is never refilled", OPENAI, 429, "retry-after: 9\n",
      OA("Rate limit reached for m in organization o on requests per min (RPM): Limit 0, Used 0, Requested 1. Please "
         "try "
         "again in 1s.",
         "\"requests\"", LIMITED),
-     LLIM_ANSWER_QUOTA, LLIM_REACH_MODEL, LLIM_REQUESTS, MINUTE, U, 0},
+     LLIM_ANSWER_QUOTA, LLIM_SCOPE_MODEL, LLIM_REQUESTS, MINUTE, U, 0},
     {"a wait in words that nobody is known to print is not guessed", OPENAI, 429, "",
-     OA("Please try again in 5 minutes.", "null", "null"), LLIM_ANSWER_RATE, LLIM_REACH_UNKNOWN, U, 0, U, U},
+     OA("Please try again in 5 minutes.", "null", "null"), LLIM_ANSWER_RATE, LLIM_SCOPE_UNKNOWN, U, 0, U, U},
     {"OpenAI, specification: a retry-after of 0 alone", OPENAI, 429, "retry-after: 0\n", "", LLIM_ANSWER_RATE,
-     LLIM_REACH_UNKNOWN, U, 0, U, U},
+     LLIM_SCOPE_UNKNOWN, U, 0, U, U},
     {"Gemini: a violation whose id was lost keeps the meter of its metric, not a window", GEMINI, 429, "",
      GM(EXCEEDED, FAILURE("{\"quotaMetric\":\"generativelanguage.googleapis.com/generate_content_free_tier_requests\","
                           "\"quotaValue\":\"20\"}")),
-     LLIM_ANSWER_RATE, LLIM_REACH_MODEL, LLIM_REQUESTS, 0, U, 20},
+     LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL, LLIM_REQUESTS, 0, U, 20},
     {"Gemini, captured: a limit of 0 in any line of the message", GEMINI, 429, "",
      GM("* Quota exceeded for metric: x_requests, limit: 10, model: g\\n* Quota exceeded for metric: "
         "x_input_token_count, limit: 0, model: g",
         HELP),
-     LLIM_ANSWER_QUOTA, LLIM_REACH_MODEL, LLIM_INPUT_TOKENS, 0, U, 0},
+     LLIM_ANSWER_QUOTA, LLIM_SCOPE_MODEL, LLIM_INPUT_TOKENS, 0, U, 0},
     {"OpenAI, flex tier: capacity, not quota", OPENAI, 429, "", OA("Busy.", "null", "\"resource_unavailable\""),
-     LLIM_ANSWER_OVERLOAD, LLIM_REACH_MODEL, U, 0, U, U},
+     LLIM_ANSWER_OVERLOAD, LLIM_SCOPE_MODEL, U, 0, U, U},
     {"OpenAI, guide: a type alone tells the meter, not the window", OPENAI, 429, "",
-     OA("Slow down.", "\"tokens\"", LIMITED), LLIM_ANSWER_RATE, LLIM_REACH_MODEL, LLIM_TOKENS, 0, U, U},
+     OA("Slow down.", "\"tokens\"", LIMITED), LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL, LLIM_TOKENS, 0, U, U},
     {"Gemini, captured: a day is told by the quota's id, and its delay of 2 s is misleading", GEMINI, 429, "",
-     GM(EXCEEDED "\\nPlease retry in 2.1s.", FAILURE(RPD) "," RETRY("2s")), LLIM_ANSWER_RATE, LLIM_REACH_MODEL,
+     GM(EXCEEDED "\\nPlease retry in 2.1s.", FAILURE(RPD) "," RETRY("2s")), LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL,
      LLIM_REQUESTS, DAY, 43200000 * MS, 250},
     {"Gemini, captured: the metric is the same for day and minute, the id tells the minute", GEMINI, 429, "",
-     GM(EXCEEDED, FAILURE(RPM) "," RETRY("38s")), LLIM_ANSWER_RATE, LLIM_REACH_MODEL, LLIM_REQUESTS, MINUTE, 39000 * MS,
+     GM(EXCEEDED, FAILURE(RPM) "," RETRY("38s")), LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL, LLIM_REQUESTS, MINUTE, 39000 * MS,
      10},
     {"Gemini, captured: a delay of whole seconds was cut, so a second more", GEMINI, 429, "", GM("", RETRY("17s")),
-     LLIM_ANSWER_RATE, LLIM_REACH_UNKNOWN, U, 0, 18000 * MS, U},
+     LLIM_ANSWER_RATE, LLIM_SCOPE_UNKNOWN, U, 0, 18000 * MS, U},
     {"Gemini, protocol buffers: a delay with a fraction was not", GEMINI, 429, "", GM("", RETRY("34.074824224s")),
-     LLIM_ANSWER_RATE, LLIM_REACH_UNKNOWN, U, 0, INT64_C(34074824224), U},
+     LLIM_ANSWER_RATE, LLIM_SCOPE_UNKNOWN, U, 0, INT64_C(34074824224), U},
     {"Gemini, captured: the message is finer than the detail", GEMINI, 429, "",
-     GM("Please retry in 39.915s.", RETRY("39s")), LLIM_ANSWER_RATE, LLIM_REACH_UNKNOWN, U, 0, 39915 * MS, U},
+     GM("Please retry in 39.915s.", RETRY("39s")), LLIM_ANSWER_RATE, LLIM_SCOPE_UNKNOWN, U, 0, 39915 * MS, U},
     {"Gemini, captured: no quotaValue is a limit of 0, which no waiting helps", GEMINI, 429, "",
-     GM(EXCEEDED, FAILURE(NO_RPM) "," RETRY("6s")), LLIM_ANSWER_QUOTA, LLIM_REACH_MODEL, LLIM_REQUESTS, MINUTE, U, 0},
+     GM(EXCEEDED, FAILURE(NO_RPM) "," RETRY("6s")), LLIM_ANSWER_QUOTA, LLIM_SCOPE_MODEL, LLIM_REQUESTS, MINUTE, U, 0},
     {"Gemini, captured: a limit of 0 that is written out", GEMINI, 429, "",
      GM(EXCEEDED, FAILURE(QUOTA("GenerateRequestsPerDayPerProjectPerModel-FreeTier", "g", ",\"quotaValue\":\"0\""))),
-     LLIM_ANSWER_QUOTA, LLIM_REACH_MODEL, LLIM_REQUESTS, DAY, U, 0},
+     LLIM_ANSWER_QUOTA, LLIM_SCOPE_MODEL, LLIM_REQUESTS, DAY, U, 0},
     {"Gemini, captured: a value that was lost is not 0 where the message tells another", GEMINI, 429, "",
      GM("* Quota exceeded for metric: x_requests, limit: 10, model: g", FAILURE(NO_RPM)), LLIM_ANSWER_RATE,
-     LLIM_REACH_MODEL, LLIM_REQUESTS, MINUTE, U, U},
+     LLIM_SCOPE_MODEL, LLIM_REQUESTS, MINUTE, U, U},
     {"Gemini, captured: a limit of 20 may be a day's, but without an id nobody knows", GEMINI, 429, "",
      GM(EXCEEDED
         "\\n* Quota exceeded for metric: generativelanguage.googleapis.com/generate_content_free_tier_requests, "
         "limit: 20, model: gemini-2.5-flash\\nPlease retry in 4s.",
         HELP),
-     LLIM_ANSWER_RATE, LLIM_REACH_MODEL, LLIM_REQUESTS, 0, 4000 * MS, 20},
+     LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL, LLIM_REQUESTS, 0, 4000 * MS, 20},
     {"Gemini, captured: the same with a limit of 0", GEMINI, 429, "",
-     GM("* Quota exceeded for metric: x_requests, limit: 0, model: g", HELP), LLIM_ANSWER_QUOTA, LLIM_REACH_MODEL,
+     GM("* Quota exceeded for metric: x_requests, limit: 0, model: g", HELP), LLIM_ANSWER_QUOTA, LLIM_SCOPE_MODEL,
      LLIM_REQUESTS, 0, U, 0},
     {"Gemini, rate-limit page of 2026: a spend limit is a 429 like others; an id that tells nothing", GEMINI, 429, "",
      GM(EXCEEDED, FAILURE("{\"quotaId\":\"SpendPerTenMinutes\",\"quotaValue\":\"10\"}")), LLIM_ANSWER_RATE,
-     LLIM_REACH_UNKNOWN, U, 0, U, 10},
+     LLIM_SCOPE_UNKNOWN, U, 0, U, 10},
     {"Gemini: an unknown id without a value is no limit of 0", GEMINI, 429, "",
-     GM(EXCEEDED, FAILURE("{\"quotaId\":\"SpendPerTenMinutes\"}")), LLIM_ANSWER_RATE, LLIM_REACH_UNKNOWN, U, 0, U, U},
+     GM(EXCEEDED, FAILURE("{\"quotaId\":\"SpendPerTenMinutes\"}")), LLIM_ANSWER_RATE, LLIM_SCOPE_UNKNOWN, U, 0, U, U},
     {"Gemini: what a key may not do is not known to hold for every model", GEMINI, 403, "",
      "{\"error\":{\"code\":403,\"message\":\"x\",\"status\":\"PERMISSION_DENIED\"}}", LLIM_ANSWER_AUTH,
-     LLIM_REACH_UNKNOWN, U, 0, U, U},
+     LLIM_SCOPE_UNKNOWN, U, 0, U, U},
     {"Gemini, OpenAI-compatible door: an array around the error", LLIM_PROVIDER_GEMINI_OPENAI, 429, "",
-     "[" GM(EXCEEDED, FAILURE(RPD)) "]", LLIM_ANSWER_RATE, LLIM_REACH_MODEL, LLIM_REQUESTS, DAY, 43200000 * MS, 250},
+     "[" GM(EXCEEDED, FAILURE(RPD)) "]", LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL, LLIM_REQUESTS, DAY, 43200000 * MS, 250},
     {"Gemini, OpenAI-compatible door: two elements are none of its answers", LLIM_PROVIDER_GEMINI_OPENAI, 429, "",
-     "[" GM("", FAILURE(RPD)) "," GM("", "") "]", LLIM_ANSWER_RATE, LLIM_REACH_UNKNOWN, U, 0, U, U},
+     "[" GM("", FAILURE(RPD)) "," GM("", "") "]", LLIM_ANSWER_RATE, LLIM_SCOPE_UNKNOWN, U, 0, U, U},
     {"Gemini: a deadline is the provider's trouble", GEMINI, 504, "",
      "{\"error\":{\"code\":504,\"message\":\"Deadline expired.\",\"status\":\"DEADLINE_EXCEEDED\"}}",
-     LLIM_ANSWER_OVERLOAD, LLIM_REACH_MODEL, U, 0, U, U},
+     LLIM_ANSWER_OVERLOAD, LLIM_SCOPE_MODEL, U, 0, U, U},
     {"Azure, captured: a call rate is requests, over a slice that is not told", AZURE, 429, "",
      "{\"error\":{\"code\":\"429\",\"message\":\"Requests have exceeded call rate limit of your current OpenAI S0 "
      "pricing "
      "tier. Please retry after 86400 seconds.\"}}",
-     LLIM_ANSWER_RATE, LLIM_REACH_MODEL, LLIM_REQUESTS, 0, 86400000 * MS, U},
+     LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL, LLIM_REQUESTS, 0, 86400000 * MS, U},
     {"Anthropic: overload is the provider's, with a status of its own", CLAUDE, 529, "",
      "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}", LLIM_ANSWER_OVERLOAD,
-     LLIM_REACH_MODEL, U, 0, U, U},
+     LLIM_SCOPE_MODEL, U, 0, U, U},
     {"Anthropic: billing is a 400", CLAUDE, 400, "",
      "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"Your credit balance is too low "
      "to "
      "access the API.\"}}",
-     LLIM_ANSWER_QUOTA, LLIM_REACH_CREDENTIAL, U, 0, U, U},
+     LLIM_ANSWER_QUOTA, LLIM_SCOPE_CREDENTIAL, U, 0, U, U},
     {"Groq, captured: the wait is finer than a millisecond, the model stands in backticks", GROQ, 429, "",
      OA("Rate limit reached for model `llama-3` in organization `o` service tier `on_demand` on tokens per minute "
         "(TPM): "
         "Limit 8000, Used 5536, Requested 5599. Please try again in 23.5125s.",
         "\"tokens\"", LIMITED),
-     LLIM_ANSWER_RATE, LLIM_REACH_MODEL, LLIM_TOKENS, MINUTE, INT64_C(23512500000), 8000},
+     LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL, LLIM_TOKENS, MINUTE, INT64_C(23512500000), 8000},
     {"Groq, rate-limit page: too large is a 413", GROQ, 413, "retry-after: 5\n", "", LLIM_ANSWER_TOO_LARGE,
-     LLIM_REACH_UNKNOWN, U, 0, U, U},
+     LLIM_SCOPE_UNKNOWN, U, 0, U, U},
     {"HTTP: no credentials", OPENAI, 401, "", OA("Incorrect API key provided.", "\"invalid_request_error\"", "null"),
-     LLIM_ANSWER_AUTH, LLIM_REACH_UNKNOWN, U, 0, U, U},
+     LLIM_ANSWER_AUTH, LLIM_SCOPE_UNKNOWN, U, 0, U, U},
     {"HTTP: a bad request is neither quota nor load", GEMINI, 400, "retry-after: 5\n", "{\"error\":{\"code\":400}}",
-     LLIM_ANSWER_ERROR, LLIM_REACH_UNKNOWN, U, 0, U, U},
+     LLIM_ANSWER_ERROR, LLIM_SCOPE_UNKNOWN, U, 0, U, U},
     {"HTTP: a wait for an overloaded provider", OPENAI, 503, "retry-after: 3\n", "<html>", LLIM_ANSWER_OVERLOAD,
-     LLIM_REACH_UNKNOWN, U, 0, 3000 * MS, U},
-    {"HTTP: a status that is none", OPENAI, 999, "retry-after: 3\n", "", LLIM_ANSWER_UNKNOWN, LLIM_REACH_UNKNOWN, U, 0,
+     LLIM_SCOPE_UNKNOWN, U, 0, 3000 * MS, U},
+    {"HTTP: a status that is none", OPENAI, 999, "retry-after: 3\n", "", LLIM_ANSWER_UNKNOWN, LLIM_SCOPE_UNKNOWN, U, 0,
      U, U},
     {"a 429 by nobody known", LLIM_PROVIDER_ANY, 429, "retry-after: 7\n", "{\"detail\":\"slow down\"}",
-     LLIM_ANSWER_RATE, LLIM_REACH_UNKNOWN, U, 0, 7000 * MS, U},
+     LLIM_ANSWER_RATE, LLIM_SCOPE_UNKNOWN, U, 0, 7000 * MS, U},
 };
 
 static void each_rule(void **state)
@@ -232,10 +232,10 @@ static void each_rule(void **state)
     for (size_t i = 0; i < KIT_COUNT(shapes); i++) {
         const struct shape *s = &shapes[i];
         llim_answer a = ask(s->provider, s->status, s->headers, s->body);
-        if (a.kind != s->kind || a.reach != s->reach || a.meter != s->meter || a.unit != s->unit ||
+        if (a.kind != s->kind || a.scope != s->scope || a.meter != s->meter || a.unit != s->unit ||
             a.retry_after_ns != s->retry_ns || a.limit != s->limit)
             fail_msg("%s: %s, %s, %s, unit %d, wait %lld, limit %lld", s->rule, llim_kind_name(a.kind),
-                     llim_reach_name(a.reach), llim_meter_name(a.meter), a.unit, (long long)a.retry_after_ns,
+                     llim_scope_kind_name(a.scope), llim_meter_name(a.meter), a.unit, (long long)a.retry_after_ns,
                      (long long)a.limit);
     }
 }
@@ -412,7 +412,7 @@ static void names(void **state)
                "\"input-images\"", LIMITED));
     assert_string_equal(a.model, "gpt-image-2");
     assert_string_equal(a.family, "gpt-image");
-    assert_int_equal(a.reach, LLIM_REACH_FAMILY);
+    assert_int_equal(a.scope, LLIM_SCOPE_FAMILY);
     a = ask(
         GROQ, 429, "",
         OA("Rate limit reached for model `a/b` in organization `o` service tier `on_demand` on requests per day (RPD): "
@@ -536,7 +536,7 @@ static void arguments(void **state)
     r = (llim_response){.size = sizeof r, .headers_len = 1};
     assert_int_equal(llim_classify(&r, &a), LLIM_EINVAL);
     assert_string_equal(llim_kind_name(99), "?");
-    assert_string_equal(llim_reach_name(-1), "?");
+    assert_string_equal(llim_scope_kind_name(-1), "?");
     assert_string_equal(llim_provider_name(LLIM_PROVIDERS), "?");
 }
 

@@ -47,7 +47,7 @@ describe("classify", function()
     assert.equal([[
 kind           rate
 provider       openai
-reach          model
+scope          model
 model          gpt-4o
 meter          tokens
 window         minute
@@ -72,7 +72,7 @@ images         0
 
   it("tells it as JSON, with null for what is not told", function()
     local text = good(fixtures .. "openai_429_insufficient_quota.http --json")
-    for _, part in ipairs { '"kind":%s*"quota"', '"provider":%s*"openai"', '"reach":%s*"credential"',
+    for _, part in ipairs { '"kind":%s*"quota"', '"provider":%s*"openai"', '"scope":%s*"credential"',
                             '"meter":%s*null', '"retry_after_seconds":%s*null', '"learned":%s*%[%]',
                             '"tokens":%s*0', '"audio_ms":%s*null' } do
       assert.truthy(text:find(part), part)
