@@ -373,6 +373,8 @@ typedef struct llim_facts {
     llim_charge charge;      /* for llim_settle(); requests are always LLIM_UNKNOWN */
     int64_t thinking_tokens; /* of the output */
     int64_t cached_tokens;   /* read from a cache: part of the input, with Anthropic beside it */
+    int32_t failed;          /* 1: it tells an error, be it in a stream that began well */
+    int32_t reserved;
 } llim_facts;
 
 typedef struct llim_response {
@@ -409,7 +411,8 @@ typedef struct llim_answer {
 } llim_answer;
 
 /* Reads an answer. retry_after_ns is never given for kinds that time does not heal, and for a calendar day it is the time
-   until that day ends. LLIM_EINVAL: a NULL with a length, an unknown provider. LLIM_EVERSION. *answer is else filled. */
+   until that day ends. An error inside a response or stream that began with status 200 is read like any other: its last event
+   that tells one. LLIM_EINVAL: a NULL with a length, an unknown provider. LLIM_EVERSION. *answer is else filled. */
 LLIM_API int llim_classify(const llim_response *response, llim_answer *answer);
 
 /* The names of a kind ("too_large"), kind of scope ("credential") and provider ("gemini"); "?" for an unknown one. Static strings. */

@@ -83,8 +83,11 @@ static int32_t provider_of_error(const cJSON *root, const llim__error_fields *e)
         if (p->code && strcmp(e->field[LLIM__CODE], p->code) == 0) return i;
         if (p->message && strstr(e->field[LLIM__MESSAGE], p->message)) return i;
     }
+    const char *type = llim__json_text(root, "type"); /* of an event; Anthropic's alone are without a number */
+    bool numbered = llim__json_get(root, "event_id") || llim__json_get(root, "sequence_number");
+    if (strncmp(type, "response.", 9) == 0 || (numbered && strcmp(type, "error") == 0)) return LLIM_PROVIDER_OPENAI;
     if (e->field[LLIM__STATUS][0]) return cJSON_IsArray(root) ? LLIM_PROVIDER_GEMINI_OPENAI : LLIM_PROVIDER_GEMINI;
-    if (strcmp(llim__json_text(root, "type"), "error") == 0 && e->field[LLIM__TYPE][0] && !e->field[LLIM__CODE][0])
+    if (strcmp(type, "error") == 0 && e->field[LLIM__TYPE][0] && !e->field[LLIM__CODE][0])
         return LLIM_PROVIDER_ANTHROPIC;
     if (e->field[LLIM__TYPE][0] && llim__json_get(llim__json_get(root, "error"), "param")) return LLIM_PROVIDER_OPENAI;
     return LLIM_PROVIDER_ANY;
@@ -119,10 +122,11 @@ static void set_wait(const llim__provider *p, const llim__heads *heads, int64_t 
     if (a->law == LLIM_CALENDAR) a->retry_after_ns = until_midnight(p, heads->now_wall_ns);
 }
 
-/* A refused call used nothing but a request; what another failure used nobody tells. */
-static void set_facts(llim_answer *a)
+/* A refused call used nothing but a request; what another failure used nobody tells: Gemini was seen to count the tokens of
+   a request that it found too large (400). */
+static void set_facts(int32_t status, llim_answer *a)
 {
-    if (a->kind < LLIM_ANSWER_RATE || a->kind > LLIM_ANSWER_OVERLOAD) return;
+    if (a->kind < LLIM_ANSWER_RATE || a->kind > LLIM_ANSWER_OVERLOAD || status == 400) return;
     for (int m = LLIM_TOKENS; m <= LLIM_IMAGES; m++) a->facts.charge.amount[m] = 0;
 }
 
@@ -158,21 +162,35 @@ static int64_t read_root(const cJSON *root, const cJSON *error, llim_answer *a)
     return told;
 }
 
-static int64_t read_error_body(llim__text body, llim_answer *a)
+/* What tells an error, if anything does: of a message whatever else it tells; of a response with another status than 200 its
+   body is wanted to. */
+static int64_t read_body(llim__text body, bool message, llim_answer *a)
 {
     cJSON *root = body.len <= LONGEST_ERROR ? llim__json_parse(body) : NULL;
-    int64_t told = read_root(root, llim__json_get(unwrapped(root), "error"), a);
+    const cJSON *error = llim__event_error(unwrapped(root));
+    int64_t told = LLIM_UNKNOWN;
+    if (error && message) a->kind = LLIM_ANSWER_ERROR;
+    if (error || !message)
+        told = read_root(root, error, a);
+    else
+        llim__event_read(root, a);
     cJSON_Delete(root);
     return told;
 }
 
-static int64_t read_event(llim__text body, llim_answer *a)
+/* The last event of a stream that names an error, or the whole body if it is no stream. */
+static llim__text last_error(llim__text body)
 {
-    cJSON *root = body.len <= LONGEST_ERROR ? llim__json_parse(body) : NULL;
-    const cJSON *error = llim__event_read(root, a);
-    int64_t told = error ? read_root(root, error, a) : LLIM_UNKNOWN;
-    cJSON_Delete(root);
-    return told;
+    static const char field[] = "data:", name[] = "\"error\"";
+    for (const char *end = body.at + body.len; end > body.at;) {
+        const char *lf = memrchr(body.at, '\n', (size_t)(end - body.at)), *line = lf ? lf + 1 : body.at;
+        size_t len = (size_t)(end - line);
+        if (len > sizeof field && memcmp(line, field, sizeof field - 1) == 0 &&
+            memmem(line, len, name, sizeof name - 1))
+            return (llim__text){line + sizeof field - 1, len - (sizeof field - 1)};
+        end = lf ? lf : body.at;
+    }
+    return body;
 }
 
 static void read_close(int32_t code, llim__text reason, llim_answer *a)
@@ -217,6 +235,28 @@ static void read_usage(llim__text body, llim_answer *a)
     llim_usage_end(&reader, &a->facts);
 }
 
+/* Returns the wait that the text tells. */
+static int64_t read_response(const llim_response *r, llim__text body, llim_answer *a)
+{
+    int64_t told;
+    a->kind = kind_of_status(r->status);
+    if (r->status && a->kind != LLIM_ANSWER_OK) {
+        told = read_body(body, false, a);
+        set_facts(r->status, a);
+        return told;
+    }
+    read_usage(body, a);
+    if (r->status == 0 && r->close_code) {
+        read_close(r->close_code, body, a);
+        return LLIM_UNKNOWN;
+    }
+    if (r->status == 0) return read_body(body, true, a);
+    if (!a->facts.failed) return LLIM_UNKNOWN;
+    told = read_body(last_error(body), true, a);
+    if (a->kind <= LLIM_ANSWER_OK) a->kind = LLIM_ANSWER_ERROR; /* too long to be read */
+    return told;
+}
+
 int llim_classify(const llim_response *r, llim_answer *a)
 {
     if (!r || !a) return LLIM_EINVAL;
@@ -226,24 +266,14 @@ int llim_classify(const llim_response *r, llim_answer *a)
         return LLIM_EINVAL;
     llim__text headers = {r->headers, r->headers_len}, body = {r->body, r->body_len};
     llim__heads heads = {LLIM_UNKNOWN, LLIM_UNKNOWN, now_of(r, headers)};
-    int64_t told = LLIM_UNKNOWN;
     clear(a);
     a->provider = r->provider == LLIM_PROVIDER_ANY ? llim__headers_provider(headers) : r->provider;
-    a->kind = kind_of_status(r->status);
-    if (r->status == 0 && r->close_code)
-        read_close(r->close_code, body, a);
-    else if (r->status == 0)
-        told = read_event(body, a);
-    else if (a->kind != LLIM_ANSWER_OK)
-        told = read_error_body(body, a);
+    int64_t told = read_response(r, body, a);
+    if (r->status == 401 && a->kind == LLIM_ANSWER_AUTH) a->scope = LLIM_SCOPE_CREDENTIAL;
     const llim__provider *p = &llim__providers[a->provider];
     llim__headers_read(headers, p, &heads, a);
     set_law(p, a);
     set_wait(p, &heads, told, a);
-    if (r->status == 0 || a->kind == LLIM_ANSWER_OK)
-        read_usage(body, a);
-    else
-        set_facts(a);
     llim__learned_finish(a);
     return LLIM_OK;
 }

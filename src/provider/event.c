@@ -1,8 +1,8 @@
 /*
- * event.c - owns the reading of a WebSocket's message: limits, failures and coming ends of a live session.
+ * event.c - owns the reading of an event, be it a WebSocket's message or of a stream: limits, failures and coming ends.
  *
- * OpenAI's Realtime API names each event by its type, Gemini's Live API by its members. What a message used is read by the
- * usage reader, as of any other answer.
+ * OpenAI's APIs name each event by its type, Gemini's Live API by its members. What a message used is read by the usage reader,
+ * as of any other answer.
  */
 #include "provider/provider.h"
 
@@ -28,21 +28,6 @@ static void read_limits(const cJSON *list, llim_answer *a)
     }
 }
 
-static const cJSON *read_realtime(const cJSON *root, const char *type, llim_answer *a)
-{
-    if (strcmp(type, "error") == 0) {
-        a->kind = LLIM_ANSWER_ERROR;
-        return llim__json_get(root, "error");
-    }
-    a->kind = LLIM_ANSWER_OK;
-    if (strcmp(type, "rate_limits.updated") == 0) read_limits(llim__json_get(root, "rate_limits"), a);
-    if (strcmp(type, "response.done") != 0) return NULL;
-    const cJSON *response = llim__json_get(root, "response");
-    if (strcmp(llim__json_text(response, "status"), "failed") != 0) return NULL;
-    a->kind = LLIM_ANSWER_ERROR;
-    return llim__json_get(llim__json_get(response, "status_details"), "error");
-}
-
 static void read_live(const cJSON *root, llim_answer *a)
 {
     static const char *const members[] = {"setupComplete",          "serverContent", "toolCall",
@@ -59,13 +44,30 @@ static void read_live(const cJSON *root, llim_answer *a)
     if (llim_parse_duration(left, strlen(left), 0, &ns) == LLIM_OK) a->ends_after_ns = ns;
 }
 
-const cJSON *llim__event_read(const cJSON *root, llim_answer *a)
+static const cJSON *object_in(const cJSON *object, const char *name)
+{
+    const cJSON *member = llim__json_get(object, name);
+    return cJSON_IsObject(member) ? member : NULL;
+}
+
+/* In OpenAI's Responses an event of type "error" is the error itself. */
+const cJSON *llim__event_error(const cJSON *root)
+{
+    const cJSON *response = llim__json_get(root, "response"), *error = object_in(root, "error");
+    if (!error) error = object_in(response, "error");
+    if (!error) error = object_in(llim__json_get(response, "status_details"), "error");
+    if (!error && strcmp(llim__json_text(root, "type"), "error") == 0) error = root;
+    return error;
+}
+
+void llim__event_read(const cJSON *root, llim_answer *a)
 {
     const char *type = llim__json_text(root, "type");
     if (!*type) {
         read_live(root, a);
-        return NULL;
+        return;
     }
+    a->kind = strcmp(type, "response.failed") == 0 ? LLIM_ANSWER_ERROR : LLIM_ANSWER_OK;
     if (a->provider == LLIM_PROVIDER_ANY) a->provider = LLIM_PROVIDER_OPENAI;
-    return read_realtime(root, type, a);
+    if (strcmp(type, "rate_limits.updated") == 0) read_limits(llim__json_get(root, "rate_limits"), a);
 }

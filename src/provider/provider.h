@@ -119,8 +119,9 @@ void llim__show_name(char out[LLIM_NAME_SHOWN], const char *name, size_t len);
 struct cJSON;
 int64_t llim__quota_failure(const struct cJSON *details, const char *message, llim_answer *a);
 
-/* event.c: a message of a WebSocket. Returns the error in it, or NULL. */
-const struct cJSON *llim__event_read(const struct cJSON *root, llim_answer *a);
+/* event.c: the error that an event tells, or NULL; and what one without an error tells. */
+const struct cJSON *llim__event_error(const struct cJSON *root);
+void llim__event_read(const struct cJSON *root, llim_answer *a);
 
 /* json.c: members by their exact name; each takes NULL, and gives NULL, "" or LLIM_UNKNOWN for what is not there. */
 struct cJSON *llim__json_parse(llim__text text);

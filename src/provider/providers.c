@@ -83,6 +83,7 @@ static const llim__sign openai_signs[] = {
     {LLIM__TYPE, LLIM__WHOLE, "insufficient_quota", LLIM_ANSWER_QUOTA, LLIM_SCOPE_CREDENTIAL},
     {LLIM__CODE, LLIM__WHOLE, "insufficient_quota", LLIM_ANSWER_QUOTA, LLIM_SCOPE_CREDENTIAL},
     {LLIM__MESSAGE, LLIM__BEGINS, "Request too large", LLIM_ANSWER_TOO_LARGE, LLIM_SCOPE_MODEL},
+    {LLIM__CODE, LLIM__WHOLE, "context_length_exceeded", LLIM_ANSWER_TOO_LARGE, LLIM_SCOPE_MODEL},
     {LLIM__CODE, LLIM__WHOLE, "resource_unavailable", LLIM_ANSWER_OVERLOAD, LLIM_SCOPE_MODEL},
     {LLIM__CODE, LLIM__WHOLE, "rate_limit_exceeded", LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL},
     {LLIM__MESSAGE, LLIM__BEGINS, "Rate limit reached", LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL},
@@ -91,6 +92,7 @@ static const llim__sign openai_signs[] = {
 /* Gemini, error texts: a bare refusal does not tell whom it is about. A close's reason is cut at 123 bytes, and its code 1011
    is that of every internal error too. */
 static const llim__sign gemini_signs[] = {
+    {LLIM__MESSAGE, LLIM__BEGINS, "The input token count", LLIM_ANSWER_TOO_LARGE, LLIM_SCOPE_MODEL},
     {LLIM__STATUS, LLIM__WHOLE, "RESOURCE_EXHAUSTED", LLIM_ANSWER_RATE, LLIM_SCOPE_UNKNOWN},
     {LLIM__STATUS, LLIM__WHOLE, "UNAVAILABLE", LLIM_ANSWER_OVERLOAD, LLIM_SCOPE_MODEL},
     {LLIM__STATUS, LLIM__WHOLE, "DEADLINE_EXCEEDED", LLIM_ANSWER_OVERLOAD, LLIM_SCOPE_MODEL},
@@ -103,13 +105,17 @@ static const llim__sign gemini_signs[] = {
 static const llim__sign anthropic_signs[] = {
     {LLIM__TYPE, LLIM__WHOLE, "rate_limit_error", LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL},
     {LLIM__TYPE, LLIM__WHOLE, "overloaded_error", LLIM_ANSWER_OVERLOAD, LLIM_SCOPE_MODEL},
+    {LLIM__TYPE, LLIM__WHOLE, "request_too_large", LLIM_ANSWER_TOO_LARGE, LLIM_SCOPE_MODEL},
+    {LLIM__MESSAGE, LLIM__BEGINS, "prompt is too long", LLIM_ANSWER_TOO_LARGE, LLIM_SCOPE_MODEL},
     {LLIM__MESSAGE, LLIM__HOLDS, "credit balance is too low", LLIM_ANSWER_QUOTA, LLIM_SCOPE_CREDENTIAL},
     {0, 0, NULL, 0, 0}};
 
 static const llim__sign azure_signs[] = {
     {LLIM__TYPE, LLIM__WHOLE, "insufficient_quota", LLIM_ANSWER_QUOTA, LLIM_SCOPE_CREDENTIAL},
     {LLIM__CODE, LLIM__WHOLE, "insufficient_quota", LLIM_ANSWER_QUOTA, LLIM_SCOPE_CREDENTIAL},
+    {LLIM__CODE, LLIM__WHOLE, "context_length_exceeded", LLIM_ANSWER_TOO_LARGE, LLIM_SCOPE_MODEL},
     {LLIM__CODE, LLIM__WHOLE, "429", LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL},
+    {LLIM__CODE, LLIM__WHOLE, "rate_limit_exceeded", LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL}, /* in a stream */
     {0, 0, NULL, 0, 0}};
 
 #define ROLLING(l) .law = l, .day_law = l

@@ -14,9 +14,26 @@
 
 enum state { VALUE, ELEMENT, MEMBER, KEY, COLON, NEXT, STRING, WORD, CLOSED, BROKEN };
 
-enum node { OTHER, ROOT, RESPONSE, MESSAGE, CHOICES, DELTA, DATA, IMAGE, FINISH, USAGE, DETAILS, SLOT };
+enum node {
+    OTHER,
+    ROOT,
+    RESPONSE,
+    OUTCOME,
+    FAILURE,
+    TYPE,
+    MESSAGE,
+    CHOICES,
+    DELTA,
+    DATA,
+    IMAGE,
+    FINISH,
+    USAGE,
+    DETAILS,
+    SLOT
+};
 
-/* Where usage stands in the answers of each provider, streamed and whole, and what tells that a running answer is finished. */
+/* Where usage stands in the answers of each provider, streamed and whole, and what tells that a running answer is finished or
+   has failed. */
 static const struct {
     uint8_t parent;
     const char *key;
@@ -26,6 +43,12 @@ static const struct {
     {ROOT, "usageMetadata", USAGE}, /* Gemini */
     {ROOT, "response", RESPONSE},   /* OpenAI: Responses as a stream, Realtime */
     {RESPONSE, "usage", USAGE},
+    {ROOT, "x_groq", RESPONSE}, /* Groq: the last chunk of a stream */
+    {ROOT, "error", FAILURE},
+    {RESPONSE, "error", FAILURE},
+    {RESPONSE, "status_details", OUTCOME}, /* OpenAI: Realtime */
+    {OUTCOME, "error", FAILURE},
+    {ROOT, "type", TYPE},       /* OpenAI: Responses as a stream, an event "error" without an object */
     {ROOT, "message", MESSAGE}, /* Anthropic: a stream begins with the usage of its input */
     {MESSAGE, "usage", USAGE},
     {ROOT, "choices", CHOICES},
@@ -37,6 +60,8 @@ static const struct {
     {ROOT, "data", DATA}, /* OpenAI: images */
     {DATA, "b64_json", IMAGE},
     {DATA, "url", IMAGE},
+    {ROOT, "predictions", DATA}, /* Imagen */
+    {DATA, "bytesBase64Encoded", IMAGE},
     {USAGE, "prompt_tokens", SLOT + LLIM__INPUT},
     {USAGE, "input_tokens", SLOT + LLIM__INPUT},
     {USAGE, "promptTokenCount", SLOT + LLIM__INPUT},
@@ -106,6 +131,7 @@ static void push(llim__scan *s, bool array)
     }
     if (s->member == USAGE) forget(s->pending);
     if (s->member == DATA && !array) s->image = false;
+    if (s->member == FAILURE && !array) s->failed = true;
     if (s->member == CHOICES || s->member == MESSAGE) s->chunked = true;
     if (array && s->depth == 0) s->chunks = true;
     s->node[s->depth] = s->member;
@@ -186,6 +212,17 @@ static void end_number(llim__scan *s)
     s->pending[slot] = value;
 }
 
+/* Keys matter, and what an event's type is. */
+static void end_string(llim__scan *s)
+{
+    if (s->is_key) {
+        end_key(s);
+        return;
+    }
+    if (s->member == TYPE && s->len == strlen("error") && memcmp(s->word, "error", s->len) == 0) s->failed = true;
+    s->state = NEXT;
+}
+
 static void string_byte(llim__scan *s, char c)
 {
     if (s->escaped) {
@@ -193,13 +230,10 @@ static void string_byte(llim__scan *s, char c)
     } else if (c == '\\') {
         s->escaped = true;
     } else if (c == '"') {
-        if (s->is_key)
-            end_key(s);
-        else
-            s->state = NEXT;
+        end_string(s);
         return;
     }
-    if (s->is_key) keep(s, c);
+    if (s->is_key || s->member == TYPE) keep(s, c);
 }
 
 /* What may come behind a value. */

@@ -43,6 +43,7 @@ typedef struct __attribute__((may_alias)) llim__scan {
     bool used;     /* a whole usage was read in this document */
     bool final;    /* the last usage is that of the finished answer */
     bool image;    /* the element of data that is being read is an image */
+    bool failed;   /* a document told an error */
     int64_t images;
     int64_t pending[LLIM__SLOTS]; /* of a usage that is being read */
     int64_t slot[LLIM__SLOTS];    /* of whole ones; LLIM_UNKNOWN */

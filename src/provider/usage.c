@@ -126,6 +126,8 @@ void llim_usage_end(const llim_usage_reader *opaque, llim_facts *f)
     for (int m = 0; m < LLIM_METERS; m++) f->charge.amount[m] = LLIM_UNKNOWN;
     read_slots(s->slot, f);
     if (s->images) f->charge.amount[LLIM_IMAGES] = s->images;
+    f->failed = s->failed;
+    f->reserved = 0;
     bool final = r->done || s->final || (s->used && s->finished);
     if (s->chunked && (s->chunks || r->form == EVENTS) && !final) {
         f->charge.amount[LLIM_OUTPUT_TOKENS] = f->charge.amount[LLIM_TOKENS] = LLIM_UNKNOWN;

@@ -215,7 +215,21 @@ static const struct shape {
     {"Groq, rate-limit page: too large is a 413", GROQ, 413, "retry-after: 5\n", "", LLIM_ANSWER_TOO_LARGE,
      LLIM_SCOPE_UNKNOWN, U, 0, U, U},
     {"HTTP: no credentials", OPENAI, 401, "", OA("Incorrect API key provided.", "\"invalid_request_error\"", "null"),
-     LLIM_ANSWER_AUTH, LLIM_SCOPE_UNKNOWN, U, 0, U, U},
+     LLIM_ANSWER_AUTH, LLIM_SCOPE_CREDENTIAL, U, 0, U, U},
+    {"OpenAI, client: more than a model's context never fits it, and is no rate", OPENAI, 400, "retry-after: 5\n",
+     OA("This model's maximum context length is 128000 tokens.", "\"invalid_request_error\"",
+        "\"context_length_exceeded\""),
+     LLIM_ANSWER_TOO_LARGE, LLIM_SCOPE_MODEL, U, 0, U, U},
+    {"Gemini, captured: the same is a 400 of its own", GEMINI, 400, "",
+     "{\"error\":{\"code\":400,\"message\":\"The input token count (3475108) exceeds the maximum number of tokens "
+     "allowed "
+     "(1048576).\",\"status\":\"INVALID_ARGUMENT\"}}",
+     LLIM_ANSWER_TOO_LARGE, LLIM_SCOPE_MODEL, U, 0, U, U},
+    {"Anthropic, captured: and again another", CLAUDE, 400, "",
+     "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"prompt is too long: 207791 "
+     "tokens > "
+     "200000 maximum\"}}",
+     LLIM_ANSWER_TOO_LARGE, LLIM_SCOPE_MODEL, U, 0, U, U},
     {"HTTP: a bad request is neither quota nor load", GEMINI, 400, "retry-after: 5\n", "{\"error\":{\"code\":400}}",
      LLIM_ANSWER_ERROR, LLIM_SCOPE_UNKNOWN, U, 0, U, U},
     {"HTTP: a wait for an overloaded provider", OPENAI, 503, "retry-after: 3\n", "<html>", LLIM_ANSWER_OVERLOAD,
@@ -401,6 +415,83 @@ static void events_teach(void **state)
     assert_int_equal(ask(OPENAI, 0, "", "{\"type\":\"response.done").kind, LLIM_ANSWER_UNKNOWN);
 }
 
+#define TOLD                                                                                                           \
+    "Rate limit reached for m in organization o on tokens per min (TPM): Limit 9, Used 9, Requested 1. Please try "    \
+    "again "                                                                                                           \
+    "in 6s."
+
+/* Errors that come in a response which began with status 200, or as a message of its own: field reports of each provider's
+   streams, and OpenAI's specification of its events. */
+static const struct late {
+    const char *rule;
+    int provider; /* asked and answered */
+    const char *body;
+    int kind, scope;
+    int64_t retry_ns;
+} late[] = {
+    {"OpenAI, Responses: response.failed carries the error", OPENAI,
+     "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"error\":null}}\n\nevent: "
+     "response.failed\ndata: "
+     "{\"type\":\"response.failed\",\"response\":{\"status\":\"failed\",\"error\":{\"code\":\"rate_limit_"
+     "exceeded\",\"message\":\"" TOLD "\"}}}\n\n",
+     LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL, 6000 * MS},
+    {"OpenAI, Responses: an error without an object around it", OPENAI,
+     "data: {\"type\":\"error\",\"code\":\"rate_limit_exceeded\",\"message\":\"" TOLD "\",\"sequence_number\":3}\n\n",
+     LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL, 6000 * MS},
+    {"OpenAI, chat: an error for a chunk, and the end behind it", OPENAI,
+     "data: {\"choices\":[{\"delta\":{\"content\":\"\\\"error\\\"\"}}]}\r\n\r\ndata: " OA(
+         "x", "\"requests\"", LIMITED) "\r\n\r\ndata: [DONE]\r\n\r\n",
+     LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL, U},
+    {"OpenAI, chat: an error that no sign is known of", OPENAI,
+     "data: {\"error\":{\"message\":\"The server had an "
+     "error\",\"type\":\"server_error\",\"param\":null,\"code\":null}}\n\n",
+     LLIM_ANSWER_ERROR, LLIM_SCOPE_UNKNOWN, U},
+    {"OpenAI, Responses in the background: a failed response", OPENAI,
+     "{\"object\":\"response\",\"status\":\"failed\",\"error\":{\"code\":\"rate_limit_exceeded\",\"message\":\"" TOLD
+     "\",\"param\":null,\"type\":\"tokens\"}}",
+     LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL, 6000 * MS},
+    {"Gemini: a stream that ends in an error", GEMINI,
+     "data: {\"candidates\":[{}]}\r\n\r\ndata: {\"error\":{\"code\":503,\"message\":\"The model is "
+     "overloaded.\",\"status\":\"UNAVAILABLE\"}}\r\n\r\n",
+     LLIM_ANSWER_OVERLOAD, LLIM_SCOPE_MODEL, U},
+    {"Anthropic: an event of its own", CLAUDE,
+     "event: error\ndata: "
+     "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n",
+     LLIM_ANSWER_OVERLOAD, LLIM_SCOPE_MODEL, U},
+};
+
+static void errors_come_late(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < KIT_COUNT(late); i++) {
+        const struct late *e = &late[i];
+        const char *events = strstr(e->body, "data: "), *event = e->body;
+        for (const char *at = events; at; at = strstr(at + 1, "data: "))
+            if (strncmp(at, "data: [", 7) != 0) event = at + 6;
+        for (int known = 0; known < 4; known++) {
+            /* The whole stream, and the event as a message; the provider told, and found. */
+            llim_answer a =
+                ask(known & 1 ? e->provider : LLIM_PROVIDER_ANY, known & 2 ? 200 : 0, "", known & 2 ? e->body : event);
+            if (a.kind != e->kind || a.scope != e->scope || a.retry_after_ns != e->retry_ns ||
+                a.provider != e->provider || a.facts.failed != 1)
+                fail_msg("%s: %s, %s, %s, wait %lld", e->rule, llim_provider_name(a.provider), llim_kind_name(a.kind),
+                         llim_scope_kind_name(a.scope), (long long)a.retry_after_ns);
+        }
+    }
+    /* What says nothing of an error has not failed, and what is too long to be read has, for whatever reason. */
+    llim_answer a = ask(OPENAI, 200, "", "data: {\"error\":null,\"type\":\"x\"}\n\ndata: {\"choices\":[]}\n\n");
+    assert_int_equal(a.kind, LLIM_ANSWER_OK);
+    assert_int_equal(a.facts.failed, 0);
+    char *text = malloc(300001);
+    assert_non_null(text);
+    memset(text, ' ', 300000);
+    text[300000] = 0;
+    memcpy(text, "{\"error\":{", 10);
+    a = ask(OPENAI, 200, "", text);
+    assert_int_equal(a.kind, LLIM_ANSWER_ERROR);
+    free(text);
+}
+
 /* OpenAI, captured: "(for limit gpt-image)" names the limit that a family shares. Names that cannot be shown are left out. */
 static void names(void **state)
 {
@@ -549,6 +640,7 @@ int main(void)
         cmocka_unit_test(headers_teach),
         cmocka_unit_test(messages_teach),
         cmocka_unit_test(events_teach),
+        cmocka_unit_test(errors_come_late),
         cmocka_unit_test(names),
         cmocka_unit_test(providers_by_their_answers),
         cmocka_unit_test(time_is_linear),

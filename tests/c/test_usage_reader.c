@@ -42,6 +42,15 @@ static const struct reported {
      14, 45, 59, U, U, U, U},
     {"OpenAI: images without usage", "{\"data\":[{\"url\":\"x\"},{\"b64_json\":\"y\",\"url\":\"x\"},{}]}", U, U, U, 2,
      U, U, U},
+    {"Imagen: images alone",
+     "{\"predictions\":[{\"mimeType\":\"image/png\",\"bytesBase64Encoded\":\"y\"},{\"raiFilteredReason\":\"x\"}]}", U,
+     U, U, 1, U, U, U},
+    {"Groq: a stream tells its usage in a member of its own",
+     DELTA("null") "data: "
+                   "{\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],\"x_groq\":{\"id\":\"r\",\"usage\":{"
+                   "\"prompt_tokens\":19,"
+                   "\"completion_tokens\":3,\"total_tokens\":22}}}\n\ndata: [DONE]\n\n",
+     19, 3, 22, U, U, U, U},
     {"OpenAI: speech is bytes", "ID3\x04{\"usage\":{\"total_tokens\":1}}\n\xff\xfb", U, U, U, U, U, U, U},
     {"OpenAI: speech as a stream",
      "data: {\"type\":\"speech.audio.delta\",\"audio\":\"AA==\"}\n\ndata: "
