@@ -335,6 +335,74 @@ static void memory(void)
     printf("%-54s %8.1f bytes  bar 2560%s\n", "a sliding limit", sliding, sliding <= 2560 ? "" : "  MISSED");
 }
 
+static void read_usage(const char *text, size_t len)
+{
+    llim_usage_reader reader;
+    llim_usage_begin(&reader);
+    for (size_t i = 0; i < len; i++) llim_usage_feed(&reader, text + i, 1);
+}
+
+static void read_error(const char *text, size_t len)
+{
+    llim_response r = {
+        .size = sizeof r, .provider = LLIM_PROVIDER_GEMINI, .status = 429, .body = text, .body_len = len};
+    llim_answer answer;
+    int code = llim_classify(&r, &answer);
+    if (code) die("classify", code);
+}
+
+/* Head, as many parts as fit in len, and tail. */
+typedef struct text {
+    const char *what, *head, *part, *tail;
+    void (*read)(const char *, size_t);
+    size_t len;
+} text;
+
+/* The least of a few, per byte. */
+static double per_byte(const text *t, size_t len)
+{
+    size_t n = 0, part = strlen(t->part), tail = strlen(t->tail);
+    char *bytes = malloc(len + 1);
+    if (!bytes) die("answers", LLIM_ENOMEM);
+    for (const char *h = t->head; *h; h++) bytes[n++] = *h;
+    for (; n + part + tail <= len; n += part) memcpy(bytes + n, t->part, part);
+    memcpy(bytes + n, t->tail, tail);
+    double least = 1e9;
+    for (size_t i = 0; i < 5 * t->len / len; i++) {
+        int64_t begin = read_ns();
+        t->read(bytes, n + tail);
+        double took = (double)(read_ns() - begin) / (double)(n + tail);
+        if (took < least) least = took;
+    }
+    free(bytes);
+    return least;
+}
+
+#define FAILURE "\",\"details\":[{\"@type\":\"type.googleapis.com/google.rpc.QuotaFailure\",\"violations\":["
+#define MESSAGE "{\"error\":{\"status\":\"RESOURCE_EXHAUSTED\",\"message\":\""
+
+/* What a byte costs in a long answer, beside one in an answer of a tenth: the same, where time is linear. */
+static void answers(void)
+{
+    static const text texts[] = {
+        {"usage of a picture, byte by byte", "{\"data\":[{\"b64_json\":\"", "1", "\"}]}", read_usage, 10000000},
+        {"usage of a stream, byte by byte", "", "data: {\"choices\":[{\"delta\":{}}],\"usage\":null}\n\n",
+         "data: [DONE]\n\n", read_usage, 10000000},
+        {"usage in a number, byte by byte", "{\"usage\":{\"prompt_tokens\":", "1", "}}", read_usage, 10000000},
+        {"an error of many violations", MESSAGE "limit: 1" FAILURE, "{\"quotaId\":\"Requests\"},", "{}]}]}}",
+         read_error, 260000},
+        {"an error of many lines", MESSAGE, "Quota exceeded for metric: requests\\n", FAILURE "]}]}}", read_error,
+         260000},
+        {"an error with a long word", MESSAGE, "limit: ", FAILURE "{\"quotaId\":\"Requests\"}]}]}}", read_error,
+         260000},
+    };
+    for (const text *t = texts; t < texts + sizeof texts / sizeof texts[0]; t++) {
+        double tenth = per_byte(t, t->len / 10), whole = per_byte(t, t->len);
+        printf("%-54s %8.2f ns a byte of %zu, %.2f x that of a tenth  bar 2.0%s\n", t->what, whole, t->len,
+               whole / tenth, whole <= 2 * tenth ? "" : "  MISSED");
+    }
+}
+
 int main(void)
 {
     printf("medians of %d repetitions of %d; least .. most; floor: clock_gettime + 3 compare-and-swaps\n", REPETITIONS,
@@ -343,5 +411,6 @@ int main(void)
     one_model("Gemini (2 sliding, 1 day)", gemini);
     tenants();
     memory();
+    answers();
     return 0;
 }

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define U       LLIM_UNKNOWN
 #define OPENAI  LLIM_PROVIDER_OPENAI
@@ -548,43 +547,6 @@ static void providers_by_their_answers(void **state)
         assert_int_equal(ask(LLIM_PROVIDER_ANY, 429, cases[i].headers, cases[i].body).provider, cases[i].provider);
 }
 
-/* A body that says the same n times in its message, and as often in its details. Returns the seconds of the processor. */
-static double seconds_for(size_t n, const char *said, const char *item)
-{
-    const char head[] = "{\"error\":{\"status\":\"RESOURCE_EXHAUSTED\",\"message\":\"";
-    const char from[] = "\",\"details\":[{\"@type\":\"type.googleapis.com/google.rpc.QuotaFailure\",\"violations\":[";
-    char *text = malloc(sizeof head + sizeof from + n * (strlen(said) + strlen(item)) + 16), *at = text;
-    assert_non_null(text);
-    at = stpcpy(at, head);
-    for (size_t i = 0; i < n; i++) at = stpcpy(at, said);
-    at = stpcpy(at, from);
-    for (size_t i = 0; i < n && *item; i++) at = stpcpy(at, item);
-    strcpy(at, *item ? "{}]}]}}" : "]}]}}");
-    struct timespec t[2];
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t[0]);
-    llim_answer a = ask(GEMINI, 429, "", text);
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t[1]);
-    assert_int_equal(a.meter, LLIM_REQUESTS);
-    free(text);
-    return (double)(t[1].tv_sec - t[0].tv_sec) + (double)(t[1].tv_nsec - t[0].tv_nsec) / 1e9;
-}
-
-/* Ten times the bytes may take thirty times as long, of what would be a hundred. */
-static void time_is_linear(void **state)
-{
-    (void)state;
-    const struct {
-        const char *said, *item;
-        size_t n;
-    } cases[] = {{"llllllllllllllllllllllll", "{\"quotaId\":\"Requests\"},", 5000},
-                 {"Quota exceeded for metric: requests\\n", "", 7000}};
-    for (size_t i = 0; i < KIT_COUNT(cases); i++) {
-        double tenth = seconds_for(cases[i].n / 10, cases[i].said, cases[i].item);
-        double whole = seconds_for(cases[i].n, cases[i].said, cases[i].item);
-        if (whole > 30 * tenth + 0.01) fail_msg("case %zu: %f s for a tenth, %f s for all", i, tenth, whole);
-    }
-}
-
 /* What is longer than an error's body or the headers may be is not read; the status stands. */
 static void bodies_are_bounded(void **state)
 {
@@ -643,7 +605,6 @@ int main(void)
         cmocka_unit_test(errors_come_late),
         cmocka_unit_test(names),
         cmocka_unit_test(providers_by_their_answers),
-        cmocka_unit_test(time_is_linear),
         cmocka_unit_test(bodies_are_bounded),
         cmocka_unit_test(arguments),
     };
