@@ -14,23 +14,27 @@
 #include <cjson/cJSON.h>
 #include <getopt.h>
 
-static const char usage[] = "usage: llm-limiters classify FILE [OPTION]...\n"
-                            "\n"
-                            "Reads a provider's answer and tells what it means: whether a limit over time refused,\n"
-                            "which one and whose, when it is worth asking again, what the answer teaches of limits,\n"
-                            "and what the call used.\n"
-                            "\n"
-                            "FILE, or - for standard input, holds a status line, headers, a blank line and the body,\n"
-                            "as \"curl -i\" prints them; a stream of server-sent events is a body too.\n"
-                            "\n"
-                            "  --provider NAME  openai, gemini, gemini_openai, azure, anthropic or groq (told by the\n"
-                            "                   answer, where it shows)\n"
-                            "  --json           as JSON\n";
+static const char usage[] =
+    "usage: llm-limiters classify FILE [OPTION]...\n"
+    "\n"
+    "Reads a provider's answer and tells what it means: whether a limit over time refused,\n"
+    "which one and whose, when it is worth asking again, what the answer teaches of limits,\n"
+    "and what the call used.\n"
+    "\n"
+    "FILE, or - for standard input, holds a status line, headers, a blank line and the body,\n"
+    "as \"curl -i\" prints them; a stream of server-sent events is a body too. A body alone is\n"
+    "read as the messages of a WebSocket: JSON, one a line if there are several.\n"
+    "\n"
+    "  --provider NAME  openai, gemini, gemini_openai, azure, anthropic or groq (told by the\n"
+    "                   answer, where it shows)\n"
+    "  --close CODE     FILE is the reason that a WebSocket was closed with\n"
+    "  --json           as JSON, on one line for each message\n";
 
-enum { PROVIDER = 1, JSON, HELP };
+enum { PROVIDER = 1, CLOSE, JSON, HELP };
 
 static const struct option options[] = {
     {"provider", required_argument, NULL, PROVIDER},
+    {"close", required_argument, NULL, CLOSE},
     {"json", no_argument, NULL, JSON},
     {"help", no_argument, NULL, HELP},
     {NULL, 0, NULL, 0},
@@ -71,6 +75,7 @@ static void write_text(const llim_answer *a)
     put_amount("used", a->used);
     put_amount("requested", a->requested);
     put_seconds("retry after", a->retry_after_ns);
+    put_seconds("ends after", a->ends_after_ns);
     for (uint32_t i = 0; i < a->n_learned; i++) put_learned(&a->learned[i]);
     for (int m = 0; m < LLIM_METERS; m++) put_amount(llim_meter_name(m), a->facts.charge.amount[m]);
     put_amount("thinking", a->facts.thinking_tokens);
@@ -129,13 +134,14 @@ static void write_json(const llim_answer *a)
     add_amount(root, "used", a->used);
     add_amount(root, "requested", a->requested);
     add_seconds(root, "retry_after_seconds", a->retry_after_ns);
+    add_seconds(root, "ends_after_seconds", a->ends_after_ns);
     cJSON *learned = cJSON_AddArrayToObject(root, "learned");
     for (uint32_t i = 0; i < a->n_learned; i++) add_learned(learned, &a->learned[i]);
     cJSON *facts = cJSON_AddObjectToObject(root, "usage");
     for (int m = LLIM_TOKENS; m <= LLIM_AUDIO_MS; m++) add_amount(facts, llim_meter_name(m), a->facts.charge.amount[m]);
     add_amount(facts, "thinking_tokens", a->facts.thinking_tokens);
     add_amount(facts, "cached_tokens", a->facts.cached_tokens);
-    char *text = cJSON_Print(root);
+    char *text = cJSON_PrintUnformatted(root);
     cJSON_Delete(root);
     if (!text) exit(cli_fail("There is no memory for the answer as JSON."));
     puts(text);
@@ -150,31 +156,84 @@ static int read_provider(int32_t *provider)
         "classify", "--provider is \"%s\"; expected openai, gemini, gemini_openai, azure, anthropic or groq.", optarg);
 }
 
-static int classify(const char *path, int32_t provider, bool json)
+static int read_close(int32_t *close_code)
 {
-    bool standard = strcmp(path, "-") == 0;
+    uint64_t number;
+    if (!cli_integer(optarg, 4999, &number) || number < 1000)
+        return cli_misuse("classify", "--close is \"%s\"; expected the code of a WebSocket's close, 1000 to 4999.",
+                          optarg);
+    *close_code = (int32_t)number;
+    return 0;
+}
+
+static void tell(const llim_response *response, bool json)
+{
+    llim_answer answer;
+    llim_classify(response, &answer);
+    if (json)
+        write_json(&answer);
+    else
+        write_text(&answer);
+}
+
+/* The first line of a text that holds a message on each, or all of it. */
+static size_t first_message(const char *text, size_t len)
+{
+    const char *lf = memchr(text, '\n', len);
+    if (!lf || *text != '{') return len;
+    const char *end = lf, *next = lf;
+    while (end > text && (end[-1] == '\r' || end[-1] == ' ')) end--;
+    while (next < text + len && (*next == '\n' || *next == '\r')) next++;
+    return end[-1] == '}' && next < text + len && *next == '{' ? (size_t)(lf - text) : len;
+}
+
+/* Messages of a WebSocket: one, or one a line. */
+static void tell_messages(llim_response *r, bool json)
+{
+    const char *at = r->body, *end = at + r->body_len;
+    size_t n = first_message(at, r->body_len);
+    const bool lines = n < r->body_len;
+    for (bool first = true; at < end; first = false) {
+        if (!first && !json) putchar('\n');
+        r->body = at;
+        r->body_len = n;
+        tell(r, json);
+        at += n;
+        while (lines && at < end && (*at == '\n' || *at == '\r')) at++;
+        const char *lf = memchr(at, '\n', (size_t)(end - at));
+        n = (size_t)((lf ? lf : end) - at);
+    }
+}
+
+static int classify(const char *path, llim_response *response, bool json)
+{
+    const bool standard = strcmp(path, "-") == 0;
+    const char *name = standard ? "standard input" : path;
     FILE *file = standard ? stdin : fopen(path, "rb");
     if (!file) return cli_fail("%s cannot be read: %s.", path, strerror(errno));
-    llim_response response = {.size = sizeof response, .provider = provider};
     llim_error err = {0};
-    llim_answer answer;
     char *text = NULL;
-    int code = cli_response_read(file, standard ? "standard input" : path, &response, &text, &err);
+    size_t len = 0;
+    int code = cli_response_load(file, name, &text, &len, &err);
     if (!standard) fclose(file);
-    if (code == LLIM_OK) {
-        llim_classify(&response, &answer);
-        if (json)
-            write_json(&answer);
-        else
-            write_text(&answer);
+    if (code == LLIM_OK && response->close_code) {
+        while (len && text[len - 1] == '\n') len--;
+        response->body = text;
+        response->body_len = len;
+    } else if (code == LLIM_OK) {
+        code = cli_response_read(text, len, name, response, &err);
     }
+    if (code == LLIM_OK && !response->status && !response->close_code)
+        tell_messages(response, json);
+    else if (code == LLIM_OK)
+        tell(response, json);
     free(text);
     return code == LLIM_OK ? cli_finish(stdout, "standard output") : cli_fail("%s", err.message);
 }
 
 int cli_classify(int argc, char **argv)
 {
-    int32_t provider = LLIM_PROVIDER_ANY;
+    llim_response response = {.size = sizeof response};
     bool json = false;
     int code = 0;
     opterr = 0;
@@ -184,7 +243,9 @@ int cli_classify(int argc, char **argv)
             return cli_finish(stdout, "standard output");
         }
         if (option == PROVIDER)
-            code = read_provider(&provider);
+            code = read_provider(&response.provider);
+        else if (option == CLOSE)
+            code = read_close(&response.close_code);
         else if (option == JSON)
             json = true;
         else
@@ -193,5 +254,5 @@ int cli_classify(int argc, char **argv)
     if (code == 0 && optind == argc) code = cli_misuse("classify", "A file is missing.");
     if (code == 0 && optind + 1 < argc)
         code = cli_misuse("classify", "There is one file too many: \"%s\".", argv[optind + 1]);
-    return code ? code : classify(argv[optind], provider, json);
+    return code ? code : classify(argv[optind], &response, json);
 }

@@ -1,7 +1,8 @@
 /*
  * response.c - owns the cutting of a response's text into status, headers and body; see response.h.
  *
- * Only what would make the answer another one is refused: a missing status, and a line among the headers that is none.
+ * Only what would make the answer another one is refused: what begins neither as a response nor as a body, and a line among
+ * the headers that is none.
  */
 #include "cli/response.h"
 
@@ -29,7 +30,7 @@ __attribute__((format(printf, 4, 5))) static int bad(llim_error *err, const char
     return LLIM_ECONFIG;
 }
 
-static int read_all(FILE *file, const char *name, char **text, size_t *len, llim_error *err)
+int cli_response_load(FILE *file, const char *name, char **text, size_t *len, llim_error *err)
 {
     size_t cap = 65536;
     *len = 0;
@@ -60,12 +61,21 @@ static int status_of(const char *line, size_t len)
     return status >= 100 && status <= 599 ? status : 0;
 }
 
-int cli_response_read(FILE *file, const char *name, llim_response *r, char **text, llim_error *err)
+/* JSON, or a field of a server-sent event or a comment between them. */
+static bool begins_a_body(const char *text, size_t len)
 {
-    size_t len;
-    int code = read_all(file, name, text, &len, err);
-    if (code != LLIM_OK) return code;
-    const char *at = *text, *end = at + len;
+    static const char *const fields[] = {"data:", "event:", "id:", "retry:", ":"};
+    if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) text += 3, len -= 3; /* the mark of UTF-8 */
+    while (len && strchr(" \t\r\n", *text) && *text) text++, len--;
+    if (len && (*text == '{' || *text == '[')) return true;
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
+        if (len >= strlen(fields[i]) && memcmp(text, fields[i], strlen(fields[i])) == 0) return true;
+    return false;
+}
+
+int cli_response_read(const char *text, size_t len, const char *name, llim_response *r, llim_error *err)
+{
+    const char *at = text, *end = at + len;
     for (int number = 1;; number++) {
         const char *lf = memchr(at, '\n', (size_t)(end - at));
         const char *stop = lf ? lf : end, *next = lf ? lf + 1 : end;
@@ -74,21 +84,29 @@ int cli_response_read(FILE *file, const char *name, llim_response *r, char **tex
         int shown = n < 80 ? (int)n : 80;
         if (number == 1) {
             r->status = status_of(at, n);
-            if (!r->status)
-                return bad(err, name, 1,
-                           "\"%.*s\" is no status line; expected one such as \"HTTP/1.1 429 Too Many Requests\", then "
-                           "headers, a blank line and the body.",
-                           shown, at);
             r->headers = next;
-        } else if (n == 0) {
+            if (r->status) {
+                at = next;
+                continue;
+            }
+            r->body = text;
+            r->body_len = len;
+            if (begins_a_body(text, len)) return LLIM_OK;
+            return bad(
+                err, name, 1,
+                "\"%.*s\" begins no answer; expected a status line such as \"HTTP/1.1 429 Too Many Requests\", then "
+                "headers, a blank line and the body, or a body alone.",
+                shown, at);
+        }
+        if (n == 0) {
             r->headers_len = (size_t)(at - r->headers);
             r->body = next;
             r->body_len = (size_t)(end - next);
             return LLIM_OK;
-        } else if (!memchr(at, ':', n)) {
+        }
+        if (!memchr(at, ':', n))
             return bad(err, name, number,
                        "\"%.*s\" is no header; expected \"name: value\", or a blank line before the body.", shown, at);
-        }
         at = next;
     }
 }

@@ -1,5 +1,6 @@
 /*
- * response.h - an HTTP response as text: a status line, headers, a blank line and the body, as "curl -i" prints it.
+ * response.h - an answer as text: a status line, headers, a blank line and the body, as "curl -i" prints it; or a body alone,
+ * which is JSON or a stream of server-sent events.
  *
  * Lines end in LF or CRLF. The body may hold any bytes and is what remains of the file.
  */
@@ -12,8 +13,11 @@
 
 #define CLI_RESPONSE_MAX (64 << 20) /* bytes of a file */
 
-/* Reads a whole response; name is what messages call the file. What *response points to is *text, which the caller frees,
-   also after an error. LLIM_ECONFIG with file and line, LLIM_EIO. */
-int cli_response_read(FILE *file, const char *name, llim_response *response, char **text, llim_error *err);
+/* Reads a whole file; name is what messages call it. *text is for the caller to free, also after an error. LLIM_ECONFIG,
+   LLIM_EIO. */
+int cli_response_load(FILE *file, const char *name, char **text, size_t *len, llim_error *err);
+
+/* Cuts the text into what *response points to; without a status line its status is 0. LLIM_ECONFIG with file and line. */
+int cli_response_read(const char *text, size_t len, const char *name, llim_response *response, llim_error *err);
 
 #endif

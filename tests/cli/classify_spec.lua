@@ -97,9 +97,39 @@ images         0
     assert.truthy(good("- --provider groq", answer):find("learned        requests/day, limit 14400", 1, true))
   end)
 
+  it("reads a body alone, whole or as a stream", function()
+    local text = good("-", '{"error":{"code":429,"message":"Resource has been exhausted (e.g. check quota).",' ..
+      '"status":"RESOURCE_EXHAUSTED"}}\n')
+    assert.truthy(text:find("^kind           rate\nprovider       gemini\n"), text)
+    assert.truthy(good(fixtures .. "gemini_200.json"):find("tokens         389\n", 1, true))
+    assert.truthy(good(fixtures .. "gemini_stream.sse"):find("tokens         150\n", 1, true))
+    assert.truthy(good(fixtures .. "openai_stream_usage.sse"):find("tokens         22\n", 1, true))
+    assert.truthy(good("-", "\239\187\191\n [ ]"):find("kind           unknown", 1, true))
+  end)
+
+  it("reads messages line by line", function()
+    local text = good(fixtures .. "openai_realtime_events.jsonl")
+    assert.equal(5, select(2, text:gsub("\n\n", "")))
+    assert.truthy(text:find("\n\nkind           rate\nprovider       openai\n.*retry after    6.33 s\n[^\n]*\n[^\n]*"), text)
+    local lines = {}
+    for line in good(fixtures .. "gemini_live_messages.jsonl --json"):gmatch("[^\n]+") do lines[#lines + 1] = line end
+    assert.equal(6, #lines)
+    assert.truthy(lines[4]:find('"tokens":471', 1, true))
+    assert.truthy(lines[5]:find('"ends_after_seconds":50', 1, true))
+    assert.truthy(good("-", '{\n "usage": {\n"total_tokens": 3\n}\n}\n'):find("tokens         3", 1, true))
+  end)
+
+  it("reads the reason of a close", function()
+    local reason = "You exceeded your current quota, please check your plan and billing details.\n"
+    assert.truthy(good("- --close 1011", reason):find("^kind           rate\nprovider       gemini\nscope          model\n"))
+    assert.truthy(good("- --close 1006", ""):find("^kind           error\n"))
+    refused(2, "- --close 99", "", '"99"', "1000 to 4999")
+    refused(2, "- --close soon", "", '"soon"')
+  end)
+
   it("refuses what is no answer, with file and line", function()
     refused(1, "-", "", "standard input:1:", "status line")
-    refused(1, "-", '{"error":{}}\n', "standard input:1:", "status line")
+    refused(1, "-", "429 Too Many Requests\n", "standard input:1:", "status line")
     refused(1, "-", "HTTP/1.1 99 x\n\n", "standard input:1:", "HTTP/1.1 99 x")
     refused(1, "-", "HTTP/1.1 4290\n\n", "standard input:1:")
     refused(1, "-", "HTTP/1.1 429\nretry-after: 7\nwhat\27[2J\n\n", "standard input:3:", "what?[2J", "no header")
