@@ -23,7 +23,8 @@ static const char usage[] =
     "\n"
     "FILE, or - for standard input, holds a status line, headers, a blank line and the body,\n"
     "as \"curl -i\" prints them; a stream of server-sent events is a body too. A body alone is\n"
-    "read as the messages of a WebSocket: JSON, one a line if there are several.\n"
+    "read as the messages of a WebSocket: JSON, one a line if there are several; a line\n"
+    "{\"_close\": {\"code\": 1011, \"reason\": \"...\"}} stands for its close.\n"
     "\n"
     "  --provider NAME  openai, gemini, gemini_openai, azure, anthropic or groq (told by the\n"
     "                   answer, where it shows)\n"
@@ -179,7 +180,7 @@ static void tell(const llim_response *response, bool json)
 /* The first line of a text that holds a message on each, or all of it. */
 static size_t first_message(const char *text, size_t len)
 {
-    const char *lf = memchr(text, '\n', len);
+    const char *lf = len ? memchr(text, '\n', len) : NULL;
     if (!lf || *text != '{') return len;
     const char *end = lf, *next = lf;
     while (end > text && (end[-1] == '\r' || end[-1] == ' ')) end--;
@@ -187,17 +188,36 @@ static size_t first_message(const char *text, size_t len)
     return end[-1] == '}' && next < text + len && *next == '{' ? (size_t)(lf - text) : len;
 }
 
+/* {"_close":{"code":1011,"reason":"..."}} stands for a close among messages. The document is for the caller to delete. */
+static cJSON *read_close_line(llim_response *r)
+{
+    cJSON *root = r->body_len < 4096 ? cJSON_ParseWithLength(r->body, r->body_len) : NULL;
+    const cJSON *close = cJSON_GetObjectItemCaseSensitive(root, "_close");
+    const cJSON *code = cJSON_GetObjectItemCaseSensitive(close, "code");
+    const cJSON *reason = cJSON_GetObjectItemCaseSensitive(close, "reason");
+    r->close_code = 0;
+    if (!cJSON_IsNumber(code)) return root;
+    r->close_code = code->valueint;
+    r->body = cJSON_IsString(reason) ? reason->valuestring : "";
+    r->body_len = strlen(r->body);
+    return root;
+}
+
 /* Messages of a WebSocket: one, or one a line. */
 static void tell_messages(llim_response *r, bool json)
 {
     const char *at = r->body, *end = at + r->body_len;
-    size_t n = first_message(at, r->body_len);
-    const bool lines = n < r->body_len;
-    for (bool first = true; at < end; first = false) {
+    if (end - at >= 3 && memcmp(at, "\xef\xbb\xbf", 3) == 0) at += 3; /* the mark of UTF-8 */
+    while (at < end && *at && strchr(" \t\r\n", *at)) at++;
+    size_t n = first_message(at, (size_t)(end - at));
+    const bool lines = n < (size_t)(end - at);
+    for (bool first = true; first || at < end; first = false) {
         if (!first && !json) putchar('\n');
         r->body = at;
         r->body_len = n;
+        cJSON *closing = read_close_line(r);
         tell(r, json);
+        cJSON_Delete(closing);
         at += n;
         while (lines && at < end && (*at == '\n' || *at == '\r')) at++;
         const char *lf = memchr(at, '\n', (size_t)(end - at));

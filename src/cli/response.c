@@ -76,13 +76,13 @@ static bool begins_a_body(const char *text, size_t len)
 int cli_response_read(const char *text, size_t len, const char *name, llim_response *r, llim_error *err)
 {
     const char *at = text, *end = at + len;
-    for (int number = 1;; number++) {
+    for (int number = 1, begins = 1;; number++) {
         const char *lf = memchr(at, '\n', (size_t)(end - at));
         const char *stop = lf ? lf : end, *next = lf ? lf + 1 : end;
         size_t n = (size_t)(stop - at);
         if (n && at[n - 1] == '\r') n--;
         int shown = n < 80 ? (int)n : 80;
-        if (number == 1) {
+        if (number == begins) {
             r->status = status_of(at, n);
             r->headers = next;
             if (r->status) {
@@ -99,6 +99,13 @@ int cli_response_read(const char *text, size_t len, const char *name, llim_respo
                 shown, at);
         }
         if (n == 0) {
+            /* Another one follows what a proxy said, or an interim response. */
+            const char *then = memchr(next, '\n', (size_t)(end - next));
+            if (status_of(next, (size_t)((then ? then : end) - next))) {
+                begins = number + 1;
+                at = next;
+                continue;
+            }
             r->headers_len = (size_t)(at - r->headers);
             r->body = next;
             r->body_len = (size_t)(end - next);

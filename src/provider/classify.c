@@ -11,8 +11,7 @@
 
 #include <cjson/cJSON.h>
 
-#define LONGEST_ERROR 262144                              /* bytes of an error's body that are read */
-#define LATEST        (INT64_C(7258118400) * LLIM_SECOND) /* 2200 */
+#define LATEST (INT64_C(7258118400) * LLIM_SECOND) /* 2200 */
 
 static int32_t kind_of_status(int32_t status)
 {
@@ -61,12 +60,6 @@ static bool apply_signs(const llim__provider *p, const llim__error_fields *e, ll
     return false;
 }
 
-/* The object that holds the error: the root, or the only element of an array around it. */
-static const cJSON *unwrapped(const cJSON *root)
-{
-    return cJSON_IsArray(root) && cJSON_GetArraySize(root) == 1 ? root->child : root;
-}
-
 static void read_fields(const cJSON *error, llim__error_fields *e)
 {
     e->field[LLIM__TYPE] = llim__json_text(error, "type");
@@ -86,7 +79,10 @@ static int32_t provider_of_error(const cJSON *root, const llim__error_fields *e)
     const char *type = llim__json_text(root, "type"); /* of an event; Anthropic's alone are without a number */
     bool numbered = llim__json_get(root, "event_id") || llim__json_get(root, "sequence_number");
     if (strncmp(type, "response.", 9) == 0 || (numbered && strcmp(type, "error") == 0)) return LLIM_PROVIDER_OPENAI;
-    if (e->field[LLIM__STATUS][0]) return cJSON_IsArray(root) ? LLIM_PROVIDER_GEMINI_OPENAI : LLIM_PROVIDER_GEMINI;
+    /* Of several elements the array is a stream of Gemini's own. */
+    if (e->field[LLIM__STATUS][0])
+        return cJSON_IsArray(root) && cJSON_GetArraySize(root) == 1 ? LLIM_PROVIDER_GEMINI_OPENAI
+                                                                    : LLIM_PROVIDER_GEMINI;
     if (strcmp(type, "error") == 0 && e->field[LLIM__TYPE][0] && !e->field[LLIM__CODE][0])
         return LLIM_PROVIDER_ANTHROPIC;
     if (e->field[LLIM__TYPE][0] && llim__json_get(llim__json_get(root, "error"), "param")) return LLIM_PROVIDER_OPENAI;
@@ -108,7 +104,7 @@ static int64_t until_midnight(const llim__provider *p, int64_t now_wall_ns)
 static void set_law(const llim__provider *p, llim_answer *a)
 {
     a->charged = p->charged;
-    if (a->meter == LLIM_UNKNOWN || a->unit == LLIM_NO_UNIT) return;
+    if (a->unit == LLIM_NO_UNIT) return;
     a->law = a->unit == LLIM_PER_DAY ? p->day_law : p->law;
     if (a->law == LLIM_CALENDAR) strncpy(a->zone, p->day_zone, sizeof a->zone - 1);
 }
@@ -117,16 +113,15 @@ static void set_wait(const llim__provider *p, const llim__heads *heads, int64_t 
 {
     if (a->kind != LLIM_ANSWER_RATE && a->kind != LLIM_ANSWER_OVERLOAD) return;
     a->retry_after_ns = heads->retry_ms_ns;
-    if (a->retry_after_ns == LLIM_UNKNOWN) a->retry_after_ns = heads->retry_ns;
-    if (a->retry_after_ns == LLIM_UNKNOWN) a->retry_after_ns = told;
+    if (a->retry_after_ns == LLIM_UNKNOWN) a->retry_after_ns = heads->retry_ns > told ? heads->retry_ns : told;
     if (a->law == LLIM_CALENDAR) a->retry_after_ns = until_midnight(p, heads->now_wall_ns);
 }
 
 /* A refused call used nothing but a request; what another failure used nobody tells: Gemini was seen to count the tokens of
-   a request that it found too large (400). */
+   a request that it found too large (400), and one past its deadline (504) may have run. */
 static void set_facts(int32_t status, llim_answer *a)
 {
-    if (a->kind < LLIM_ANSWER_RATE || a->kind > LLIM_ANSWER_OVERLOAD || status == 400) return;
+    if (a->kind < LLIM_ANSWER_RATE || a->kind > LLIM_ANSWER_AUTH || status == 400 || status == 504) return;
     for (int m = LLIM_TOKENS; m <= LLIM_IMAGES; m++) a->facts.charge.amount[m] = 0;
 }
 
@@ -162,12 +157,12 @@ static int64_t read_root(const cJSON *root, const cJSON *error, llim_answer *a)
     return told;
 }
 
-/* What tells an error, if anything does: of a message whatever else it tells; of a response with another status than 200 its
-   body is wanted to. */
+/* Of an error status the body is wanted to tell an error; a message of a WebSocket or stream may tell anything. Returns the wait
+   that the text tells. */
 static int64_t read_body(llim__text body, bool message, llim_answer *a)
 {
-    cJSON *root = body.len <= LONGEST_ERROR ? llim__json_parse(body) : NULL;
-    const cJSON *error = llim__event_error(unwrapped(root));
+    const cJSON *error;
+    cJSON *root = llim__error_find(body, &error);
     int64_t told = LLIM_UNKNOWN;
     if (error && message) a->kind = LLIM_ANSWER_ERROR;
     if (error || !message)
@@ -176,21 +171,6 @@ static int64_t read_body(llim__text body, bool message, llim_answer *a)
         llim__event_read(root, a);
     cJSON_Delete(root);
     return told;
-}
-
-/* The last event of a stream that names an error, or the whole body if it is no stream. */
-static llim__text last_error(llim__text body)
-{
-    static const char field[] = "data:", name[] = "\"error\"";
-    for (const char *end = body.at + body.len; end > body.at;) {
-        const char *lf = memrchr(body.at, '\n', (size_t)(end - body.at)), *line = lf ? lf + 1 : body.at;
-        size_t len = (size_t)(end - line);
-        if (len > sizeof field && memcmp(line, field, sizeof field - 1) == 0 &&
-            memmem(line, len, name, sizeof name - 1))
-            return (llim__text){line + sizeof field - 1, len - (sizeof field - 1)};
-        end = lf ? lf : body.at;
-    }
-    return body;
 }
 
 static void read_close(int32_t code, llim__text reason, llim_answer *a)
@@ -242,6 +222,7 @@ static int64_t read_response(const llim_response *r, llim__text body, llim_answe
     a->kind = kind_of_status(r->status);
     if (r->status && a->kind != LLIM_ANSWER_OK) {
         told = read_body(body, false, a);
+        if (r->status == 413) a->kind = LLIM_ANSWER_TOO_LARGE; /* whatever its body calls it */
         set_facts(r->status, a);
         return told;
     }
@@ -252,7 +233,7 @@ static int64_t read_response(const llim_response *r, llim__text body, llim_answe
     }
     if (r->status == 0) return read_body(body, true, a);
     if (!a->facts.failed) return LLIM_UNKNOWN;
-    told = read_body(last_error(body), true, a);
+    told = read_body(body, true, a);
     if (a->kind <= LLIM_ANSWER_OK) a->kind = LLIM_ANSWER_ERROR; /* too long to be read */
     return told;
 }

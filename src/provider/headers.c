@@ -70,15 +70,17 @@ llim__text llim__header_find(llim__text headers, const char *wanted)
     return (llim__text){NULL, 0};
 }
 
+/* The last of the list that has a mark: Azure and Groq send some of OpenAI's headers too. */
 int32_t llim__headers_provider(llim__text headers)
 {
     llim__text name, value;
+    int32_t found = LLIM_PROVIDER_ANY;
     headers = bounded(headers);
     while (next_header(&headers, &name, &value))
-        for (int32_t i = 1; i < LLIM_PROVIDERS; i++)
+        for (int32_t i = found + 1; i < LLIM_PROVIDERS; i++)
             for (const llim__header *rule = llim__providers[i].headers; rule && rule->name; rule++)
-                if (rule->value == LLIM__MARK && is_name(name, rule->name)) return i;
-    return LLIM_PROVIDER_ANY;
+                if (rule->value == LLIM__MARK && is_name(name, rule->name)) found = i;
+    return found;
 }
 
 /* A wait of 0 is none: the least that is documented is a second. */
@@ -98,13 +100,13 @@ static void read_limit(const llim__header *rule, llim__text value, int64_t now, 
     if (rule->value == LLIM__REMAINING) l->remaining = n;
 }
 
-/* Azure sends -1 and 0 for a while after a deployment has changed: a zero is believed only beside a limit. */
+/* Azure sends -1 and 0 for a while after a deployment has changed: a zero is believed only beside the time that mends it. */
 static void drop_noise(llim_answer *a)
 {
     for (uint32_t i = 0; i < a->n_learned; i++) {
         llim_learned *l = &a->learned[i];
         if (l->reset_ns == 0) l->reset_ns = LLIM_UNKNOWN;
-        if (l->remaining == 0 && l->limit == LLIM_UNKNOWN) l->remaining = LLIM_UNKNOWN;
+        if (l->remaining == 0 && l->reset_ns == LLIM_UNKNOWN) l->remaining = LLIM_UNKNOWN;
     }
 }
 
@@ -123,7 +125,8 @@ void llim__headers_read(llim__text headers, const llim__provider *p, llim__heads
         if (rule->value == LLIM__RETRY_MS) {
             if (llim__decimal(value, LLIM_SECOND / 1000, &ms) && ms > 0) heads->retry_ms_ns = ms;
         } else if (rule->value == LLIM__RETRY) {
-            heads->retry_ns = positive(value, heads->now_wall_ns, heads->retry_ns);
+            int64_t ns = positive(value, heads->now_wall_ns, LLIM_UNKNOWN);
+            if (ns > heads->retry_ns) heads->retry_ns = ns; /* the longest of several */
         } else if (rule->value != LLIM__MARK) {
             read_limit(rule, value, heads->now_wall_ns, a);
         }

@@ -119,6 +119,11 @@ void llim__show_name(char out[LLIM_NAME_SHOWN], const char *name, size_t len);
 struct cJSON;
 int64_t llim__quota_failure(const struct cJSON *details, const char *message, llim_answer *a);
 
+/* stream.c: the error of a body, be it JSON or a stream of events. Returns the document that holds it, for cJSON_Delete(): with
+   *error NULL one that tells none, NULL if there is neither. Bodies and events that are longer are not read. */
+#define LLIM__LONGEST_ERROR 262144
+struct cJSON *llim__error_find(llim__text body, const struct cJSON **error);
+
 /* event.c: the error that an event tells, or NULL; and what one without an error tells. */
 const struct cJSON *llim__event_error(const struct cJSON *root);
 void llim__event_read(const struct cJSON *root, llim_answer *a);

@@ -19,11 +19,17 @@ typedef struct violation {
 } violation;
 
 /* The ids of the Gemini API's quotas name meter and window in words. */
-static const llim__phrase meters[] = {
-    {"InputToken", LLIM_INPUT_TOKENS, 0}, {"Requests", LLIM_REQUESTS, 0}, {NULL, 0, 0}};
+static const llim__phrase meters[] = {{"InputToken", LLIM_INPUT_TOKENS, 0},
+                                      {"Requests", LLIM_REQUESTS, 0},
+                                      {"Images", LLIM_IMAGES, 0},
+                                      {"Tokens", LLIM_TOKENS, 0},
+                                      {NULL, 0, 0}};
 static const llim__phrase units[] = {{"PerDay", 0, LLIM_PER_DAY}, {"PerMinute", 0, LLIM_PER_MINUTE}, {NULL, 0, 0}};
-static const llim__phrase metrics[] = {
-    {"input_token_count", LLIM_INPUT_TOKENS, 0}, {"requests", LLIM_REQUESTS, 0}, {NULL, 0, 0}};
+static const llim__phrase metrics[] = {{"input_token_count", LLIM_INPUT_TOKENS, 0},
+                                       {"requests", LLIM_REQUESTS, 0},
+                                       {"images", LLIM_IMAGES, 0},
+                                       {"token_count", LLIM_TOKENS, 0},
+                                       {NULL, 0, 0}};
 
 static const llim__phrase *phrase_in(const llim__phrase *list, const char *text)
 {
@@ -62,7 +68,7 @@ static violation read_violation(const cJSON *item, int64_t otherwise)
     if (!meter) meter = phrase_in(metrics, metric);
     violation v = {.meter = meter ? meter->meter : LLIM_UNKNOWN,
                    .unit = unit ? unit->unit : LLIM_NO_UNIT,
-                   .limit = limit_of(item, meter && unit ? otherwise : LLIM_UNKNOWN)};
+                   .limit = limit_of(item, unit ? otherwise : LLIM_UNKNOWN)};
     llim__show_name(v.model, model, strlen(model));
     return v;
 }

@@ -12,6 +12,8 @@
 
 #include "provider/provider.h"
 
+enum { LAST = 31 }; /* candidates from here on are one, which never ends: nobody asks for so many */
+
 enum state { VALUE, ELEMENT, MEMBER, KEY, COLON, NEXT, STRING, WORD, CLOSED, BROKEN };
 
 enum node {
@@ -27,6 +29,7 @@ enum node {
     DATA,
     IMAGE,
     FINISH,
+    CANDIDATE,
     USAGE,
     DETAILS,
     SLOT
@@ -53,6 +56,7 @@ static const struct {
     {MESSAGE, "usage", USAGE},
     {ROOT, "choices", CHOICES},
     {ROOT, "candidates", CHOICES},
+    {CHOICES, "index", CANDIDATE},
     {CHOICES, "finish_reason", FINISH},
     {CHOICES, "finishReason", FINISH},
     {ROOT, "delta", DELTA},
@@ -98,10 +102,16 @@ void llim__scan_begin(llim__scan *s)
     llim__scan_restart(s);
 }
 
+/* Every candidate that has begun has ended. */
+bool llim__scan_finished(const llim__scan *s)
+{
+    return s->stopped || (s->begun && s->begun == s->finished);
+}
+
 /* A usage is final if it came with the word that the answer is finished, or behind it. */
 static void end_document(llim__scan *s)
 {
-    s->final = s->final || (s->used && s->finished);
+    s->final = s->final || (s->used && llim__scan_finished(s));
     s->used = false;
 }
 
@@ -132,10 +142,11 @@ static void push(llim__scan *s, bool array)
     if (s->member == USAGE) forget(s->pending);
     if (s->member == DATA && !array) s->image = false;
     if (s->member == FAILURE && !array) s->failed = true;
+    if (s->member == CHOICES && !array) s->candidate = 0, s->ended = false;
     if (s->member == CHOICES || s->member == MESSAGE) s->chunked = true;
     if (array && s->depth == 0) s->chunks = true;
     s->node[s->depth] = s->member;
-    s->is_array = (s->is_array & ~(UINT32_C(1) << s->depth)) | (uint32_t)array << s->depth;
+    s->is_array = (s->is_array & ~(UINT64_C(1) << s->depth)) | (uint64_t)array << s->depth;
     s->depth++;
     if (array) s->member = node_of_element(s->member);
     s->state = array ? ELEMENT : MEMBER;
@@ -157,6 +168,12 @@ static void pop(llim__scan *s, bool array)
     uint8_t node = s->node[--s->depth];
     if (node == USAGE && !array) commit(s);
     if (node == DATA && !array && s->image) s->images++;
+    if (node == CHOICES && !array) {
+        const uint32_t bit = UINT32_C(1) << s->candidate;
+        s->begun |= bit;
+        if (s->ended && s->candidate < LAST) s->finished |= bit;
+        if (!(s->finished & bit)) s->final = false;
+    }
     if (node == ROOT && array) s->final = true; /* all chunks are there */
     if (node == ROOT && !array) end_document(s);
     s->state = s->depth ? NEXT : CLOSED;
@@ -173,7 +190,6 @@ static void begin_value(llim__scan *s, char c)
         s->state = BROKEN; /* an answer is an object, or an array of them */
     } else if (c == '"') {
         s->state = STRING;
-        if (s->member == FINISH) s->finished = true;
         if (s->member == IMAGE) s->image = true;
     } else if (c == '-' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z')) {
         s->word[s->len++] = c;
@@ -204,6 +220,11 @@ static void end_number(llim__scan *s)
     llim__text number = {s->word, s->len};
     int slot = s->member - SLOT;
     int64_t value = LLIM_UNKNOWN;
+    if (s->member == CANDIDATE && s->len <= LLIM__SCAN_WORD) {
+        value = llim__amount(number);
+        s->candidate = value >= 0 && value < LAST ? (uint8_t)value : LAST;
+        return;
+    }
     if (slot < 0 || s->len > LLIM__SCAN_WORD) return;
     if (slot != LLIM__AUDIO_MS)
         value = llim__amount(number);
@@ -212,14 +233,25 @@ static void end_number(llim__scan *s)
     s->pending[slot] = value;
 }
 
-/* Keys matter, and what an event's type is. */
+static bool is_word(const llim__scan *s, const char *word)
+{
+    return s->len == strlen(word) && memcmp(s->word, word, s->len) == 0;
+}
+
+/* Keys matter, what an event's type is, and that there is a reason to finish. */
 static void end_string(llim__scan *s)
 {
     if (s->is_key) {
         end_key(s);
         return;
     }
-    if (s->member == TYPE && s->len == strlen("error") && memcmp(s->word, "error", s->len) == 0) s->failed = true;
+    if (s->member == TYPE && is_word(s, "error")) s->failed = true;
+    if (s->member == TYPE && (is_word(s, "image_generation.completed") || is_word(s, "image_edit.completed")))
+        s->images++;
+    if (s->member == FINISH && s->len) {
+        s->ended = true;
+        s->stopped = s->stopped || s->node[s->depth - 1] == DELTA;
+    }
     s->state = NEXT;
 }
 
@@ -233,7 +265,7 @@ static void string_byte(llim__scan *s, char c)
         end_string(s);
         return;
     }
-    if (s->is_key || s->member == TYPE) keep(s, c);
+    if (s->is_key || s->member == TYPE || s->member == FINISH) keep(s, c);
 }
 
 /* What may come behind a value. */

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LLIM__SCAN_DEPTH 32 /* what is nested deeper ends the document: it is no answer of a provider */
+#define LLIM__SCAN_DEPTH 64 /* what is nested deeper ends the document */
 #define LLIM__SCAN_WORD  40 /* bytes of a key or number; longer ones are none of ours */
 
 /* What is read of a usage object. */
@@ -32,18 +32,21 @@ typedef struct __attribute__((may_alias)) llim__scan {
     uint8_t state;
     uint8_t depth;
     uint8_t node[LLIM__SCAN_DEPTH]; /* of the value at that depth */
-    uint32_t is_array;              /* a bit for each depth */
+    uint64_t is_array;              /* a bit for each depth */
     uint8_t member;                 /* the node of the value that comes */
     uint8_t len;                    /* of word; more than fits: too long */
     bool escaped;
     bool is_key;
-    bool chunked;  /* the usage is that of an answer which may still be running */
-    bool chunks;   /* the document is an array of chunks */
-    bool finished; /* a document said that the answer is finished */
-    bool used;     /* a whole usage was read in this document */
-    bool final;    /* the last usage is that of the finished answer */
-    bool image;    /* the element of data that is being read is an image */
-    bool failed;   /* a document told an error */
+    bool chunked;             /* the usage is that of an answer which may still be running */
+    bool chunks;              /* the document is an array of chunks */
+    bool stopped;             /* a document said that the answer is finished */
+    bool ended;               /* the candidate that is being read has a reason why */
+    uint8_t candidate;        /* its number */
+    uint32_t begun, finished; /* a bit for each candidate */
+    bool used;                /* a whole usage was read in this document */
+    bool final;               /* the last usage is that of the finished answer */
+    bool image;               /* the element of data that is being read is an image */
+    bool failed;              /* a document told an error */
     int64_t images;
     int64_t pending[LLIM__SLOTS]; /* of a usage that is being read */
     int64_t slot[LLIM__SLOTS];    /* of whole ones; LLIM_UNKNOWN */
@@ -54,5 +57,7 @@ void llim__scan_begin(llim__scan *s);
 /* The next document; what was read of the last stays. */
 void llim__scan_restart(llim__scan *s);
 void llim__scan_byte(llim__scan *s, char c);
+/* Whether the answer has said that it is finished. */
+bool llim__scan_finished(const llim__scan *s);
 
 #endif

@@ -128,8 +128,8 @@ void llim_usage_end(const llim_usage_reader *opaque, llim_facts *f)
     if (s->images) f->charge.amount[LLIM_IMAGES] = s->images;
     f->failed = s->failed;
     f->reserved = 0;
-    bool final = r->done || s->final || (s->used && s->finished);
-    if (s->chunked && (s->chunks || r->form == EVENTS) && !final) {
+    bool final = r->done || s->final || (s->used && llim__scan_finished(s));
+    if (s->chunked && (s->chunks || r->form == EVENTS) && (!final || s->failed)) {
         f->charge.amount[LLIM_OUTPUT_TOKENS] = f->charge.amount[LLIM_TOKENS] = LLIM_UNKNOWN;
         f->thinking_tokens = LLIM_UNKNOWN;
     }

@@ -233,6 +233,35 @@ static const struct shape {
      LLIM_ANSWER_ERROR, LLIM_SCOPE_UNKNOWN, U, 0, U, U},
     {"HTTP: a wait for an overloaded provider", OPENAI, 503, "retry-after: 3\n", "<html>", LLIM_ANSWER_OVERLOAD,
      LLIM_SCOPE_UNKNOWN, U, 0, 3000 * MS, U},
+    {"Gemini, rate-limit page: a day of images is a day", GEMINI, 429, "",
+     GM(EXCEEDED,
+        FAILURE("{\"quotaMetric\":\"x/generate_images\",\"quotaId\":\"GenerateImagesPerDayPerProjectPerModel\","
+                "\"quotaValue\":\"70\"}") "," RETRY("38s")),
+     LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL, LLIM_IMAGES, DAY, 43200000 * MS, 70},
+    {"Gemini: and one of something unknown too", GEMINI, 429, "",
+     GM(EXCEEDED,
+        FAILURE("{\"quotaId\":\"GenerateSongsPerDayPerProjectPerModel\",\"quotaValue\":\"7\"}") "," RETRY("38s")),
+     LLIM_ANSWER_RATE, LLIM_SCOPE_UNKNOWN, U, DAY, 43200000 * MS, 7},
+    {"Gemini: beside a minute of requests, in either order", GEMINI, 429, "",
+     GM(EXCEEDED,
+        FAILURE(RPM ",{\"quotaId\":\"GenerateSongsPerDayPerProjectPerModel\",\"quotaValue\":\"7\"}") "," RETRY("38s")),
+     LLIM_ANSWER_RATE, LLIM_SCOPE_UNKNOWN, U, DAY, 43200000 * MS, 7},
+    {"Gemini, captured: no images at all", GEMINI, 429, "",
+     GM("* Quota exceeded for metric: x/predict_images_free_tier, limit: 0, model: imagen\\nPlease retry in 12.3s.",
+        FAILURE("{\"quotaId\":\"PredictImagesPerDayPerProjectPerModel-FreeTier\"}")),
+     LLIM_ANSWER_QUOTA, LLIM_SCOPE_MODEL, LLIM_IMAGES, DAY, U, 0},
+    {"Gemini behind a gateway: a header that was cut is not shorter than the message", GEMINI, 429, "retry-after: 17\n",
+     GM("Please retry in 17.156209832s.", FAILURE(RPM)), LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL, LLIM_REQUESTS, MINUTE,
+     INT64_C(17156209832), 10},
+    {"HTTP: of two waits the longer one", OPENAI, 429, "retry-after: 60\nretry-after: 1\n", "", LLIM_ANSWER_RATE,
+     LLIM_SCOPE_UNKNOWN, U, 0, 60000 * MS, U},
+    {"Groq, rate-limit page: a 413 is too large, whatever its code", GROQ, 413, "", OA("x", "\"tokens\"", LIMITED),
+     LLIM_ANSWER_TOO_LARGE, LLIM_SCOPE_MODEL, LLIM_TOKENS, 0, U, U},
+    {"OpenAI: an error status whose body is a stream", OPENAI, 429, "",
+     "event: error\ndata: " OA("x", "\"insufficient_quota\"", "\"insufficient_quota\"") "\n\n", LLIM_ANSWER_QUOTA,
+     LLIM_SCOPE_CREDENTIAL, U, 0, U, U},
+    {"Gemini, OpenAI-compatible door: the error is the last of several", LLIM_PROVIDER_GEMINI_OPENAI, 429, "",
+     "[{}," GM("", FAILURE(RPD)) "]", LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL, LLIM_REQUESTS, DAY, 43200000 * MS, 250},
     {"HTTP: a status that is none", OPENAI, 999, "retry-after: 3\n", "", LLIM_ANSWER_UNKNOWN, LLIM_SCOPE_UNKNOWN, U, 0,
      U, U},
     {"a 429 by nobody known", LLIM_PROVIDER_ANY, 429, "retry-after: 7\n", "{\"detail\":\"slow down\"}",
@@ -356,7 +385,7 @@ static void headers_teach(void **state)
     check_learned(GROQ, HEADERS("tokens", "18000", "17997", "7.66s"), LLIM_TOKENS, MINUTE, 18000, 17997, 7660 * MS);
     /* Azure, field reports: -1 and 0 for a while mean that it does not know */
     check_learned(AZURE, HEADERS("tokens", "10000", "-1", "0"), LLIM_TOKENS, MINUTE, 10000, U, U);
-    check_learned(AZURE, HEADERS("tokens", "10000", "0", "-1"), LLIM_TOKENS, MINUTE, 10000, 0, U);
+    check_learned(AZURE, HEADERS("tokens", "10000", "0", "-1"), LLIM_TOKENS, MINUTE, 10000, U, U);
     check_learned(AZURE, HEADERS("tokens", "10000", "0", "22"), LLIM_TOKENS, MINUTE, 10000, 0, 22000 * MS);
     assert_int_equal(ask(AZURE, 200, HEADERS("tokens", "-1", "0", "0"), "").n_learned, 0);
     assert_int_equal(ask(AZURE, 200, HEADERS("requests", "0", "-1", "-1"), "").n_learned, 0);
@@ -453,6 +482,18 @@ static const struct late {
      "data: {\"candidates\":[{}]}\r\n\r\ndata: {\"error\":{\"code\":503,\"message\":\"The model is "
      "overloaded.\",\"status\":\"UNAVAILABLE\"}}\r\n\r\n",
      LLIM_ANSWER_OVERLOAD, LLIM_SCOPE_MODEL, U},
+    {"OpenAI: later events that hold the word are no error", OPENAI,
+     "data: {\"type\":\"error\",\"code\":\"rate_limit_exceeded\",\"message\":\"" TOLD
+     "\",\"sequence_number\":3}\n\ndata: {\"type\":\"response.incomplete\",\"response\":{\"error\":null}}\n\ndata: "
+     "{\"type\":\"response.failed\",\"response\":{\"error\":{\"co",
+     LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL, 6000 * MS},
+    {"a mark of UTF-8, CR alone, and data over several lines", OPENAI,
+     "\xef\xbb\xbf"
+     "data: {\"type\":\"error\",\rdata: \"code\":\"rate_limit_exceeded\",\rdata:\"message\":\"" TOLD
+     "\",\"sequence_number\":3}\r\r",
+     LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL, 6000 * MS},
+    {"Gemini: a stream as an array", GEMINI, "[{\"candidates\":[{}]}," GM("", FAILURE(RPM) "," RETRY("6.5s")) "]",
+     LLIM_ANSWER_RATE, LLIM_SCOPE_MODEL, 6500 * MS},
     {"Anthropic: an event of its own", CLAUDE,
      "event: error\ndata: "
      "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n",
@@ -464,13 +505,9 @@ static void errors_come_late(void **state)
     (void)state;
     for (size_t i = 0; i < KIT_COUNT(late); i++) {
         const struct late *e = &late[i];
-        const char *events = strstr(e->body, "data: "), *event = e->body;
-        for (const char *at = events; at; at = strstr(at + 1, "data: "))
-            if (strncmp(at, "data: [", 7) != 0) event = at + 6;
         for (int known = 0; known < 4; known++) {
-            /* The whole stream, and the event as a message; the provider told, and found. */
-            llim_answer a =
-                ask(known & 1 ? e->provider : LLIM_PROVIDER_ANY, known & 2 ? 200 : 0, "", known & 2 ? e->body : event);
+            /* As a response and as it stands alone; the provider told, and found. */
+            llim_answer a = ask(known & 1 ? e->provider : LLIM_PROVIDER_ANY, known & 2 ? 200 : 0, "", e->body);
             if (a.kind != e->kind || a.scope != e->scope || a.retry_after_ns != e->retry_ns ||
                 a.provider != e->provider || a.facts.failed != 1)
                 fail_msg("%s: %s, %s, %s, wait %lld", e->rule, llim_provider_name(a.provider), llim_kind_name(a.kind),
@@ -530,6 +567,8 @@ static void providers_by_their_answers(void **state)
     } cases[] = {
         {"OpenAI-Version: 2020-10-01\n", "", OPENAI},
         {"x-ms-region: East US\n", "", AZURE},
+        {"openai-version: 1\napim-request-id: 1\n", "", AZURE},
+        {"x-groq-region: us\nopenai-version: 1\n", "", GROQ},
         {"x-groq-region: us\n", "", GROQ},
         {"anthropic-ratelimit-requests-limit: 50\n", "", CLAUDE},
         {"x-ratelimit-limit-requests: 50\n", "", LLIM_PROVIDER_ANY},

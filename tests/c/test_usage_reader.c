@@ -44,6 +44,43 @@ static const struct reported {
     {"Imagen: images alone",
      "{\"predictions\":[{\"mimeType\":\"image/png\",\"bytesBase64Encoded\":\"y\"},{\"raiFilteredReason\":\"x\"}]}", U,
      U, U, 1, U, U, U},
+    {"OpenAI: a streamed image is one when it is complete",
+     "data: {\"type\":\"image_generation.partial_image\",\"b64_json\":\"y\"}\n\ndata: "
+     "{\"type\":\"image_generation.completed\",\"b64_json\":\"y\",\"usage\":{\"input_tokens\":14,\"output_tokens\":"
+     "1056,"
+     "\"total_tokens\":1070}}\n\n",
+     14, 1056, 1070, 1, U, U, U},
+    {"two candidates, of which one has ended: the output may still grow",
+     "data: "
+     "{\"choices\":[{\"index\":0,\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":2,"
+     "\"total_tokens\":7}}\n\ndata: {\"choices\":[{\"index\":1,\"finish_reason\":null}],\"usage\":{\"prompt_tokens\":5,"
+     "\"completion_tokens\":4,\"total_tokens\":9}}\n\n",
+     5, U, U, U, U, U, U},
+    {"both have ended",
+     "data: "
+     "{\"choices\":[{\"index\":1,\"finish_reason\":\"stop\"},{\"index\":0,\"finish_reason\":null}],\"usage\":null}"
+     "\n\ndata: "
+     "{\"choices\":[{\"index\":0,\"finish_reason\":\"length\"}],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":4,"
+     "\"total_tokens\":9}}\n\n",
+     5, 4, 9, U, U, U, U},
+    {"Gemini: the same, whose first candidate has no number",
+     "data: {\"candidates\":[{\"finishReason\":\"STOP\"},{\"index\":1}],\"usageMetadata\":{\"promptTokenCount\":5,"
+     "\"candidatesTokenCount\":4}}\n\n",
+     5, U, U, U, U, U, U},
+    {"an empty reason is none",
+     "data: "
+     "{\"choices\":[{\"finish_reason\":\"\"}],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":2,\"total_tokens\":"
+     "7}}\n\n",
+     5, U, U, U, U, U, U},
+    {"more candidates than anybody asks for",
+     "data: "
+     "{\"choices\":[{\"index\":40,\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":2}}"
+     "\n\n",
+     5, U, U, U, U, U, U},
+    {"Gemini: a stream as an array that failed tells its input",
+     "[{\"candidates\":[{}],\"usageMetadata\":{\"promptTokenCount\":4,\"candidatesTokenCount\":1}},{\"error\":{"
+     "\"code\":429}}]",
+     4, U, U, U, U, U, U},
     {"Groq: a stream tells its usage in a member of its own",
      DELTA("null") "data: "
                    "{\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],\"x_groq\":{\"id\":\"r\",\"usage\":{"
@@ -190,12 +227,12 @@ static void depth_is_bounded(void **state)
 static void depth_of_a_neighbour(void **state)
 {
     (void)state;
-    for (int arrays = 30; arrays < 34; arrays++) {
-        char text[160] = "{\"a\":";
+    for (int arrays = 62; arrays < 66; arrays++) {
+        char text[256] = "{\"a\":";
         for (int i = 0; i < arrays; i++) strcat(text, "[");
         for (int i = 0; i < arrays; i++) strcat(text, "]");
         strcat(text, ",\"usage\":{\"prompt_tokens\":1}}");
-        assert_int_equal(read_in_pieces(text, strlen(text), 1).charge.amount[LLIM_INPUT_TOKENS], arrays < 32 ? 1 : U);
+        assert_int_equal(read_in_pieces(text, strlen(text), 1).charge.amount[LLIM_INPUT_TOKENS], arrays < 64 ? 1 : U);
     }
 }
 

@@ -91,6 +91,17 @@ images         0
     assert.truthy(good("-", stream):find("tokens         22", 1, true))
   end)
 
+  it("passes over what proxies and interim responses say", function()
+    for _, before in ipairs {
+      "HTTP/1.1 200 Connection established\r\n\r\n", "HTTP/1.1 100 Continue\n\n",
+      "HTTP/1.1 200 x\nvia: y\n\nHTTP/1.1 100 Continue\n\n",
+    } do
+      local text = good("-", before .. "HTTP/1.1 429 x\r\nretry-after: 7\r\n\r\n{}")
+      assert.truthy(text:find("^kind           rate\n") and text:find("retry after    7 s", 1, true), text)
+    end
+    refused(1, "-", "HTTP/1.1 100 Continue\n\nHTTP/1.1 429 x\nwhat\n\n", "standard input:4:", "no header")
+  end)
+
   it("takes the provider where the answer does not show it", function()
     local answer = "HTTP/1.1 200 OK\nx-ratelimit-limit-requests: 14400\n\n"
     assert.falsy(good("-", answer):find("learned", 1, true))
@@ -104,6 +115,8 @@ images         0
     assert.truthy(good(fixtures .. "gemini_200.json"):find("tokens         389\n", 1, true))
     assert.truthy(good(fixtures .. "gemini_stream.sse"):find("tokens         150\n", 1, true))
     assert.truthy(good(fixtures .. "openai_stream_usage.sse"):find("tokens         22\n", 1, true))
+    local stream = 'data: {"error":{"message":"x","type":"tokens","param":null,"code":"rate_limit_exceeded"}}\n\n'
+    assert.truthy(good("-", stream):find("^kind           rate\nprovider       openai\n"))
     assert.truthy(good("-", "\239\187\191\n [ ]"):find("kind           unknown", 1, true))
   end)
 
@@ -116,6 +129,11 @@ images         0
     assert.equal(6, #lines)
     assert.truthy(lines[4]:find('"tokens":471', 1, true))
     assert.truthy(lines[5]:find('"ends_after_seconds":50', 1, true))
+    assert.truthy(lines[6]:find('"kind":"rate"', 1, true), lines[6])
+    for _, before in ipairs { "\n", "\239\187\191", " \r\n" } do
+      local messages = good("-", before .. '{"setupComplete":{}}\n{"goAway":{"timeLeft":"50s"}}\n')
+      assert.truthy(messages:find("\n\nkind           ok\n.*ends after     50 s\n"), messages)
+    end
     assert.truthy(good("-", '{\n "usage": {\n"total_tokens": 3\n}\n}\n'):find("tokens         3", 1, true))
   end)
 
