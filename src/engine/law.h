@@ -75,6 +75,12 @@ static inline bool llim__step_stale(const llim__step *step)
     return at_load_acq(&step->row->state) != step->state;
 }
 
+/* Whether the row has gone to another scope since. */
+static inline bool llim__step_is_anothers(const llim__step *step)
+{
+    return LLIM__STATE_EPOCH(at_load_acq(&step->row->state)) != LLIM__STATE_EPOCH(step->state);
+}
+
 /* All limits of a row, as they were at one moment. */
 typedef struct llim__limits {
     uint64_t state;

@@ -12,6 +12,7 @@
  * three: nothing is admitted within that guard then. What a decision in the guard has charged to the period to come is there when it comes.
  */
 #include "engine/laws.h"
+#include "engine/writer.h"
 
 enum { ID_BITS = 22, COUNT_BITS = 41 };
 
@@ -237,10 +238,35 @@ int llim__period_commit(llim_zone *zone, llim__step *step)
     return LLIM__RETRY;
 }
 
+/* A scope that was charged and given all back may be recycled, and its cell's next tenant may come to the very same word in the
+   same period. Whose swap hit that one gives it back there. */
+void llim__period_disown(llim_zone *zone, llim__row *row, at_u64 *place, uint64_t charged, int64_t amount)
+{
+    uint64_t word = at_load_acq(place);
+    for (;;) {
+        if (word == LLIM__SEALED) {
+            llim__writer_wait(zone, row);
+            word = at_load_acq(place);
+            continue;
+        }
+        if (!is_of(word, word_id(charged))) return;
+        int64_t count = count_of(word) - amount;
+        if (at_cas_acqrel(place, &word, pack(word_id(word), count < 0 ? 0 : count))) return;
+    }
+}
+
+static void undo(llim_zone *zone, llim__step *step, at_u64 *place, uint64_t before, uint64_t charged)
+{
+    int64_t amount = count_of(charged) - (is_of(before, word_id(charged)) ? count_of(before) : 0);
+    int code = adjust(zone, step, word_id(charged), -amount);
+    if (code == LLIM__WAIT && llim__step_is_anothers(step))
+        llim__period_disown(zone, step->row, place, charged, amount);
+}
+
 void llim__period_undo(llim_zone *zone, llim__step *step)
 {
-    adjust(zone, step, word_id(step->swap.desired), -step->amount);
-    if (step->more) adjust(zone, step, word_id(step->other_desired), -step->amount);
+    undo(zone, step, step->swap.word, step->swap.expected, step->swap.desired);
+    if (step->more) undo(zone, step, step->other, step->other_expected, step->other_desired);
 }
 
 /* The ids that a charge of then went to, as far as its own instant tells. */
@@ -272,10 +298,10 @@ static bool among(const uint64_t *ids, int n, uint64_t id)
     return n > 0;
 }
 
-/* Debt goes where a decision at wall is charged, and opens those periods. While others open newer ones it goes to those too. In
-   order, since a period takes the place of the oldest: else two might open the same one in both. over: only to the periods
-   that wall itself tells. */
-static int charge(llim_zone *zone, int64_t wall, bool over, llim__step *step, int64_t amount)
+/* Debt goes where a decision at wall is charged, and opens those periods; of newer ones than wall tells only to those that begin
+   beyond legit, which no right clock has opened yet: a charge behind them counts in them. While others open newer ones it goes
+   to those too. In order, since a period takes the place of the oldest: else two might open the same one in both. */
+static int charge(llim_zone *zone, int64_t wall, uint64_t legit, llim__step *step, int64_t amount)
 {
     view v;
     uint64_t done[8], own[2];
@@ -286,26 +312,31 @@ static int charge(llim_zone *zone, int64_t wall, bool over, llim__step *step, in
             continue;
         }
         int i = 0;
-        while (i < v.n && (among(done, n, v.id[i]) || (over && !among(own, n_own, v.id[i])))) i++;
+        while (i < v.n && (among(done, n, v.id[i]) || !(among(own, n_own, v.id[i]) || newer(v.id[i], legit)))) i++;
         if (i == v.n) return LLIM_OK;
-        int64_t room = MOST_USED - count_in(&v, i);
-        uint64_t next = charged(&v, i, amount < room ? amount : room > 0 ? room : 0);
-        if (at_cas_acqrel(word_at(step, v.place[i]), &v.word[v.place[i]], next)) done[n++] = v.id[i];
+        int64_t room = MOST_USED - count_in(&v, i), fits = amount < room ? amount : room > 0 ? room : 0;
+        const uint64_t next = charged(&v, i, fits);
+        at_u64 *place = word_at(step, v.place[i]);
+        if (!at_cas_acqrel(place, &v.word[v.place[i]], next)) continue;
+        if (llim__step_is_anothers(step)) {
+            llim__period_disown(zone, step->row, place, next, fits);
+            return LLIM__WAIT;
+        }
+        done[n++] = v.id[i];
     }
     return LLIM_OK;
 }
 
 int llim__period_record(llim_zone *zone, llim__now now, llim__step *step, int64_t amount)
 {
-    return charge(zone, now.wall, false, step, amount);
+    return charge(zone, now.wall, period_at(zone, step->shape, now.wall).id, step, amount);
 }
 
-/* Once the period of the charge is over, by the steady clock since, a newer one that is open by now has nothing to do with it.
-   Before, a newer one is open because the wall clock was ahead, and what is charged behind it counts in it. */
 int llim__period_add_debt(llim_zone *zone, llim__now now, llim__now then, llim__step *step, int64_t amount)
 {
-    int64_t end = period_at(zone, step->shape, then.wall).end_ns + step->shape->guard_ns;
-    return charge(zone, then.wall, then.wall + (now.steady - then.steady) >= end, step, amount);
+    /* What a right clock shows by now, if it was right when it was charged. */
+    const int64_t wall = then.wall + (now.steady - then.steady);
+    return charge(zone, then.wall, period_at(zone, step->shape, wall + step->shape->guard_ns).id, step, amount);
 }
 
 /* When the period of an id that is newer than p begins, or p.start_ns: none does. */

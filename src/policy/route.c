@@ -5,6 +5,8 @@
 #include "base/error.h"
 #include "policy/vm_state.h"
 
+enum { LONGEST_PLAN = 1024 };
+
 typedef struct call {
     const llim_charge *charge;
     const llim__candidate *candidates;
@@ -43,13 +45,17 @@ static int ask(lua_State *L)
     if (n == 0 && lua_getfield(L, -1, "index") != LUA_TNIL)
         return luaL_error(L, "route must return a list of candidates, not a candidate");
     if (n == 0) return 0;
+    bool planned[64] = {false};
+    if (c->n > sizeof planned || n > LONGEST_PLAN)
+        return luaL_error(L, "route returned a list of %d elements; there are %d candidates", (int)n, (int)c->n);
     for (lua_Unsigned i = 1; i <= n && c->n_order < c->n; i++) {
         lua_rawgeti(L, -1, (lua_Integer)i);
         if (!lua_istable(L, -1)) return luaL_error(L, "route returned a list whose element %d is no candidate", (int)i);
         lua_getfield(L, -1, "index");
         lua_Integer index = lua_tointeger(L, -1);
         if (index < 1 || index > c->n) return luaL_error(L, "route returned a candidate that is not of its pool");
-        c->order[c->n_order++] = (uint32_t)index - 1;
+        if (!planned[index - 1]) c->order[c->n_order++] = (uint32_t)index - 1;
+        planned[index - 1] = true; /* once is enough */
         lua_pop(L, 2);
     }
     return 0;

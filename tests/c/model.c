@@ -318,14 +318,14 @@ static void add_debt(model_zone *zone, model_limit *limit, const model_permit *p
         charge_tat(zone, limit, amount);
         break;
     default: {
-        /* Once its period is over, the debt is nothing of a newer one. */
-        int64_t end = period_at(&limit->spec, permit->wall).end + limit->spec.guard_ns;
-        bool over = permit->wall + (zone->now - permit->at) >= end;
+        /* A newer period than any right clock has opened by now is charged with what is behind it. */
+        int64_t wall = permit->wall + (zone->now - permit->at) + limit->spec.guard_ns;
+        int64_t legit = period_at(&limit->spec, wall).start;
         open_periods(zone, limit, permit->wall);
         for (uint32_t i = 0; i < limit->n; i++) {
             model_event *event = &limit->event[i];
             bool charged = event->at >= mark->first && event->at <= mark->last;
-            if (charged || (!over && event->at > mark->last)) event->most += amount;
+            if (charged || (event->at > mark->last && event->at > legit)) event->most += amount;
             if (charged && is_kept(limit, event)) event->least += amount;
         }
     }

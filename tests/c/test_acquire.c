@@ -145,6 +145,21 @@ static void test_an_empty_plan_admits_nothing(void **state)
     }
 }
 
+/* A candidate that stands twice in a plan is tried once, and the later ones after it. */
+static void test_a_plan_may_repeat(void **state)
+{
+    (void)state;
+    static const char *const models[] = {"first", "second"};
+    llim_limiter *limiter = open_limiter(POLICY("return { pool[1], pool[1], pool[2], pool[1] }"), 8);
+    llim_request request = request_of(models, 2, 1);
+    llim_permit permit;
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(llim_acquire(limiter, &request, &permit, NULL, NULL), LLIM_OK);
+        assert_int_equal(permit.candidate, i ? 1 : 0);
+    }
+    llim_close(limiter);
+}
+
 /* What is no list of candidates is no plan: the caller's order stands. */
 static void test_what_is_no_plan(void **state)
 {
@@ -338,6 +353,7 @@ int main(void)
         cmocka_unit_test(test_closes_while_threads_end),
         cmocka_unit_test(test_without_memory),
         cmocka_unit_test(test_what_is_no_plan),
+        cmocka_unit_test(test_a_plan_may_repeat),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -308,6 +308,24 @@ static void test_debt_of_a_period_that_is_over(void **state)
     }
 }
 
+/* A newer period that is open by its guard, as a right clock opens it, has nothing to do with a debt of the day that ends. */
+static void test_debt_at_the_end_of_a_day(void **state)
+{
+    (void)state;
+    kit_world world;
+    llim_row row = limit_from(&world, KIT_WALL, LLIM_PER_DAY, "", 1000, KIT_GUARD);
+    llim_permit permit = kit_permit(world.zone, row, LLIM_TOKENS, 10);
+    int64_t wall;
+    kit_now(world.zone, NULL, &wall);
+    kit_advance(world.zone, KIT_DAY - wall % KIT_DAY - KIT_GUARD / 2);
+    kit_permit(world.zone, row, LLIM_TOKENS, 1); /* opens the next day */
+    kit_advance(world.zone, KIT_GUARD / 4);
+    assert_int_equal(settle_at(&world, &permit, 910), LLIM_OK);
+    kit_advance(world.zone, KIT_HOUR);
+    assert_int_equal(kit_used(world.zone, row, 0), 1);
+    kit_close(&world);
+}
+
 /* A changed guard is another limit, which keeps both periods of the old one. */
 static void test_a_new_guard_reopens_no_period(void **state)
 {
@@ -384,6 +402,7 @@ int main(void)
         cmocka_unit_test(test_debt_without_a_reservation),
         cmocka_unit_test(test_debt_behind_open_periods),
         cmocka_unit_test(test_debt_of_a_period_that_is_over),
+        cmocka_unit_test(test_debt_at_the_end_of_a_day),
         cmocka_unit_test(test_a_new_guard_reopens_no_period),
         cmocka_unit_test(test_clock_set_by_years),
         cmocka_unit_test(test_clock_set_back_by_years),

@@ -395,6 +395,54 @@ static void test_limits_change_under_load(void **state)
     arena_free(all);
 }
 
+enum { SCOPES = 14, PLACES = 8 };
+
+static void *come_and_go(void *arg)
+{
+    worker *w = arg;
+    static const llim_limit limits[] = {
+        {.meter = LLIM_TOKENS,
+         .law = LLIM_CALENDAR,
+         .unit = LLIM_PER_DAY,
+         .amount = LLIM_AMOUNT_MAX,
+         .guard_ns = KIT_GUARD},
+        {.meter = LLIM_REQUESTS, .law = LLIM_BUCKET, .amount = 1000000, .window_ns = KIT_MINUTE}};
+    wait_for_go(w);
+    for (int64_t i = 0; more(w, i); i++) {
+        char name[2] = {(char)('a' + kit_between(&w->rng, 0, SCOPES - 1)), 0};
+        llim_zone *zone = w->all->world.zone;
+        llim_row row;
+        llim_permit permit;
+        llim_charge charge = kit_charge(LLIM_TOKENS, kit_between(&w->rng, 1, 1000));
+        if (llim_row_find(zone, name, 1, &row) != LLIM_OK && kit_try_row(zone, name, limits, 2, &row) != LLIM_OK)
+            continue;
+        enter(w);
+        int code = llim_admit(zone, &row, 1, &charge, &permit, NULL);
+        leave(w);
+        if (code == LLIM_OK && llim_cancel(zone, &permit) != LLIM_OK) return w;
+        if (code != LLIM_OK && code != LLIM_ENOTFOUND && code != LLIM_LATER) return w;
+    }
+    return NULL;
+}
+
+/* Scopes whose calls were all cancelled make room for others in the same day; whoever stood meanwhile charges nobody else. */
+static void test_cancels_among_scopes_that_come_and_go(void **state)
+{
+    (void)state;
+    arena *all = arena_new();
+    all->ops = operations(20);
+    kit_close(&all->world);
+    kit_open(&all->world, PLACES, 1, 1);
+    run(all, come_and_go, NULL);
+    for (int i = 0; i < SCOPES; i++) {
+        char name[2] = {(char)('a' + i), 0};
+        llim_row row;
+        if (llim_row_find(all->world.zone, name, 1, &row) == LLIM_OK)
+            assert_int_equal(kit_used(all->world.zone, row, 0), 0);
+    }
+    arena_free(all);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -403,6 +451,7 @@ int main(void)
         cmocka_unit_test(test_charged_is_settled_plus_outstanding),
         cmocka_unit_test(test_no_window_is_over_while_the_clock_moves),
         cmocka_unit_test(test_limits_change_under_load),
+        cmocka_unit_test(test_cancels_among_scopes_that_come_and_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
