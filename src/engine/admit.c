@@ -239,8 +239,10 @@ static __attribute__((noinline)) int verdict(const decision *d, int code, llim_r
     if (code == LLIM__WAIT || code == LLIM__STALE) return LLIM__RETRY;
     if (code != LLIM_LATER && code != LLIM_NEVER) return code;
     /* The refusal is worked out from the rows as they are by then; they may have room again. */
-    code = llim__refuse(d->zone, d->now, d->rows, d->n_rows, d->charge, refusal);
-    return code == LLIM_OK ? LLIM__RETRY : code;
+    llim__row *changing;
+    code = llim__refuse(d->zone, d->now, d->rows, d->n_rows, d->charge, refusal, &changing);
+    if (code == LLIM__WAIT) llim__writer_wait(d->zone, changing);
+    return code == LLIM_OK || code == LLIM__WAIT || code == LLIM__RETRY ? LLIM__RETRY : code;
 }
 
 static __attribute__((noinline)) int decide(llim_zone *zone, const llim_row *rows, uint32_t n_rows,

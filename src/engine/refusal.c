@@ -16,13 +16,14 @@
 /* The latest instant found so far, and who named it. */
 typedef struct verdict {
     int64_t at;
-    uint32_t row;       /* index in the request's rows */
-    uint64_t state;     /* of that row */
-    bool calendars;     /* there are some */
-    uint32_t leases;    /* that would be taken */
-    llim__step *by;     /* NULL: a cooldown */
-    llim__step *step;   /* the one that is being looked at */
-    llim__step room[2]; /* for both */
+    uint32_t row;                  /* index in the request's rows */
+    uint64_t state[LLIM_MAX_ROWS]; /* of each row */
+    llim__row *changing;           /* a writer is at work on this one */
+    bool calendars;                /* there are some */
+    uint32_t leases;               /* that would be taken */
+    llim__step *by;                /* NULL: a cooldown */
+    llim__step *step;              /* the one that is being looked at */
+    llim__step room[2];            /* for both */
 } verdict;
 
 /* Whether the i-th limit of a row is what keeps the request waiting longest so far. */
@@ -48,11 +49,14 @@ static int round_from(llim_zone *zone, llim__now now, const llim_row *rows, uint
         uint64_t state;
         llim__row *row = llim__row_of(zone, rows[r], &state);
         if (!row) return LLIM_ENOTFOUND;
+        if (calendars && state != v->state[r]) return LLIM__RETRY; /* since the first round */
+        v->state[r] = state;
+        v->changing = row;
+        if (LLIM__STATE_FLAGS(state) & LLIM__CHANGING) return LLIM__WAIT;
         int64_t cool = at_load_acq(&row->cool_until);
         if (cool > v->at && !calendars) {
             v->at = cool;
             v->row = r;
-            v->state = state;
             v->by = NULL;
         }
         for (uint32_t i = 0, n = LLIM__STATE_LIMITS(state); i < n; i++) {
@@ -69,7 +73,6 @@ static int round_from(llim_zone *zone, llim__now now, const llim_row *rows, uint
             ask(zone, from, row, state, i, amount, v);
             if (v->at == before) continue;
             v->row = r;
-            v->state = state;
         }
     }
     return LLIM_OK;
@@ -101,7 +104,7 @@ static void tell(llim_zone *zone, llim__now now, const llim_row *rows, const ver
 }
 
 int llim__refuse(llim_zone *zone, llim__now now, const llim_row *rows, uint32_t n_rows, const llim_charge *charge,
-                 llim_refusal *refusal)
+                 llim_refusal *refusal, llim__row **changing)
 {
     verdict v;
     v.at = now.steady;
@@ -114,12 +117,15 @@ int llim__refuse(llim_zone *zone, llim__now now, const llim_row *rows, uint32_t 
         before = v.at;
         code = round_from(zone, now, rows, n_rows, charge, true, &v);
     }
+    *changing = v.changing;
     if (code) return code;
     if (v.leases > LLIM_MAX_LEASES) return LLIM_EINVAL; /* whenever it would fit */
     if (v.at == now.steady) return LLIM_OK;
     if (refusal) tell(zone, now, rows, &v, refusal);
-    /* Else it may tell of what is gone. */
-    if (v.state & LLIM__CHANGING || at_load_acq(&zone->row[rows[v.row].index].state) != v.state) return LLIM_OK;
+    /* A row that has changed meanwhile may refuse for longer or not at all. Of those behind a never nothing is told. */
+    uint64_t state;
+    for (uint32_t r = 0; r <= v.row || (r < n_rows && v.at != INT64_MAX); r++)
+        if (!llim__row_of(zone, rows[r], &state) || state != v.state[r]) return LLIM_OK;
     return v.at == INT64_MAX ? LLIM_NEVER : LLIM_LATER;
 }
 

@@ -22,7 +22,8 @@ void llim__writer_recover(llim_zone *zone, llim__row *row)
     /* Whoever is giving back to one of them learns of it before it begins anew. */
     if (sealed) at_store_rel(&row->state, state |= LLIM__CHANGING);
     llim__now now = llim__zone_now(zone);
-    if (at_load_acq(&row->cool_until) == LLIM__RECYCLED) at_store_rel(&row->cool_until, 0);
+    if (at_load_acq(&row->cool_until) == LLIM__RECYCLED) /* over, and nothing that another kind of row begins with */
+        at_store_rel(&row->cool_until, now.steady - LLIM__STATE_EPOCH(state) % 1024);
     for (uint32_t i = 0; i < n; i++) {
         llim__step step = llim__step_at(zone, row, i);
         if (!is_sealed(&step)) continue;
