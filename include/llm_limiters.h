@@ -24,6 +24,12 @@ enum llim_log_level { LLIM_LOG_INFO, LLIM_LOG_WARNING };
 
 typedef struct llim_limiter llim_limiter;
 
+/* What a script may use in one call; what uses more is ended, and the default decides. */
+typedef struct llim_script_bounds {
+    int64_t instructions; /* of Lua's virtual machine, and 40 ns of processor time for each on average */
+    int64_t bytes;        /* that it takes, whether or not it frees them; a quarter of it in one piece */
+} llim_script_bounds;
+
 typedef struct llim_options {
     uint32_t size;          /* sizeof(llim_options) */
     int32_t modality;       /* enum llim_modality; default text */
@@ -39,6 +45,9 @@ typedef struct llim_options {
     uint32_t reserved;
     void (*log)(void *ctx, int level, const char *message); /* default none; called under no lock */
     void *log_ctx;
+    llim_script_bounds
+        load; /* of each quota table, override table and policy while it loads; 0: 1,000,000 and 16 MiB */
+    llim_script_bounds hook; /* of a policy's hook at each decision; 0: 200,000 and 1 MiB */
 } llim_options;
 
 /* What is asked for. */
@@ -70,6 +79,18 @@ typedef struct llim_model_info {
    LLIM_EUNKNOWN_TIER (the message lists those that exist), LLIM_ECONFIG (file, line and field), LLIM_EIO, LLIM_ETIMEZONE,
    LLIM_ELUA, LLIM_EINVAL (unknown modality), LLIM_ERANGE, LLIM_ENOMEM, LLIM_EFULL; *limiter is then NULL. */
 LLIM_API int llim_open(const llim_options *options, llim_limiter **limiter, llim_error *err);
+
+/* What has gone wrong with scripts since the limiter was opened. */
+typedef struct llim_status {
+    uint32_t size; /* sizeof(llim_status), set by the caller */
+    uint32_t reserved;
+    uint64_t faults;  /* decisions that the default took because a hook failed */
+    uint64_t ended;   /* of these, the hook used more than it may; hooks are then not asked for a second */
+    llim_error fault; /* the last one */
+} llim_status;
+
+/* LLIM_OK, LLIM_EVERSION. */
+LLIM_API int llim_get_status(llim_limiter *limiter, llim_status *status);
 
 /* Ends a limiter and its zone; NULL is allowed. No other thread may be inside. */
 LLIM_API void llim_close(llim_limiter *limiter);

@@ -41,7 +41,7 @@ static uint32_t route(llim_limiter *limiter, const llim_charge *charge, const ui
                       uint32_t *order)
 {
     for (uint32_t i = 0; i < n; i++) order[i] = i;
-    if (!limiter->routes) return n;
+    if (!limiter->routes || llim__limiter_rests(limiter)) return n;
     llim__candidate candidates[MOST_MODELS];
     for (uint32_t i = 0; i < n; i++) {
         const llim_model_info *info = &limiter->models[models[i]];
@@ -57,11 +57,7 @@ static uint32_t route(llim_limiter *limiter, const llim_charge *charge, const ui
         memcpy(order, planned, n_planned * sizeof *order);
         return n_planned;
     }
-    pthread_mutex_lock(&limiter->lock);
-    bool tell = limiter->log && !limiter->complained;
-    limiter->complained = true;
-    pthread_mutex_unlock(&limiter->lock);
-    if (tell) limiter->log(limiter->log_ctx, LLIM_LOG_WARNING, err.message);
+    llim__limiter_fault(limiter, &err);
     return n;
 }
 

@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
+enum { LOAD_INSTRUCTIONS = 1000000, LOAD_BYTES = 16 << 20, HOOK_INSTRUCTIONS = 200000, HOOK_BYTES = 1 << 20 };
 enum { LEARNED_NAMES = 1024, MARGIN_ROWS = 1024, MARGIN_SLIDING = 64, MARGIN_LEASES = 1024 };
 
 static const char *const modalities[] = {"text", "image", "audio", "live"};
@@ -101,6 +102,12 @@ static int make_rows(llim_limiter *limiter, llim_error *err)
     return LLIM_OK;
 }
 
+static llim_script_bounds bounds_of(const llim_script_bounds *asked, int64_t instructions, int64_t bytes)
+{
+    return (llim_script_bounds){asked->instructions ? asked->instructions : instructions,
+                                asked->bytes ? asked->bytes : bytes};
+}
+
 static int fill(llim_limiter *limiter, const llim_options *o, llim_error *err)
 {
     int code = llim__sources_read(&limiter->sources, o->quotas ? o->quotas : "baseline",
@@ -120,6 +127,8 @@ static int fill(llim_limiter *limiter, const llim_options *o, llim_error *err)
         .guard_ns = o->guard_ns == LLIM_NO_GUARD ? 0
                     : o->guard_ns                ? o->guard_ns
                                                  : LLIM_SECOND / 10,
+        .load = bounds_of(&o->load, LOAD_INSTRUCTIONS, LOAD_BYTES),
+        .hook = bounds_of(&o->hook, HOOK_INSTRUCTIONS, HOOK_BYTES),
         .alloc = limiter->alloc,
         .alloc_ctx = limiter->alloc_ctx,
     };
@@ -187,6 +196,8 @@ int llim_open(const llim_options *options, llim_limiter **out, llim_error *err)
     if (o.guard_ns < LLIM_NO_GUARD)
         return llim__fail(err, LLIM_ERANGE, "guard_ns is %lld, expected 0 or more, or LLIM_NO_GUARD",
                           (long long)o.guard_ns);
+    if (o.load.instructions < 0 || o.load.bytes < 0 || o.hook.instructions < 0 || o.hook.bytes < 0)
+        return llim__fail(err, LLIM_ERANGE, "the bounds of scripts are numbers from 0");
     llim_alloc_fn alloc = o.zone.alloc ? o.zone.alloc : llim__libc_alloc;
     llim_limiter *limiter = alloc(o.zone.alloc_ctx, NULL, 0, sizeof *limiter);
     if (!limiter) return llim__fail(err, LLIM_ENOMEM, "no memory for a limiter");
@@ -253,6 +264,46 @@ llim__vm *llim__limiter_vm(llim_limiter *limiter, llim_error *err)
     thread_ends(mine);
     llim__fail(err, LLIM_ENOMEM, "no memory for a thread's Lua state");
     return NULL;
+}
+
+static int64_t steady_now(const llim_limiter *limiter)
+{
+    int64_t steady;
+    llim_zone_now(limiter->zone, &steady, NULL);
+    return steady;
+}
+
+void llim__limiter_fault(llim_limiter *limiter, const llim_error *fault)
+{
+    llim__thread_vm *mine = pthread_getspecific(limiter->key);
+    bool ended = mine && llim__vm_is_spent(mine->vm);
+    if (ended) {
+        pthread_setspecific(limiter->key, NULL);
+        thread_ends(mine);
+        at_store_rlx(&limiter->rests_until, steady_now(limiter) + LLIM_SECOND);
+    }
+    pthread_mutex_lock(&limiter->lock);
+    bool first = limiter->status.faults++ == 0;
+    limiter->status.ended += ended;
+    limiter->status.fault = *fault;
+    pthread_mutex_unlock(&limiter->lock);
+    if (first && limiter->log) limiter->log(limiter->log_ctx, LLIM_LOG_WARNING, fault->message);
+}
+
+bool llim__limiter_rests(llim_limiter *limiter)
+{
+    int64_t until = at_load_rlx(&limiter->rests_until);
+    return until && steady_now(limiter) < until;
+}
+
+int llim_get_status(llim_limiter *limiter, llim_status *status)
+{
+    if (status->size != sizeof *status) return LLIM_EVERSION;
+    pthread_mutex_lock(&limiter->lock);
+    *status = limiter->status;
+    pthread_mutex_unlock(&limiter->lock);
+    status->size = sizeof *status;
+    return LLIM_OK;
 }
 
 llim_zone *llim_limiter_zone(llim_limiter *limiter)

@@ -45,10 +45,11 @@ struct llim_limiter {
     void *log_ctx;
     int32_t modality; /* enum llim_modality */
 
-    pthread_mutex_t lock; /* of vm, and of adding names */
+    pthread_mutex_t lock; /* of vm, of status, and of adding names */
     llim__vm *vm;         /* holds every string of models, scopes and names; used under the lock only */
     pthread_key_t key;    /* this thread's llim__thread_vm */
-    bool complained;      /* about a route hook that fails: once */
+    llim_status status;   /* under the lock; the faults are counted here */
+    at_i64 rests_until;   /* zone time: no hook is asked before */
 };
 
 /* A model by any of its names: its index in models. LLIM_EUNKNOWN_MODEL, LLIM_ENO_QUOTA. */
@@ -56,5 +57,11 @@ int llim__limiter_find(llim_limiter *limiter, const char *name, uint32_t *index,
 
 /* This thread's VM, made at first use; NULL if that fails. */
 llim__vm *llim__limiter_vm(llim_limiter *limiter, llim_error *err);
+
+/* A hook failed: counts it, logs the first, and closes this thread's VM if the hook used more than it may. */
+void llim__limiter_fault(llim_limiter *limiter, const llim_error *fault);
+
+/* Whether hooks are not asked now, because one has just used more than it may: making a VM costs more than many decisions. */
+bool llim__limiter_rests(llim_limiter *limiter);
 
 #endif

@@ -70,9 +70,11 @@ int llim__vm_route(llim__vm *vm, const llim_charge *charge, const llim__candidat
     lua_pushvalue(L, LLIM__VM_ROUTE);
     lua_pushlightuserdata(L, &c);
     int code = LLIM_OK;
-    if (lua_pcall(L, 2, 0, 0) != LUA_OK)
+    if (llim__budget_call(L, &vm->budget, &vm->hook, 2, 0) != LUA_OK)
         code = llim__fail(err, LLIM_ELUA, "the policy's route hook failed: %s",
-                          lua_isstring(L, -1) ? lua_tostring(L, -1) : "it raised no text");
+                          vm->budget.over       ? vm->budget.text
+                          : lua_isstring(L, -1) ? lua_tostring(L, -1)
+                                                : "it raised no text");
     lua_settop(L, LLIM__VM_TOP);
     *n_order = c.n_order;
     return code;

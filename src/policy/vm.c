@@ -1,8 +1,8 @@
 /*
  * vm.c - makes a VM and reads the kernel's answer. See vm.h.
  *
- * The kernel gets the standard libraries; a quota table or policy gets only the environment that the kernel makes for it,
- * and is compiled from text, never from bytecode.
+ * The kernel gets the standard libraries; a quota table or policy gets only the environment that the kernel makes for it, is
+ * compiled from text, never from bytecode, and runs within bounds.
  */
 #include "policy/vm_state.h"
 
@@ -40,6 +40,20 @@ static int compile(lua_State *L)
     lua_pushvalue(L, 3);
     if (!lua_setupvalue(L, -2, 1)) lua_pop(L, 1);
     return 1;
+}
+
+/* call(chunk, vm's bounds) -> true, value | false, message */
+static int call_chunk(lua_State *L)
+{
+    llim__vm *vm = lua_touserdata(L, lua_upvalueindex(1));
+    lua_settop(L, 1);
+    int status = llim__budget_call(L, &vm->budget, &vm->load, 0, 1);
+    lua_pushboolean(L, status == LUA_OK);
+    if (vm->budget.over)
+        lua_pushstring(L, vm->budget.text);
+    else
+        lua_pushvalue(L, -2);
+    return 2;
 }
 
 /* zone_error(name) -> nil | what is wrong with it */
@@ -82,19 +96,35 @@ static void preload(lua_State *L)
     lua_pop(L, 1);
 }
 
+/* ("x"):rep(n) is string.rep of the allow-listed ones, for every script from now on. */
+static void strip_strings(lua_State *L)
+{
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "llm_limiters.safe");
+    lua_call(L, 1, 1);
+    lua_pushliteral(L, "");
+    lua_getmetatable(L, -1);
+    lua_getfield(L, -3, "string");
+    lua_call(L, 0, 1);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 3);
+}
+
 static const char set_key; /* the registry holds the set under its address */
 
-/* Runs under pcall with the options as light userdata; leaves what the VM keeps on its stack, or kernel, nil and err. */
+/* Runs under pcall with the options and the VM as light userdata; leaves what the VM keeps on its stack, or kernel, nil and err. */
 static int load_set(lua_State *L)
 {
     const llim__vm_options *o = lua_touserdata(L, 1);
+    llim__vm *vm = lua_touserdata(L, 2);
     luaL_openlibs(L);
     preload(L);
     lua_getglobal(L, "require");
     lua_pushliteral(L, "llm_limiters.kernel");
     lua_call(L, 1, 1);
+    strip_strings(L);
     lua_getfield(L, -1, "load");
-    lua_createtable(L, 0, 9);
+    lua_createtable(L, 0, 10);
     lua_pushstring(L, o->modality);
     lua_setfield(L, -2, "modality");
     lua_pushstring(L, o->tier);
@@ -105,6 +135,9 @@ static int load_set(lua_State *L)
     lua_setfield(L, -2, "guard");
     lua_pushcfunction(L, compile);
     lua_setfield(L, -2, "compile");
+    lua_pushlightuserdata(L, vm);
+    lua_pushcclosure(L, call_chunk, 1);
+    lua_setfield(L, -2, "call");
     lua_pushcfunction(L, zone_error);
     lua_setfield(L, -2, "zone_error");
     lua_createtable(L, (int)o->sources->n_quotas, 0);
@@ -193,16 +226,19 @@ int llim__vm_open(const llim__vm_options *o, llim__vm **out, llim_error *err)
                           "another Lua answers under this process's lua_newstate; use the Lua rock there, or the core "
                           "library, which has no Lua inside");
     llim__vm *vm = o->alloc(o->alloc_ctx, NULL, 0, sizeof *vm);
-    lua_State *L = vm ? lua_newstate(o->alloc, o->alloc_ctx) : NULL;
+    if (vm)
+        *vm = (llim__vm){.budget = {.alloc = o->alloc, .alloc_ctx = o->alloc_ctx}, .load = o->load, .hook = o->hook};
+    lua_State *L = vm ? lua_newstate(llim__budget_alloc, &vm->budget) : NULL;
     if (!L) {
         if (vm) o->alloc(o->alloc_ctx, vm, sizeof *vm, 0);
         return llim__fail(err, LLIM_ENOMEM, "no memory for a Lua state");
     }
-    *vm = (llim__vm){L, o->alloc, o->alloc_ctx};
+    vm->L = L;
     lua_pushcfunction(L, load_set);
     lua_pushlightuserdata(L, (void *)(uintptr_t)o);
+    lua_pushlightuserdata(L, vm);
     int code = LLIM_OK;
-    int status = lua_pcall(L, 1, LUA_MULTRET, 0);
+    int status = lua_pcall(L, 2, LUA_MULTRET, 0);
     if (status == LUA_ERRMEM)
         code = llim__fail(err, LLIM_ENOMEM, "no memory for the Lua kernel");
     else if (status != LUA_OK)
@@ -222,7 +258,12 @@ void llim__vm_close(llim__vm *vm)
 {
     if (!vm) return;
     lua_close(vm->L);
-    vm->alloc(vm->alloc_ctx, vm, sizeof *vm, 0);
+    vm->budget.alloc(vm->budget.alloc_ctx, vm, sizeof *vm, 0);
+}
+
+bool llim__vm_is_spent(const llim__vm *vm)
+{
+    return vm->budget.over;
 }
 
 static int find_name(const char *(*name_of)(int), int n, const char *name)

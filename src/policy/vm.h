@@ -16,7 +16,8 @@ typedef struct llim__vm_options {
     const llim__sources *sources;
     const char *modality, *tier, *account;
     int64_t guard_ns;
-    llim_alloc_fn alloc; /* has Lua's own allocator signature */
+    llim_script_bounds load, hook;
+    llim_alloc_fn alloc;
     void *alloc_ctx;
 } llim__vm_options;
 
@@ -43,6 +44,9 @@ int llim__vm_resolve(llim__vm *vm, const char *name, const char **canonical, lli
 
 /* The known name nearest to this one, or NULL. LLIM_ENOMEM, LLIM_ELUA. */
 int llim__vm_nearest(llim__vm *vm, const char *name, const char **nearest, llim_error *err);
+
+/* Whether a hook used more than it may: the VM is to be closed then. */
+bool llim__vm_is_spent(const llim__vm *vm);
 
 /* Whether the policy has a route hook. */
 bool llim__vm_has_route(llim__vm *vm);

@@ -4,12 +4,13 @@
 
 #include <lua.h>
 
+#include "policy/budget.h"
 #include "policy/vm.h"
 
 struct llim__vm {
     lua_State *L;
-    llim_alloc_fn alloc;
-    void *alloc_ctx;
+    llim__budget budget;
+    llim_script_bounds load, hook;
 };
 
 /* What stands on the VM's stack all its life. */

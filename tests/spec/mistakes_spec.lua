@@ -180,12 +180,15 @@ describe("the environment", function()
   it("holds the words and nothing that reaches out", function()
     for _, name in ipairs {
       "os", "io", "debug", "load", "loadstring", "require", "package", "coroutine", "setmetatable", "getmetatable",
-      "rawset", "rawget", "pcall", "collectgarbage", "setfenv", "getfenv", "_G", "dofile", "print", "table",
+      "rawset", "rawget", "xpcall", "collectgarbage", "setfenv", "getfenv", "_G", "dofile", "print",
     } do
       contains(fault_of("requests = " .. name).message, '"' .. name .. '" is no word here')
     end
-    for _, name in ipairs { "find", "gsub", "dump", "rep" } do
+    for _, name in ipairs { "find", "gsub", "dump", "pack" } do
       contains(fault_of("rpm = string." .. name).message, 'string has no "' .. name .. '" here')
+    end
+    for _, name in ipairs { "move", "pack", "setn" } do
+      contains(fault_of("rpm = table." .. name).message, 'table has no "' .. name .. '" here')
     end
     contains(fault_of("rpm = math.random").message, 'math has no "random" here')
   end)

@@ -1,7 +1,7 @@
 -- Runs the text of a quota table, an override table or a policy, and returns the one value it ends with.
 --
 -- A source is { file, text }. Compiling is the host's: host.compile(text, chunkname, env) returns a function or nil and
--- a message. Whatever goes wrong (syntax, a number that overflows, an error while running, nothing returned) is raised
+-- a message; so is bounding: host.call(chunk), where the host has it, is a pcall that ends what runs too long. Whatever goes wrong (syntax, a number that overflows, an error while running, nothing returned) is raised
 -- as a fault with file and line. For the kernel's modules only.
 
 local fault = require "llm_limiters.fault"
@@ -50,7 +50,7 @@ function script.run(src, host, example)
     fault.raise("ECONFIG", "the number " .. sub(literal, 1, 40) .. " is larger than Lua can hold; write math.huge or "
       .. "inf for no limit.", src.file, bad_line, sub(literal, 1, 40))
   end
-  local ok, value = pcall(chunk)
+  local ok, value = (host.call or pcall)(chunk)
   if not ok then raise_failure(src, value, record) end
   if value == nil then
     fault.raise("ECONFIG", "the script returns nothing; it must end with " .. example .. ".", src.file)

@@ -10,6 +10,7 @@
 
 local fault = require "llm_limiters.fault"
 local names = require "llm_limiters.names"
+local safe = require "llm_limiters.safe"
 
 local words = {}
 
@@ -33,13 +34,6 @@ words.TTL = 3600 -- seconds that a lease lives unless a gauge says otherwise
 -- What a calendar limit's guard is measured by, and what a rolling limit's window is.
 words.spans = SPANS
 
-local SAFE_STRING = { "byte", "char", "format", "len", "lower", "reverse", "sub", "upper" }
-local SAFE_MATH = { "abs", "ceil", "exp", "floor", "fmod", "huge", "max", "min", "modf", "pi", "sqrt" }
-local SAFE = {
-  pairs = pairs, ipairs = ipairs, next = next, type = type, tostring = tostring, tonumber = tonumber,
-  error = error, assert = assert, select = select,
-}
-
 -- The content of a value of the language, with its kind ("quota", "tier", "rate", "gauge", "unit", "policy"), or nil.
 function words.open(value)
   if value == nil then return nil end
@@ -51,12 +45,6 @@ function words.show(value)
   local content = words.open(value)
   if content then return "a " .. content.kind end
   return fault.show(value)
-end
-
-local function subset(library, wanted)
-  local copy = {}
-  for _, name in ipairs(wanted) do copy[name] = library[name] end
-  return copy
 end
 
 -- What is wrong with the form of a time zone's name, or nil.
@@ -163,12 +151,13 @@ function words.environment(record, zone_error)
       return make("gauge", { amount = amount, span = "gauge", ttl = ttl or words.TTL })
     end,
     inf = math.huge,
-    string = strict(subset(string, SAFE_STRING), "string"),
-    math = strict(subset(math, SAFE_MATH), "math"),
+    string = strict(safe.string(), "string"),
+    math = strict(safe.math(), "math"),
+    table = strict(safe.table(), "table"),
   }
   for span in pairs(SPANS) do env[span] = make("unit", { span = span }) end
   env.pacific_day = make("unit", { span = "day", zone = "America/Los_Angeles" })
-  for name, value in pairs(SAFE) do env[name] = value end
+  for name, value in pairs(safe.functions) do env[name] = value end
 
   local vocabulary = names.sorted(env)
   setmetatable(env, {

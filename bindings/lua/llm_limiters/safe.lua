@@ -1,0 +1,96 @@
+-- The parts of the standard libraries that a script may use: what reaches nothing outside, and costs what it looks like.
+--
+-- One call of a library is one instruction for a host that counts them, so lists and texts are capped: no call works on more
+-- than MOST_ITEMS elements or makes more than MOST_BYTES. Patterns are left out, since one of them may take time without end.
+-- For words.lua only.
+
+local safe = {}
+
+local MOST_ITEMS = 250
+local MOST_BYTES = 65536
+
+local concat, insert, remove, sort = table.concat, table.insert, table.remove, table.sort
+local unpack_list = unpack or table.unpack
+local rep = string.rep
+
+-- Level 3 is the line of the script that called.
+local function check_list(name, list)
+  if type(list) ~= "table" then error(name .. " takes a list, not a " .. type(list) .. ".", 3) end
+  if #list > MOST_ITEMS then error(name .. " takes a list of at most " .. MOST_ITEMS .. " elements here.", 3) end
+end
+
+local function check_range(name, from, to)
+  if (from and type(from) ~= "number") or (to and type(to) ~= "number") then
+    error(name .. " takes numbers for the first and the last element.", 3)
+  end
+end
+
+local function table_insert(list, ...)
+  check_list("table.insert", list)
+  return insert(list, ...)
+end
+
+local function table_remove(list, ...)
+  check_list("table.remove", list)
+  return remove(list, ...)
+end
+
+local function table_concat(list, separator, from, to)
+  check_list("table.concat", list)
+  check_range("table.concat", from, to)
+  if to and to - (from or 1) >= MOST_ITEMS then
+    error("table.concat takes at most " .. MOST_ITEMS .. " elements here.", 2)
+  end
+  return concat(list, separator, from, to)
+end
+
+local function table_sort(list, before)
+  check_list("table.sort", list)
+  return sort(list, before)
+end
+
+local function table_unpack(list, from, to)
+  check_list("table.unpack", list)
+  check_range("table.unpack", from, to)
+  from, to = from or 1, to or #list
+  if not (to - from < MOST_ITEMS) then error("table.unpack gives at most " .. MOST_ITEMS .. " values here.", 2) end
+  return unpack_list(list, from, to)
+end
+
+local function string_rep(text, times, separator)
+  local length = (type(text) == "string" and #text or 0) + (type(separator) == "string" and #separator or 0)
+  if type(times) == "number" and times * (length > 0 and length or 1) > MOST_BYTES then
+    error("string.rep makes at most " .. MOST_BYTES .. " bytes here.", 2)
+  end
+  return rep(text, times, separator)
+end
+
+local function subset(library, wanted)
+  local copy = {}
+  for _, name in ipairs(wanted) do copy[name] = library[name] end
+  return copy
+end
+
+-- Fresh tables for each script.
+function safe.string()
+  local copy = subset(string, { "byte", "char", "format", "len", "lower", "reverse", "sub", "upper" })
+  copy.rep = string_rep
+  return copy
+end
+
+function safe.math()
+  return subset(math, { "abs", "ceil", "exp", "floor", "fmod", "huge", "log", "max", "min", "modf", "pi", "sqrt" })
+end
+
+function safe.table()
+  return {
+    concat = table_concat, insert = table_insert, remove = table_remove, sort = table_sort, unpack = table_unpack,
+  }
+end
+
+safe.functions = {
+  pairs = pairs, ipairs = ipairs, next = next, type = type, tostring = tostring, tonumber = tonumber,
+  error = error, assert = assert, pcall = pcall, select = select,
+}
+
+return safe

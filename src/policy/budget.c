@@ -1,0 +1,68 @@
+/* budget.c - see budget.h. */
+#include "policy/budget.h"
+
+#include <lauxlib.h>
+#include <stdio.h>
+#include <time.h>
+
+/* Instructions between two looks, by which a script may go beyond its bound; nanoseconds of the processor for each. */
+enum { STEP = 100, NS = 40 };
+
+/* What a hook may hold in one piece is a part of what it may take, so that an instruction on it stays cheap. */
+enum { PIECES = 4 };
+
+void *llim__budget_alloc(void *ud, void *memory, size_t before, size_t after)
+{
+    llim__budget *b = ud;
+    if (!memory) before = 0; /* Lua tells the kind of the new object then */
+    if (after > before && b->most_held) {
+        size_t more = after - before;
+        if (after > b->most_at_once || more > b->most_held - b->held || (int64_t)more > b->bytes) return NULL;
+        b->bytes -= (int64_t)more;
+    }
+    void *moved = b->alloc(b->alloc_ctx, memory, before, after);
+    if (moved || after == 0) b->held += after - before;
+    return moved;
+}
+
+static int64_t processor_ns(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+    return (int64_t)ts.tv_sec * LLIM_SECOND + ts.tv_nsec;
+}
+
+static void count(lua_State *L, lua_Debug *debug)
+{
+    (void)debug;
+    void *ud;
+    lua_getallocf(L, &ud);
+    llim__budget *b = ud;
+    b->instructions -= STEP;
+    if (b->instructions > 0 && !b->over && processor_ns() < b->until_ns) return;
+    b->over = true;
+    lua_sethook(L, count, LUA_MASKCOUNT, 1);
+    luaL_error(L, "the script used more instructions than it may");
+}
+
+int llim__budget_call(lua_State *L, llim__budget *b, const llim_script_bounds *bounds, int n_args, int n_results)
+{
+    b->instructions = bounds->instructions;
+    b->until_ns = processor_ns() + NS * (bounds->instructions < LLIM_SECOND ? bounds->instructions : LLIM_SECOND);
+    b->bytes = bounds->bytes;
+    b->most_held = b->held + (size_t)bounds->bytes;
+    b->most_at_once = (size_t)bounds->bytes / PIECES;
+    b->over = false;
+    lua_sethook(L, count, LUA_MASKCOUNT, STEP);
+    int status = lua_pcall(L, n_args, n_results, 0);
+    lua_sethook(L, NULL, 0, 0);
+    b->most_held = 0;
+    if (b->over)
+        snprintf(b->text, sizeof b->text, "it used more than %lld instructions, or %lld ms of the processor",
+                 (long long)bounds->instructions, (long long)bounds->instructions * NS / 1000000);
+    else if (status == LUA_ERRMEM)
+        snprintf(b->text, sizeof b->text, "it took more than %lld bytes of memory, or %lld at once",
+                 (long long)bounds->bytes, (long long)bounds->bytes / PIECES);
+    b->over = b->over || status == LUA_ERRMEM;
+    return status;
+}

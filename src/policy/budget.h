@@ -1,0 +1,37 @@
+/*
+ * budget.h - what a script may use of its VM: instructions and memory.
+ *
+ * Instructions are the measure. Processor time stands behind it, because one instruction may work on a long string.
+ *
+ * A script that uses more is ended, through any pcall of its own: the hook that counts instructions raises at every one that
+ * follows, and memory that is refused stays refused until the call is over. What the budget says, not the error's text, tells
+ * that a call was ended. Then nothing in the VM is to be trusted any more, and its owner closes it.
+ */
+#ifndef LLIM_POLICY_BUDGET_H
+#define LLIM_POLICY_BUDGET_H
+
+#include <lua.h>
+#include <stdbool.h>
+
+#include "llm_limiters.h"
+
+typedef struct llim__budget {
+    llim_alloc_fn alloc; /* of the host */
+    void *alloc_ctx;
+    size_t held;          /* by the VM */
+    size_t most_held;     /* 0: unbounded, which it is outside a call */
+    size_t most_at_once;  /* in one piece: what works on a long string is one instruction */
+    int64_t bytes;        /* that may still be taken, freed or not: else copying would be free */
+    int64_t instructions; /* that are left */
+    int64_t until_ns;     /* of the thread's processor time */
+    bool over;            /* the last call was ended */
+    char text[96];        /* how */
+} llim__budget;
+
+/* The allocator of a VM whose ud is its budget. */
+void *llim__budget_alloc(void *ud, void *memory, size_t before, size_t after);
+
+/* lua_pcall() within bounds, as lua_pcall() without a handler. */
+int llim__budget_call(lua_State *L, llim__budget *budget, const llim_script_bounds *bounds, int n_args, int n_results);
+
+#endif
