@@ -1,8 +1,9 @@
--- The parts of the standard libraries that a script may use: what reaches nothing outside, and costs what it looks like.
+-- The parts of the standard libraries that a script may use: what reaches nothing outside, and costs what it looks
+-- like.
 --
--- One call of a library is one instruction for a host that counts them, so lists and texts are capped: no call works on more
--- than MOST_ITEMS elements or makes more than MOST_BYTES. Patterns are left out, since one of them may take time without end.
--- For words.lua only.
+-- One call of a library is one instruction for a host that counts them, so lists and texts are capped: no call works
+-- on more than MOST_ITEMS elements or makes more than MOST_BYTES. Patterns are left out, since one of them may take
+-- time without end. For words.lua and the host's strings only.
 
 local safe = {}
 
@@ -10,7 +11,7 @@ local MOST_ITEMS = 250
 local MOST_BYTES = 65536
 
 local concat, insert, remove, sort = table.concat, table.insert, table.remove, table.sort
-local unpack_list = unpack or table.unpack
+local unpack_list = rawget(_G, "unpack") or rawget(table, "unpack") -- of Lua 5.1, of later ones
 local rep = string.rep
 
 -- Level 3 is the line of the script that called.
@@ -53,7 +54,8 @@ local function table_unpack(list, from, to)
   check_list("table.unpack", list)
   check_range("table.unpack", from, to)
   from, to = from or 1, to or #list
-  if not (to - from < MOST_ITEMS) then error("table.unpack gives at most " .. MOST_ITEMS .. " values here.", 2) end
+  local n = to - from
+  if n ~= n or n >= MOST_ITEMS then error("table.unpack gives at most " .. MOST_ITEMS .. " values here.", 2) end
   return unpack_list(list, from, to)
 end
 

@@ -1,8 +1,9 @@
 -- Runs the text of a quota table, an override table or a policy, and returns the one value it ends with.
 --
 -- A source is { file, text }. Compiling is the host's: host.compile(text, chunkname, env) returns a function or nil and
--- a message; so is bounding: host.call(chunk), where the host has it, is a pcall that ends what runs too long. Whatever goes wrong (syntax, a number that overflows, an error while running, nothing returned) is raised
--- as a fault with file and line. For the kernel's modules only.
+-- a message. So is bounding: host.call(chunk), where the host has it, is a pcall that ends what runs too long.
+-- Whatever goes wrong (syntax, a number that overflows, an error while running, nothing returned) is raised as a fault
+-- with file and line. For the kernel's modules only.
 
 local fault = require "llm_limiters.fault"
 local source = require "llm_limiters.source"
