@@ -35,7 +35,8 @@ typedef struct llim_options {
     int32_t modality;       /* enum llim_modality; default text */
     const char *tier;       /* "free" (default), "tier1", or per provider "openai=tier3,gemini=free" */
     const char *quotas;     /* a set of quota tables: "baseline" (default), "published", or a directory of such files */
-    const char *overrides;  /* path of a Lua file returning { ["model"] = { rpm = 20, ... } }; default none */
+    const char *overrides;  /* path of a Lua file returning { ["model"] = { rpm = 20, ... } }, or of a .json file
+                               that holds { "model": { "rpm": 20, ... } }; default none */
     const char *policy;     /* "priority" (default), or the path of a Lua file */
     const char *account;    /* whose quota is spent; default "default" */
     int64_t guard_ns;       /* default 100 ms; LLIM_NO_GUARD for none. A table that states a guard keeps its own */

@@ -34,7 +34,7 @@ static const char usage[] =
     "                        names its own\n"
     "  --tier NAME           \"tier1\", or per provider \"openai=tier3,gemini=free\" (free)\n"
     "  --set SET             quota tables: baseline, published, or a directory (baseline)\n"
-    "  --quotas FILE         Lua file of overrides and further models\n"
+    "  --quotas FILE         Lua or .json file of overrides and further models\n"
     "  --modality KIND       text, image, audio or live (text); an image request is one image,\n"
     "                        a live one a session that is held for its lease's time to live\n"
     "  --deadline SECONDS    how long a request may wait (60)\n"

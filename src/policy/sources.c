@@ -39,7 +39,7 @@ static int read_file(llim__source *out, const char *path, llim_error *err)
     } else if (!S_ISREG(info.st_mode)) {
         code = llim__fail(err, LLIM_EIO, "%s: cannot be read: not a regular file", path);
     } else if (info.st_size > MOST_BYTES) {
-        code = llim__fail(err, LLIM_ECONFIG, "%s: has %lld bytes, a Lua file of at most %d was expected", path,
+        code = llim__fail(err, LLIM_ECONFIG, "%s: has %lld bytes, a file of at most %d was expected", path,
                           (long long)info.st_size, MOST_BYTES);
     } else {
         *out = (llim__source){strdup(path), calloc(1, MOST_BYTES + 1), 0};

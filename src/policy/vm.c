@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/timezone.h"
 #include "policy/builtin.h"
+#include "policy/json.h"
 
 /* In a process that already runs LuaJIT our undefined lua_* symbols are bound to its, and the first call would crash. */
 static bool foreign_lua(void)
@@ -124,7 +125,7 @@ static int load_set(lua_State *L)
     lua_call(L, 1, 1);
     strip_strings(L);
     lua_getfield(L, -1, "load");
-    lua_createtable(L, 0, 10);
+    lua_createtable(L, 0, 11);
     lua_pushstring(L, o->modality);
     lua_setfield(L, -2, "modality");
     lua_pushstring(L, o->tier);
@@ -138,6 +139,8 @@ static int load_set(lua_State *L)
     lua_pushlightuserdata(L, vm);
     lua_pushcclosure(L, call_chunk, 1);
     lua_setfield(L, -2, "call");
+    lua_pushcfunction(L, llim__json_read);
+    lua_setfield(L, -2, "json");
     lua_pushcfunction(L, zone_error);
     lua_setfield(L, -2, "zone_error");
     lua_createtable(L, (int)o->sources->n_quotas, 0);

@@ -409,6 +409,47 @@ describe("simulate", function()
     refused(1, ("$B simulate %s --models in-house --quotas %s"):format(trace, file "return {"), "")
   end)
 
+  it("reads overrides as JSON, as strictly as Lua", function()
+    local trace = file(small)
+    local function json_file(text)
+      local name = file "" .. ".json"
+      made[#made + 1] = name
+      local f = assert(io.open(name, "wb"))
+      f:write(text)
+      f:close()
+      return name
+    end
+    local function with(text) return ("$B simulate %s --models own --quotas %s"):format(trace, json_file(text)) end
+    local json = good(with '{ "own": { "rpm": 7, "tpm": 0 }, "team:acme": { "rpm": 5 }, "gpt-4o": { "blocked": true } }'
+      .. " --json")
+    assert.equal(7, number(json, '"limits"', "peak"))
+    for _, case in ipairs {
+      { '{"own":{"rpm":1},\n"own":{"rpm":2}}', ":2: ", 'the key "own" stands twice' },
+      { '{"own":{"rpm":1,\n"rpm":2}}', ":2: ", 'the key "rpm" stands twice' },
+      { '{"own":{\n"rpm":1e400}}', ":2: ", "larger than can be held" },
+      { '{"own":{\n"rpm":null}}', ":2: ", "null" },
+      { '{"own":\n{"a":{"b":{"c":{"d":{"e":{"f":{"g":{}}}}}}}}}', "nested deeper than 8" },
+      { ('{"own":' .. ("["):rep(5000)), "cannot be read as JSON" },
+      { '{"own":{"rpm":1}', "cannot be read as JSON" },
+      { '{"own":{"rpm":1}} x', "cannot be read as JSON" },
+      { '{"own":{"rpm":1}}\0', "cannot be read as JSON" },
+      { "", "cannot be read as JSON" },
+      { "[1]", "no JSON object" },
+      { '{"own":5}', "must be like" },
+      { '{"own":{"rpx":1}}', ":1: ", "rpx", "did you mean" },
+      { '{"own":{"rpm":-1}}', "whole number from 1" },
+      { '{"own":{"rpm":0.5}}', "whole number from 1" },
+      { '{"own":{"rpm":1099511627776}}', "whole number from 1" },
+      { '{"own":{"rpm":"7"}}', "must be a number" },
+      { '{"own":{"rpm":true}}', "must be a number" },
+      { '{"own":{"requests":"7/minute"}}', "requests" },
+      { '{"":{"rpm":1}}', "without a model's name" },
+      { '{"own\\u0001":{"rpm":1}}', "control characters" },
+    } do
+      refused(1, with(case[1]), table.unpack(case, 2))
+    end
+  end)
+
   it("never writes the log over an input", function()
     local mine = file "time,tokens\n0,5\n"
     refused(1, simulate(mine, models .. " --log " .. mine), "is an input of this run and would be overwritten")

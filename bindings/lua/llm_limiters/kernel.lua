@@ -3,6 +3,7 @@
 --   local set, err = kernel.load { modality =, tier =, account =, quotas = { {file=, text=} }, overrides =, policy =,
 --                                  guard =, compile = function(text, chunkname, env) -> fn | nil, message,
 --                                  call = function(chunk) -> true, value | false, message,
+--                                  json = function(text) -> table | nil, what is wrong, line or keys,
 --                                  zone_error = function(name) -> nil | what is wrong with a time zone }
 --   set = { models = { { name, provider, scope, blocked, limits } }, aliases, known, scopes = { { name, limits } },
 --           policy = { name, route } }

@@ -116,7 +116,12 @@ end
 
 -- Lays the table of src over the book, and returns the scopes, sorted by name.
 function overrides.apply(into, src, host, guard)
-  local entries = script.run(src, host, EXAMPLE)
+  local entries
+  if find(src.file, "%.json$") then
+    entries = script.json(src, host)
+  else
+    entries = script.run(src, host, EXAMPLE)
+  end
   if type(entries) ~= "table" or words.open(entries) then
     fault.raise("ECONFIG", "the script returns " .. words.show(entries) .. "; it must end with " .. EXAMPLE .. ".",
       src.file)

@@ -38,6 +38,15 @@ local function raise_failure(src, value, record)
   fault.raise("ECONFIG", text, src.file, line or source.locate(src.text, { record.field }), record.field)
 end
 
+-- The object of a JSON file: plain data, which nothing runs.
+function script.json(src, host)
+  if not host.json then fault.raise("ECONFIG", "this host reads no JSON.", src.file) end
+  local value, message, where = host.json(src.text)
+  if value then return value end
+  if type(where) ~= "table" then fault.raise("ECONFIG", message .. ".", src.file, where) end
+  fault.raise("ECONFIG", message .. ".", src.file, source.locate(src.text, where), where[#where])
+end
+
 -- example is the line that such a script ends with, for the message of one that returns nothing.
 function script.run(src, host, example)
   local record = {}
