@@ -42,6 +42,7 @@ typedef struct llim_options {
     int64_t guard_ns;       /* default 100 ms; LLIM_NO_GUARD for none. A table that states a guard keeps its own */
     llim_zone_options zone; /* all zero: defaults, with room for every model of the tables. rows, sliding and leases are
                                what is wanted beyond the models; with them they keep the bounds of the core header */
+    uint64_t seed;          /* of the chance in backoffs; 0: another one each time */
     uint32_t scopes; /* of the overrides, in use at one time: room for so many, each with the most that one has */
     uint32_t reserved;
     void (*log)(void *ctx, int level, const char *message); /* default none; called under no lock */
@@ -107,6 +108,23 @@ LLIM_API llim_zone *llim_limiter_zone(llim_limiter *limiter);
    is left for a candidate, and no other fits). */
 LLIM_API int llim_acquire(llim_limiter *limiter, const llim_request *request, llim_permit *permit,
                           llim_refusal *refusal, llim_error *err);
+
+/* Ends a permit of llim_acquire() by what the provider answered, and cools what the answer says. response is read by
+   llim_classify(), as an answer of the model's provider and of now unless it says otherwise; *answer, if not NULL, is what it
+   concluded.
+     ok, error, unknown  settled by the usage that the answer tells; what it does not tell stays as reserved
+     rate                rejected; cools as long as the answer says, else by a backoff from 30 s to 10 min
+     overload            rejected; the same, from 1 s to 60 s
+     too_large           rejected; nothing cools
+     quota               rejected; cools for an hour: the model, or every one of its provider if the credential has nothing left
+     auth                rejected; cools for a minute, likewise
+   A backoff doubles with each refusal of the last minutes and ends by chance in its second half; a call that succeeds ends
+   it. The caller goes on by llim_acquire(), with fewer models or the same, as the answer suggests: too_large is not asked
+   again of this model.
+   LLIM_OK. LLIM_EENDED: the permit had ended before, or a lease of it. LLIM_EINVAL: its row is no model's; then, and where
+   llim_classify() fails, nothing has changed. Any thread. */
+LLIM_API int llim_answered(llim_limiter *limiter, llim_permit *permit, const llim_response *response,
+                           llim_answer *answer);
 
 /* What llim_acquire() would say now, charging nothing. *candidate is the model that would be admitted; may be NULL. */
 LLIM_API int llim_available(llim_limiter *limiter, const llim_request *request, uint32_t *candidate,

@@ -139,11 +139,15 @@ static int fill(llim_limiter *limiter, const llim_options *o, llim_error *err)
     limiter->n_scopes = llim__vm_scopes(limiter->vm);
     limiter->models = take(limiter, limiter->n_models, sizeof *limiter->models);
     limiter->scopes = take(limiter, limiter->n_scopes, sizeof *limiter->scopes);
+    limiter->strikes = take(limiter, limiter->n_models, sizeof *limiter->strikes);
     limiter->names.size = 1;
     while (limiter->names.size < 2 * (limiter->n_models + LEARNED_NAMES)) limiter->names.size *= 2;
     limiter->names.entries = take(limiter, limiter->names.size, sizeof *limiter->names.entries);
     if (getrandom(limiter->names.secret, sizeof limiter->names.secret, 0) < 0) limiter->names.secret[0] = 1;
-    if (!limiter->models || !limiter->scopes || !limiter->names.entries)
+    uint64_t seed = o->seed;
+    if (seed == 0 && getrandom(&seed, sizeof seed, 0) < 0) seed = limiter->names.secret[0];
+    at_store_rlx(&limiter->random, seed);
+    if (!limiter->models || !limiter->scopes || !limiter->strikes || !limiter->names.entries)
         return llim__fail(err, LLIM_ENOMEM, "no memory for a limiter of %u models", limiter->n_models);
     llim_zone_options zone = o->zone;
     zone.size = sizeof zone;
@@ -236,6 +240,7 @@ void llim_close(llim_limiter *limiter)
     llim__sources_free(&limiter->sources);
     give(limiter, limiter->models, limiter->n_models, sizeof *limiter->models);
     give(limiter, limiter->scopes, limiter->n_scopes, sizeof *limiter->scopes);
+    give(limiter, limiter->strikes, limiter->n_models, sizeof *limiter->strikes);
     give(limiter, limiter->names.entries, limiter->names.size, sizeof *limiter->names.entries);
     if (limiter->tier) {
         const char *account = limiter->tier + strlen(limiter->tier) + 1;

@@ -27,10 +27,18 @@ typedef struct llim__scope_limits {
     llim_limit limit[LLIM_MAX_LIMITS];
 } llim__scope_limits;
 
+/* How often a model has refused of late without telling for how long. */
+typedef struct llim__strikes {
+    at_u32 count;
+    at_i64 last_ns; /* steady */
+} llim__strikes;
+
 struct llim_limiter {
     llim_zone *zone;
     llim_model_info *models;
     uint32_t n_models;
+    llim__strikes *strikes; /* of each model */
+    at_u64 random;
     llim__scope_limits *scopes;
     uint32_t n_scopes;
     llim__names names;

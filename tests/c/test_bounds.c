@@ -212,7 +212,7 @@ static void test_bounds_are_for_each_call(void **state)
     llim_limiter *limiter;
     llim_error err;
     int code =
-        try_open(ROUTE("local t = {} for i = 1, 5000 do t[i] = i end local s = '' for i = 1, 50 do s = s .. i end "
+        try_open(ROUTE("local t = {} for i = 1, 1000 do t[i] = i end local s = '' for i = 1, 50 do s = s .. i end "
                        "table.sort(pool, function(a, b) return a.name > b.name end) return pool"),
                  overrides, &limiter, &err);
     if (code) fail_msg("%s", err.message);
