@@ -71,7 +71,8 @@ function limits.set_guard(limit, guard, place, field)
   local most = guard_span(limit) / 4
   if guard > most then
     fault.at(place, field, format("needs a guard of 0 to %.14g seconds (a quarter of the window of the limit on "
-      .. "%s), not %s.", most, limit.meter, fault.show(guard)))
+      .. "%s), not %s%s.", most, limit.meter, fault.show(guard),
+      field == "guard" and "" or ", the guard of limits that state none"))
   end
   limit.guard = guard
 end
