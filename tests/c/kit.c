@@ -289,3 +289,12 @@ int64_t kit_env(const char *name, int64_t otherwise)
     const char *text = getenv(name);
     return text ? strtoll(text, NULL, 10) : otherwise;
 }
+
+void kit_write_file(char path[32], const char *text)
+{
+    strcpy(path, "/tmp/llim-test-XXXXXX");
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    close(fd);
+}

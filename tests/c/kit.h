@@ -92,6 +92,8 @@ uint64_t kit_random(kit_rng *rng);
 int64_t kit_between(kit_rng *rng, int64_t low, int64_t high);
 /* Between 1 and high, every magnitude as likely as another. */
 int64_t kit_magnitude(kit_rng *rng, int64_t high);
+/* A file of its own with that text; its path, for the caller to unlink. */
+void kit_write_file(char path[32], const char *text);
 /* A count from the environment. */
 int64_t kit_env(const char *name, int64_t otherwise);
 

@@ -20,15 +20,6 @@ static const char overrides[] = "return {\n"
 
 #define POLICY(body) "return policy { api = 1, name = 'test', route = function(req, pool) " body " end }\n"
 
-static void write_file(char path[32], const char *text)
-{
-    strcpy(path, "/tmp/llim-test-XXXXXX");
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-    close(fd);
-}
-
 static llim_limiter *open_limiter(const char *policy, uint32_t leases)
 {
     char mine[32], rules[32];
@@ -37,8 +28,8 @@ static llim_limiter *open_limiter(const char *policy, uint32_t leases)
     llim_options options = {.size = sizeof options, .overrides = mine};
     options.zone = (llim_zone_options){
         .size = sizeof options.zone, .clock = LLIM_CLOCK_VIRTUAL, .start_wall_ns = KIT_WALL, .leases = leases};
-    write_file(mine, overrides);
-    if (policy) write_file(rules, policy);
+    kit_write_file(mine, overrides);
+    if (policy) kit_write_file(rules, policy);
     if (policy) options.policy = rules;
     int code = llim_open(&options, &limiter, &err);
     unlink(mine);

@@ -24,22 +24,13 @@ static void log_it(void *ctx, int level, const char *message)
     strncpy(last_logged, message, sizeof last_logged - 1);
 }
 
-static void write_file(char path[32], const char *text)
-{
-    strcpy(path, "/tmp/llim-test-XXXXXX");
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-    close(fd);
-}
-
 /* What opening says; the limiter, if it is wanted. */
 static int try_open(const char *policy, const char *mine, llim_limiter **out, llim_error *err)
 {
     char rules[32], quotas[32];
     llim_limiter *limiter = NULL;
-    write_file(quotas, mine);
-    write_file(rules, policy);
+    kit_write_file(quotas, mine);
+    kit_write_file(rules, policy);
     llim_options options = {.size = sizeof options, .overrides = quotas, .policy = rules, .log = log_it};
     options.zone =
         (llim_zone_options){.size = sizeof options.zone, .clock = LLIM_CLOCK_VIRTUAL, .start_wall_ns = KIT_WALL};
@@ -248,7 +239,7 @@ static void test_bounds_are_options(void **state)
 {
     (void)state;
     char rules[32];
-    write_file(rules, "local t = {} for i = 1, 2000 do t[i] = i end\n" ROUTE("for i = 1, 2000 do end return pool"));
+    kit_write_file(rules, "local t = {} for i = 1, 2000 do t[i] = i end\n" ROUTE("for i = 1, 2000 do end return pool"));
     const struct {
         int64_t load, hook;
         int code;
