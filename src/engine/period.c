@@ -245,6 +245,7 @@ void llim__period_disown(llim_zone *zone, llim__row *row, at_u64 *place, uint64_
     uint64_t word = at_load_acq(place);
     for (;;) {
         if (word == LLIM__SEALED) {
+            if (!(LLIM__STATE_FLAGS(at_load_acq(&row->state)) & LLIM__LIVE)) return; /* that one is gone, too */
             llim__writer_wait(zone, row);
             word = at_load_acq(place);
             continue;
