@@ -112,15 +112,16 @@ LLIM_API int llim_acquire(llim_limiter *limiter, const llim_request *request, ll
 /* Ends a permit of llim_acquire() by what the provider answered, and cools what the answer says. response is read by
    llim_classify(), as an answer of the model's provider and of now unless it says otherwise; *answer, if not NULL, is what it
    concluded.
-     ok, error, unknown  settled by the usage that the answer tells; what it does not tell stays as reserved
-     rate                rejected; cools as long as the answer says, else by a backoff from 30 s to 10 min
-     overload            rejected; the same, from 1 s to 60 s
-     too_large           rejected; nothing cools
-     quota               rejected; cools for an hour: the model, or every one of its provider if the credential has nothing left
-     auth                rejected; cools for a minute, likewise
-   A backoff doubles with each refusal of the last minutes and ends by chance in its second half; a call that succeeds ends
-   it. The caller goes on by llim_acquire(), with fewer models or the same, as the answer suggests: too_large is not asked
-   again of this model.
+   The permit is rejected if the answer was a refusal, which used nothing; else it is settled by the usage that is told, be it
+   of a stream that failed half-way, and what is not told stays as reserved. Then, by the kind of the answer,
+     rate       cools as long as it says, else by a backoff of 30 to 60 s (a live session's close: 60 to 120 s)
+     overload   the same, from 1 to 2 s on
+     quota      cools for an hour: the model, or every one of its provider if the credential has nothing left
+     auth       cools for a minute, likewise
+     others     cool nobody
+   and a limit that names a family cools all models whose names begin with it. A backoff doubles with each refusal of the last
+   minutes, up to 10 min, an overload's up to 1 min; a call that succeeds ends it. The caller goes on by llim_acquire(), with
+   fewer models or the same, as the answer suggests: what is too_large is not asked again of this model.
    LLIM_OK. LLIM_EENDED: the permit had ended before, or a lease of it. LLIM_EINVAL: its row is no model's; then, and where
    llim_classify() fails, nothing has changed. Any thread. */
 LLIM_API int llim_answered(llim_limiter *limiter, llim_permit *permit, const llim_response *response,

@@ -13,10 +13,11 @@
 
 enum { MOST_DOUBLED = 10 };
 
-/* How long a model backs off at its first strike, and at most. */
+/* How long a model backs off at its first strike, and at most, before chance adds as much again. A live session's close tells
+   nothing of the limit that it is about. */
 static const struct backoff {
     int64_t first, most;
-} rate = {SECONDS(30), SECONDS(600)}, overload = {SECONDS(1), SECONDS(60)};
+} rate = {SECONDS(30), SECONDS(300)}, live = {SECONDS(60), SECONDS(300)}, overload = {SECONDS(1), SECONDS(30)};
 
 /* A credential that has nothing left is probed now and then; one that was refused may have been mended. */
 static const int64_t spent = SECONDS(3600), refused = SECONDS(60);
@@ -45,14 +46,14 @@ static int32_t provider_of(const char *name)
     return provider;
 }
 
-/* Half of the time for sure, the rest by chance: Steele, Lea and Flood, "Fast splittable pseudorandom number generators". */
+/* The time for sure, and as much again by chance: Steele, Lea and Flood, "Fast splittable pseudorandom number generators". */
 static int64_t with_jitter(llim_limiter *limiter, int64_t ns)
 {
     uint64_t z = at_add_rlx(&limiter->random, 0x9e3779b97f4a7c15u) + 0x9e3779b97f4a7c15u;
     z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
     z = (z ^ z >> 27) * 0x94d049bb133111ebu;
     z ^= z >> 31;
-    return ns / 2 + (int64_t)(z % (uint64_t)(ns / 2 + 1));
+    return ns + (int64_t)(z % (uint64_t)(ns + 1));
 }
 
 static int64_t strike(llim_limiter *limiter, uint32_t model, const struct backoff *backoff)
@@ -67,22 +68,27 @@ static int64_t strike(llim_limiter *limiter, uint32_t model, const struct backof
     return with_jitter(limiter, ns < backoff->most ? ns : backoff->most);
 }
 
+/* "gpt-image-1" is of "gpt-image". */
+static bool is_of_family(const char *name, const char *family)
+{
+    const size_t n = strlen(family);
+    return n && strncmp(name, family, n) == 0 && (name[n] == 0 || name[n] == '-');
+}
+
 static void cool(llim_limiter *limiter, uint32_t model, const llim_answer *a, int64_t ns)
 {
     const llim_model_info *info = &limiter->models[model];
-    uint32_t family;
-    if (a->scope == LLIM_SCOPE_CREDENTIAL) {
-        for (uint32_t i = 0; i < limiter->n_models; i++)
-            if (strcmp(limiter->models[i].provider, info->provider) == 0)
-                llim_cool(limiter->zone, limiter->models[i].row, ns);
-        return;
-    }
     llim_cool(limiter->zone, info->row, ns);
-    if (a->scope == LLIM_SCOPE_FAMILY && llim__limiter_find(limiter, a->family, &family, NULL) == LLIM_OK)
-        llim_cool(limiter->zone, limiter->models[family].row, ns);
+    if (a->scope != LLIM_SCOPE_CREDENTIAL && a->scope != LLIM_SCOPE_FAMILY) return;
+    for (uint32_t i = 0; i < limiter->n_models; i++) {
+        const llim_model_info *other = &limiter->models[i];
+        if (strcmp(other->provider, info->provider) != 0) continue;
+        if (a->scope == LLIM_SCOPE_CREDENTIAL || is_of_family(other->name, a->family))
+            llim_cool(limiter->zone, other->row, ns);
+    }
 }
 
-static void apply(llim_limiter *limiter, uint32_t model, const llim_answer *a)
+static void apply(llim_limiter *limiter, uint32_t model, bool closed, const llim_answer *a)
 {
     const bool told = a->retry_after_ns != LLIM_UNKNOWN;
     switch (a->kind) {
@@ -90,7 +96,7 @@ static void apply(llim_limiter *limiter, uint32_t model, const llim_answer *a)
         at_store_rlx(&limiter->strikes[model].count, 0);
         return;
     case LLIM_ANSWER_RATE:
-        cool(limiter, model, a, told ? a->retry_after_ns : strike(limiter, model, &rate));
+        cool(limiter, model, a, told ? a->retry_after_ns : strike(limiter, model, closed ? &live : &rate));
         return;
     case LLIM_ANSWER_OVERLOAD:
         cool(limiter, model, a, told ? a->retry_after_ns : strike(limiter, model, &overload));
@@ -118,7 +124,8 @@ int llim_answered(llim_limiter *limiter, llim_permit *permit, const llim_respons
     int code = llim_classify(&r, &a);
     if (code) return code;
     if (answer) *answer = a;
-    apply(limiter, model, &a);
-    const bool ran = a.kind <= LLIM_ANSWER_OK || a.kind == LLIM_ANSWER_ERROR;
-    return ran ? llim_settle(limiter->zone, permit, &a.facts.charge) : llim_reject(limiter->zone, permit);
+    apply(limiter, model, r.close_code != 0, &a);
+    /* A call that used nothing was refused; one that failed half-way is settled by what it used. */
+    const bool nothing = a.kind != LLIM_ANSWER_OK && a.facts.charge.amount[LLIM_TOKENS] == 0;
+    return nothing ? llim_reject(limiter->zone, permit) : llim_settle(limiter->zone, permit, &a.facts.charge);
 }
