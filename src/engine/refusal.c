@@ -65,13 +65,13 @@ static int round_from(llim_zone *zone, llim__now now, const llim_row *rows, uint
             const llim__shape *shape = llim__cell_shape(zone, config);
             v->calendars |= shape->law == LLIM_CALENDAR;
             if ((shape->law == LLIM_CALENDAR) != calendars) continue;
-            if (at_load_acq(&cell->word) == LLIM__SEALED || (calendars && at_load_acq(&cell->aux) == LLIM__SEALED))
-                return LLIM__WAIT;
             llim__swap swap;
             int64_t amount = charge->amount[shape->meter], before = v->at;
             v->leases += shape->law == LLIM_GAUGE && amount > 0;
             int code = llim__law_glance(zone, from, cell, config, amount, &swap);
             if (code == LLIM_OK || code == LLIM__NOTHING) continue; /* it fits, as nearly all others do */
+            if (at_load_acq(&cell->word) == LLIM__SEALED || (calendars && at_load_acq(&cell->aux) == LLIM__SEALED))
+                return LLIM__WAIT;
             ask(zone, from, row, state, i, amount, v);
             if (v->at == before) continue;
             v->row = r;
