@@ -131,7 +131,7 @@ static void read_error(const llim__provider *p, const cJSON *error, const llim__
     const char *message = e->field[LLIM__MESSAGE];
     bool known = apply_signs(p, e, a);
     *told = llim__message_wait(message);
-    if (p->shape == LLIM__SHAPE_GOOGLE || p->shape == LLIM__SHAPE_GOOGLE_ARRAY) {
+    if (p->google) {
         if (a->kind != LLIM_ANSWER_RATE) return;
         int64_t delay = llim__quota_failure(llim__json_get(error, "details"), message, a);
         if (*told == LLIM_UNKNOWN) *told = delay;

@@ -57,13 +57,10 @@ typedef struct llim__phrase {
     int32_t unit;
 } llim__phrase;
 
-/* How errors are shaped, for telling the provider by its answer. */
-enum llim__shape { LLIM__SHAPE_OPENAI, LLIM__SHAPE_GOOGLE, LLIM__SHAPE_GOOGLE_ARRAY, LLIM__SHAPE_ANTHROPIC };
-
 /* Every list ends with an entry of zeros. */
 typedef struct llim__provider {
     const char *name;
-    int32_t shape;
+    bool google;          /* its errors are Google's: a status, and details */
     int32_t law;          /* of a window that rolls or whose law is not documented */
     int32_t day_law;      /* of a day */
     const char *day_zone; /* calendar days only: where they are cut, */
