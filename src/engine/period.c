@@ -284,7 +284,7 @@ static int periods_of(llim_zone *zone, const llim__shape *shape, int64_t wall, u
     return 2;
 }
 
-/* The ids that a charge at wall went to, as far as wall tells: not to a period that had been opened beyond it. */
+/* From the periods that then tells, not from one that had been opened beyond it: whether the charge went there nobody knows. */
 int llim__period_give_back(llim_zone *zone, llim__now then, llim__step *step, int64_t amount)
 {
     uint64_t id[2];
