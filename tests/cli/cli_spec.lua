@@ -7,10 +7,14 @@ local models = " --models trace-large,trace-medium,trace-small"
 
 local made = {}
 
--- A file with that text; removed at the end.
-local function file(text)
+-- A file with that text, and that end to its name; removed at the end.
+local function file(text, suffix)
   local name = os.tmpname()
   made[#made + 1] = name
+  if suffix then
+    name = name .. suffix
+    made[#made + 1] = name
+  end
   local f = assert(io.open(name, "wb"))
   f:write(text)
   f:close()
@@ -411,15 +415,7 @@ describe("simulate", function()
 
   it("reads overrides as JSON, as strictly as Lua", function()
     local trace = file(small)
-    local function json_file(text)
-      local name = file "" .. ".json"
-      made[#made + 1] = name
-      local f = assert(io.open(name, "wb"))
-      f:write(text)
-      f:close()
-      return name
-    end
-    local function with(text) return ("$B simulate %s --models own --quotas %s"):format(trace, json_file(text)) end
+    local function with(text) return ("$B simulate %s --models own --quotas %s"):format(trace, file(text, ".json")) end
     local json = good(with '{ "own": { "rpm": 7, "tpm": 0 }, "team:acme": { "rpm": 5 }, "gpt-4o": { "blocked": true } }'
       .. " --json")
     assert.equal(7, number(json, '"limits"', "peak"))
