@@ -206,7 +206,8 @@ static int look(llim_zone *zone, int64_t t, const llim__step *step, view *v)
     return LLIM_OK;
 }
 
-/* Nearly always the head is in the slot of now, and a closing tells what has left: then this is all that a plan would find. */
+/* Nearly always the head is in the slot of now, or nothing was admitted since because the limit is full, and a closing tells what
+   has left: then this is all that a plan would find. */
 int llim__sliding_glance(const llim_zone *zone, int64_t t, llim__cell *cell, uint64_t config, int64_t amount,
                          llim__swap *swap)
 {
@@ -215,9 +216,11 @@ int llim__sliding_glance(const llim_zone *zone, int64_t t, llim__cell *cell, uin
     if (amount > limit) return LLIM_NEVER;
     uint64_t head = at_load_acq(&cell->word), aux = at_load_acq(&cell->aux), reach = aux & REACH_MASK;
     int64_t head_tick = (int64_t)(reach << SLOT_TICK_BITS | (head >> CUM_BITS & IN_SLOT)), tick = tick_up(shape, t);
-    if (!closes(head, (int64_t)reach) || slot_of(tick) != (int64_t)reach || head == LLIM__SEALED) return LLIM__UNSURE;
+    int64_t cut = (t - shape->span_ns) >> shape->tick_shift, oldest = slot_of(cut),
+            ahead = slot_of(tick) - (int64_t)reach;
+    if (!closes(head, (int64_t)reach) || ahead < 0 || oldest >= (int64_t)reach || head == LLIM__SEALED)
+        return LLIM__UNSURE;
     if (tick < head_tick) tick = head_tick;
-    int64_t cut = (t - shape->span_ns) >> shape->tick_shift, oldest = slot_of(cut);
     llim__ring *ring = llim__sliding_ring_of(zone, aux);
     uint64_t word = at_load_acq(closing_at(ring, oldest));
     /* How far the closing is before the cut: more than the cut is into its slot says that it is not this slot's, or later. */
@@ -227,6 +230,7 @@ int llim__sliding_glance(const llim_zone *zone, int64_t t, llim__cell *cell, uin
     }
     if ((int64_t)((head - word) & CUM_MASK) + amount > limit) /* unless enough was returned */
         return at_load_acq(&ring->newest_returned) < oldest ? LLIM_LATER : LLIM__UNSURE;
+    if (ahead) return LLIM__UNSURE; /* the head is to be moved */
     *swap = (llim__swap){&cell->word, head, pack(tick, head + (uint64_t)amount)};
     return amount == 0 ? LLIM__NOTHING : LLIM_OK;
 }
