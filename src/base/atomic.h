@@ -18,11 +18,12 @@ typedef _Atomic uint32_t at_u32;
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "the zone needs lock-free 64-bit atomics");
 _Static_assert(sizeof(at_u64) == 8 && sizeof(at_u32) == 4, "atomics have the size of their values");
 
-#define at_load_rlx(p)     atomic_load_explicit((p), memory_order_relaxed)
-#define at_load_acq(p)     atomic_load_explicit((p), memory_order_acquire)
-#define at_store_rlx(p, v) atomic_store_explicit((p), (v), memory_order_relaxed)
-#define at_store_rel(p, v) atomic_store_explicit((p), (v), memory_order_release)
-#define at_add_rlx(p, v)   atomic_fetch_add_explicit((p), (v), memory_order_relaxed)
+#define at_load_rlx(p)      atomic_load_explicit((p), memory_order_relaxed)
+#define at_load_acq(p)      atomic_load_explicit((p), memory_order_acquire)
+#define at_store_rlx(p, v)  atomic_store_explicit((p), (v), memory_order_relaxed)
+#define at_store_rel(p, v)  atomic_store_explicit((p), (v), memory_order_release)
+#define at_add_rlx(p, v)    atomic_fetch_add_explicit((p), (v), memory_order_relaxed)
+#define at_add_acqrel(p, v) atomic_fetch_add_explicit((p), (v), memory_order_acq_rel)
 
 /* Strong; on failure *expected holds what was there, with acquire order. */
 static inline bool at_cas_acqrel(at_u64 *p, uint64_t *expected, uint64_t desired)

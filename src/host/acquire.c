@@ -5,46 +5,21 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "host/estimate.h"
 #include "host/limiter.h"
 
 enum { MOST_MODELS = 64 };
 
-/* The default estimate: what was declared, else one request for one image or session, and four characters a token plus the
-   output that was declared. Gemini counts input only, and OpenAI the sum, so each meter is filled on its own. */
-static int estimate(const llim_request *request, int32_t modality, llim_charge *charge, llim_error *err)
-{
-    *charge = request->charge;
-    int64_t *a = charge->amount;
-    for (int m = 0; m < LLIM_METERS; m++)
-        if (a[m] < 0 || a[m] > LLIM_AMOUNT_MAX)
-            return llim__fail(err, LLIM_ERANGE, "%s is %lld, expected 0 to 2^40 - 1", llim_meter_name(m),
-                              (long long)a[m]);
-    if (request->max_output_tokens < 0 || request->max_output_tokens > LLIM_AMOUNT_MAX)
-        return llim__fail(err, LLIM_ERANGE, "max_output_tokens is %lld, expected 0 to 2^40 - 1",
-                          (long long)request->max_output_tokens);
-    int64_t text = (a[LLIM_CHARACTERS] + 3) / 4, declared = a[LLIM_TOKENS];
-    int64_t output = a[LLIM_OUTPUT_TOKENS] ? a[LLIM_OUTPUT_TOKENS] : request->max_output_tokens;
-    if (a[LLIM_REQUESTS] == 0) a[LLIM_REQUESTS] = 1;
-    if (modality == LLIM_IMAGE && a[LLIM_IMAGES] == 0) a[LLIM_IMAGES] = 1;
-    if (modality == LLIM_LIVE && a[LLIM_SESSIONS] == 0) a[LLIM_SESSIONS] = 1;
-    if (a[LLIM_TOKENS] == 0) a[LLIM_TOKENS] = (a[LLIM_INPUT_TOKENS] ? a[LLIM_INPUT_TOKENS] : text) + output;
-    if (a[LLIM_TOKENS] > LLIM_AMOUNT_MAX)
-        return llim__fail(err, LLIM_ERANGE, "input and output are %lld tokens together, expected at most 2^40 - 1",
-                          (long long)a[LLIM_TOKENS]);
-    if (a[LLIM_INPUT_TOKENS] == 0) a[LLIM_INPUT_TOKENS] = text ? text : declared;
-    a[LLIM_OUTPUT_TOKENS] = output;
-    return LLIM_OK;
-}
-
 /* The policy's order, or the caller's if there is none or it fails. */
-static uint32_t route(llim_limiter *limiter, const llim_charge *charge, const uint32_t *models, uint32_t n,
+static uint32_t route(llim__thread *thread, const llim_charge *charge, const uint32_t *models, uint32_t n,
                       uint32_t *order)
 {
+    llim_limiter *limiter = thread->limiter;
     for (uint32_t i = 0; i < n; i++) order[i] = i;
-    if (!limiter->routes || llim__limiter_rests(limiter)) return n;
+    if (!thread->set->routes || llim__limiter_rests(limiter)) return n;
     llim__candidate candidates[MOST_MODELS];
     for (uint32_t i = 0; i < n; i++) {
-        const llim_model_info *info = &limiter->models[models[i]];
+        const llim_model_info *info = &thread->set->models[models[i]];
         int64_t left = 0;
         llim_cooling(limiter->zone, info->row, &left);
         candidates[i] = (llim__candidate){info->name, info->provider, left > 0};
@@ -52,12 +27,12 @@ static uint32_t route(llim_limiter *limiter, const llim_charge *charge, const ui
     llim_error err;
     memset(&err, 0, sizeof err);
     uint32_t planned[MOST_MODELS], n_planned;
-    llim__vm *vm = llim__limiter_vm(limiter, &err);
+    llim__vm *vm = llim__thread_vm(thread, &err);
     if (vm && llim__vm_route(vm, charge, candidates, n, planned, &n_planned, &err) == LLIM_OK) {
         memcpy(order, planned, n_planned * sizeof *order);
         return n_planned;
     }
-    llim__limiter_fault(limiter, &err);
+    llim__thread_fault(thread, &err);
     return n;
 }
 
@@ -74,7 +49,9 @@ static llim_refusal blocked(const llim_model_info *info)
 
 /* A request on its way along the models. */
 typedef struct walk {
-    llim_limiter *limiter;
+    llim__thread *thread;
+    const llim_model_info *all; /* the set's models */
+    llim_zone *zone;
     llim_charge charge;
     llim_row rows[LLIM_MAX_ROWS]; /* the model's comes first */
     uint32_t n_rows, models[MOST_MODELS];
@@ -84,16 +61,16 @@ typedef struct walk {
 /* Asks the i-th model of the request, and admits it if there is a permit to fill. A refusal becomes the best if it is. */
 static int ask(walk *w, uint32_t i, llim_permit *permit)
 {
-    const llim_model_info *info = &w->limiter->models[w->models[i]];
+    const llim_model_info *info = &w->all[w->models[i]];
     llim_refusal one;
     int code = LLIM_NEVER;
     w->rows[0] = info->row;
     if (info->blocked)
         one = blocked(info);
     else if (permit)
-        code = llim_admit(w->limiter->zone, w->rows, w->n_rows, &w->charge, permit, &one);
+        code = llim_admit(w->zone, w->rows, w->n_rows, &w->charge, permit, &one);
     else
-        code = llim_check(w->limiter->zone, w->rows, w->n_rows, &w->charge, &one);
+        code = llim_check(w->zone, w->rows, w->n_rows, &w->charge, &one);
     if (code != LLIM_LATER && code != LLIM_NEVER) return code;
     one.candidate = i;
     bool sooner = code == LLIM_LATER && (w->best.code != LLIM_LATER || one.at_ns < w->best.at_ns);
@@ -103,7 +80,7 @@ static int ask(walk *w, uint32_t i, llim_permit *permit)
 
 static int cannot(const walk *w, uint32_t i, int code, llim_error *err)
 {
-    const char *name = w->limiter->models[w->models[i]].name;
+    const char *name = w->all[w->models[i]].name;
     if (code == LLIM_EFULL)
         return llim__fail(err, code, "%s: no lease is left in the zone; it needs more leases", name);
     return llim__fail(err, code, "%s: the request cannot be charged: %s", name, llim_code_name(code));
@@ -112,11 +89,11 @@ static int cannot(const walk *w, uint32_t i, int code, llim_error *err)
 /* The i-th model would be admitted, but the policy does not want it now. */
 static llim_refusal left_out(const walk *w, uint32_t i)
 {
-    llim_refusal refusal = blocked(&w->limiter->models[w->models[i]]);
+    llim_refusal refusal = blocked(&w->all[w->models[i]]);
     refusal.code = LLIM_LATER;
     refusal.reason = LLIM_BY_POLICY;
     refusal.candidate = i;
-    llim_zone_now(w->limiter->zone, &refusal.at_ns, &refusal.at_wall_ns);
+    llim_zone_now(w->zone, &refusal.at_ns, &refusal.at_wall_ns);
     return refusal;
 }
 
@@ -144,15 +121,18 @@ static int begin(walk *w, llim_limiter *limiter, const llim_request *request, ll
     if (request->n_scopes >= LLIM_MAX_ROWS)
         return llim__fail(err, LLIM_EINVAL, "a request names at most %d scopes, not %u", LLIM_MAX_ROWS - 1,
                           request->n_scopes);
-    w->limiter = limiter;
+    w->thread = llim__limiter_enter(limiter, err);
+    if (!w->thread) return LLIM_ENOMEM;
+    w->all = w->thread->set->models;
+    w->zone = limiter->zone;
     w->n_rows = request->n_scopes + 1;
     memset(&w->best, 0, sizeof w->best);
     for (uint32_t i = 0; i < request->n_models; i++) {
-        int code = llim__limiter_find(limiter, request->models[i], &w->models[i], err);
+        int code = llim__limiter_find(limiter, w->thread->set, request->models[i], &w->models[i], err);
         if (code) return code;
     }
     if (request->n_scopes) memcpy(&w->rows[1], request->scopes, request->n_scopes * sizeof *w->rows);
-    return estimate(request, limiter->modality, &w->charge, err);
+    return llim__estimate(request, limiter->modality, &w->charge, err);
 }
 
 /* permit NULL: only ask. */
@@ -162,7 +142,7 @@ static int go(llim_limiter *limiter, const llim_request *request, uint32_t *cand
     walk w;
     int code = begin(&w, limiter, request, err);
     if (code) return code;
-    uint32_t order[MOST_MODELS], n = route(limiter, &w.charge, w.models, request->n_models, order);
+    uint32_t order[MOST_MODELS], n = route(w.thread, &w.charge, w.models, request->n_models, order);
     int full = -1; /* the first of the order that found no lease left; the next may need none */
     for (uint32_t k = 0; k < n; k++) {
         code = ask(&w, order[k], permit);

@@ -30,12 +30,10 @@ static int64_t now_of(const llim_limiter *limiter)
 }
 
 /* The model whose row a permit was charged to first. */
-static uint32_t model_of(const llim_limiter *limiter, llim_row row)
+static uint32_t model_of(const llim__set *set, llim_row row)
 {
     uint32_t i = 0;
-    while (i < limiter->n_models &&
-           (limiter->models[i].row.index != row.index || limiter->models[i].row.epoch != row.epoch))
-        i++;
+    while (i < set->n_models && (set->models[i].row.index != row.index || set->models[i].row.epoch != row.epoch)) i++;
     return i;
 }
 
@@ -56,9 +54,9 @@ static int64_t with_jitter(llim_limiter *limiter, int64_t ns)
     return ns + (int64_t)(z % (uint64_t)(ns + 1));
 }
 
-static int64_t strike(llim_limiter *limiter, uint32_t model, const struct backoff *backoff)
+static int64_t strike(llim_limiter *limiter, llim__set *set, uint32_t model, const struct backoff *backoff)
 {
-    llim__strikes *s = &limiter->strikes[model];
+    llim__strikes *s = &set->strikes[model];
     const int64_t now = now_of(limiter), faded = (now - at_load_rlx(&s->last_ns)) / SECONDS(60);
     uint32_t n = at_load_rlx(&s->count);
     n = n > faded ? n - (uint32_t)faded : 0;
@@ -75,37 +73,37 @@ static bool is_of_family(const char *name, const char *family)
     return n && strncmp(name, family, n) == 0 && (name[n] == 0 || name[n] == '-');
 }
 
-static void cool(llim_limiter *limiter, uint32_t model, const llim_answer *a, int64_t ns)
+static void cool(llim_limiter *limiter, const llim__set *set, uint32_t model, const llim_answer *a, int64_t ns)
 {
-    const llim_model_info *info = &limiter->models[model];
+    const llim_model_info *info = &set->models[model];
     llim_cool(limiter->zone, info->row, ns);
     if (a->scope != LLIM_SCOPE_CREDENTIAL && a->scope != LLIM_SCOPE_FAMILY) return;
-    for (uint32_t i = 0; i < limiter->n_models; i++) {
-        const llim_model_info *other = &limiter->models[i];
+    for (uint32_t i = 0; i < set->n_models; i++) {
+        const llim_model_info *other = &set->models[i];
         if (strcmp(other->provider, info->provider) != 0) continue;
         if (a->scope == LLIM_SCOPE_CREDENTIAL || is_of_family(other->name, a->family))
             llim_cool(limiter->zone, other->row, ns);
     }
 }
 
-static void apply(llim_limiter *limiter, uint32_t model, bool closed, const llim_answer *a)
+static void apply(llim_limiter *limiter, llim__set *set, uint32_t model, bool closed, const llim_answer *a)
 {
     const bool told = a->retry_after_ns != LLIM_UNKNOWN;
     switch (a->kind) {
     case LLIM_ANSWER_OK:
-        at_store_rlx(&limiter->strikes[model].count, 0);
+        at_store_rlx(&set->strikes[model].count, 0);
         return;
     case LLIM_ANSWER_RATE:
-        cool(limiter, model, a, told ? a->retry_after_ns : strike(limiter, model, closed ? &live : &rate));
+        cool(limiter, set, model, a, told ? a->retry_after_ns : strike(limiter, set, model, closed ? &live : &rate));
         return;
     case LLIM_ANSWER_OVERLOAD:
-        cool(limiter, model, a, told ? a->retry_after_ns : strike(limiter, model, &overload));
+        cool(limiter, set, model, a, told ? a->retry_after_ns : strike(limiter, set, model, &overload));
         return;
     case LLIM_ANSWER_QUOTA:
-        cool(limiter, model, a, spent);
+        cool(limiter, set, model, a, spent);
         return;
     case LLIM_ANSWER_AUTH:
-        cool(limiter, model, a, refused);
+        cool(limiter, set, model, a, refused);
         return;
     default:
         return;
@@ -116,15 +114,18 @@ int llim_answered(llim_limiter *limiter, llim_permit *permit, const llim_respons
 {
     llim_answer a;
     if (permit->n_rows == 0 || permit->n_rows > LLIM_MAX_ROWS) return LLIM_EENDED;
-    const uint32_t model = model_of(limiter, permit->row[0]);
-    if (model == limiter->n_models) return LLIM_EINVAL;
+    llim__thread *thread = llim__limiter_enter(limiter, NULL);
+    if (!thread) return LLIM_ENOMEM;
+    llim__set *set = thread->set;
+    const uint32_t model = model_of(set, permit->row[0]);
+    if (model == set->n_models) return LLIM_EINVAL;
     llim_response r = *response;
-    if (r.provider == LLIM_PROVIDER_ANY) r.provider = provider_of(limiter->models[model].provider);
+    if (r.provider == LLIM_PROVIDER_ANY) r.provider = provider_of(set->models[model].provider);
     if (r.now_wall_ns == 0) llim_zone_now(limiter->zone, NULL, &r.now_wall_ns);
     int code = llim_classify(&r, &a);
     if (code) return code;
     if (answer) *answer = a;
-    apply(limiter, model, r.close_code != 0, &a);
+    apply(limiter, set, model, r.close_code != 0, &a);
     /* A call that used nothing was refused; one that failed half-way is settled by what it used. */
     const bool nothing = a.kind != LLIM_ANSWER_OK && a.facts.charge.amount[LLIM_TOKENS] == 0;
     return nothing ? llim_reject(limiter->zone, permit) : llim_settle(limiter->zone, permit, &a.facts.charge);

@@ -1,0 +1,33 @@
+/*
+ * estimate.c - what a request will cost, where the policy does not say so.
+ */
+#include "host/estimate.h"
+
+#include "base/error.h"
+
+/* The default estimate: what was declared, else one request for one image or session, and four characters a token plus the
+   output that was declared. Gemini counts input only, and OpenAI the sum, so each meter is filled on its own. */
+int llim__estimate(const llim_request *request, int32_t modality, llim_charge *charge, llim_error *err)
+{
+    *charge = request->charge;
+    int64_t *a = charge->amount;
+    for (int m = 0; m < LLIM_METERS; m++)
+        if (a[m] < 0 || a[m] > LLIM_AMOUNT_MAX)
+            return llim__fail(err, LLIM_ERANGE, "%s is %lld, expected 0 to 2^40 - 1", llim_meter_name(m),
+                              (long long)a[m]);
+    if (request->max_output_tokens < 0 || request->max_output_tokens > LLIM_AMOUNT_MAX)
+        return llim__fail(err, LLIM_ERANGE, "max_output_tokens is %lld, expected 0 to 2^40 - 1",
+                          (long long)request->max_output_tokens);
+    int64_t text = (a[LLIM_CHARACTERS] + 3) / 4, declared = a[LLIM_TOKENS];
+    int64_t output = a[LLIM_OUTPUT_TOKENS] ? a[LLIM_OUTPUT_TOKENS] : request->max_output_tokens;
+    if (a[LLIM_REQUESTS] == 0) a[LLIM_REQUESTS] = 1;
+    if (modality == LLIM_IMAGE && a[LLIM_IMAGES] == 0) a[LLIM_IMAGES] = 1;
+    if (modality == LLIM_LIVE && a[LLIM_SESSIONS] == 0) a[LLIM_SESSIONS] = 1;
+    if (a[LLIM_TOKENS] == 0) a[LLIM_TOKENS] = (a[LLIM_INPUT_TOKENS] ? a[LLIM_INPUT_TOKENS] : text) + output;
+    if (a[LLIM_TOKENS] > LLIM_AMOUNT_MAX)
+        return llim__fail(err, LLIM_ERANGE, "input and output are %lld tokens together, expected at most 2^40 - 1",
+                          (long long)a[LLIM_TOKENS]);
+    if (a[LLIM_INPUT_TOKENS] == 0) a[LLIM_INPUT_TOKENS] = text ? text : declared;
+    a[LLIM_OUTPUT_TOKENS] = output;
+    return LLIM_OK;
+}

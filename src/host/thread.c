@@ -1,0 +1,104 @@
+/*
+ * thread.c - what a thread has of a limiter: the set that it decides by, and a VM of its own.
+ */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "host/limiter.h"
+
+/* The threads of all limiters. A thread ends when it likes, perhaps while its limiter is closed: whoever takes one off the list,
+   under the lock, closes its VM, under the lock, so that nothing of the limiter is touched once it is closed. */
+static pthread_mutex_t threads_lock = PTHREAD_MUTEX_INITIALIZER;
+static llim__thread *threads;
+
+static void drop(llim__thread **at)
+{
+    llim__thread *thread = *at;
+    *at = thread->next;
+    llim__vm_close(thread->vm);
+    llim__set_leave(thread->set);
+    llim__give(thread->limiter->alloc, thread->limiter->alloc_ctx, thread, 1, sizeof *thread);
+}
+
+/* The value may be that of a limiter that was closed meanwhile; then none there is this thread's. */
+void llim__thread_ends(void *value)
+{
+    pthread_mutex_lock(&threads_lock);
+    llim__thread **at = &threads;
+    while (*at && !(*at == value && pthread_equal((*at)->thread, pthread_self()))) at = &(*at)->next;
+    if (*at) drop(at);
+    pthread_mutex_unlock(&threads_lock);
+}
+
+void llim__threads_end(llim_limiter *limiter)
+{
+    pthread_mutex_lock(&threads_lock);
+    for (llim__thread **at = &threads; *at;)
+        if ((*at)->limiter == limiter)
+            drop(at);
+        else
+            at = &(*at)->next;
+    pthread_mutex_unlock(&threads_lock);
+}
+
+static llim__thread *begin(llim_limiter *limiter, llim_error *err)
+{
+    llim__thread *mine = llim__take(limiter->alloc, limiter->alloc_ctx, 1, sizeof *mine);
+    if (mine && pthread_setspecific(limiter->key, mine) == 0) {
+        mine->limiter = limiter;
+        mine->thread = pthread_self();
+        mine->set = limiter->set;
+        at_add_acqrel(&mine->set->users, 1);
+        pthread_mutex_lock(&threads_lock);
+        mine->next = threads;
+        threads = mine;
+        pthread_mutex_unlock(&threads_lock);
+        return mine;
+    }
+    llim__give(limiter->alloc, limiter->alloc_ctx, mine, 1, sizeof *mine);
+    llim__fail(err, LLIM_ENOMEM, "no memory for a thread's part of a limiter");
+    return NULL;
+}
+
+llim__thread *llim__limiter_enter(llim_limiter *limiter, llim_error *err)
+{
+    llim__thread *mine = pthread_getspecific(limiter->key);
+    return mine ? mine : begin(limiter, err);
+}
+
+llim__vm *llim__thread_vm(llim__thread *thread, llim_error *err)
+{
+    if (!thread->vm) llim__vm_open(&thread->set->vm_options, &thread->vm, err);
+    return thread->vm;
+}
+
+static int64_t steady_now(const llim_limiter *limiter)
+{
+    int64_t steady;
+    llim_zone_now(limiter->zone, &steady, NULL);
+    return steady;
+}
+
+void llim__thread_fault(llim__thread *thread, const llim_error *fault)
+{
+    llim_limiter *limiter = thread->limiter;
+    bool ended = thread->vm && llim__vm_is_spent(thread->vm);
+    if (ended) {
+        llim__vm_close(thread->vm);
+        thread->vm = NULL;
+        at_store_rlx(&limiter->rests_until, steady_now(limiter) + LLIM_SECOND);
+    }
+    pthread_mutex_lock(&limiter->lock);
+    bool first = limiter->status.faults++ == 0;
+    limiter->status.ended += ended;
+    limiter->status.fault = *fault;
+    pthread_mutex_unlock(&limiter->lock);
+    if (first && limiter->log) limiter->log(limiter->log_ctx, LLIM_LOG_WARNING, fault->message);
+}
+
+bool llim__limiter_rests(llim_limiter *limiter)
+{
+    int64_t until = at_load_rlx(&limiter->rests_until);
+    return until && steady_now(limiter) < until;
+}
