@@ -52,6 +52,13 @@ typedef struct llim_options {
     llim_script_bounds hook; /* of a policy's hook at each decision; 0: 200,000 and 1 MiB */
 } llim_options;
 
+/* Something that the policy may know of a request beside its amounts: its tenant, user, session, priority. */
+typedef struct llim_tag {
+    const char
+        *name; /* as scripts read it: "tenant" is req.tenant. No name of a meter, nor max_output_tokens, random or at */
+    const char *value;
+} llim_tag;
+
 /* What is asked for. */
 typedef struct llim_request {
     uint32_t size;             /* sizeof(llim_request) */
@@ -64,7 +71,8 @@ typedef struct llim_request {
     int64_t max_output_tokens; /* the limit declared to the provider, 0 if none */
     const llim_row *scopes;    /* further rows to charge with the model's (tenant, user); borrowed for the call */
     uint32_t n_scopes;         /* 0 .. LLIM_MAX_ROWS - 1 */
-    uint32_t reserved;
+    uint32_t n_tags;           /* 0 .. 32 */
+    const llim_tag *tags;      /* for the policy; borrowed for the call */
 } llim_request;
 
 /* One model of a limiter. Strings live as long as the limiter. */

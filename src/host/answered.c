@@ -1,33 +1,19 @@
 /*
  * answered.c - what follows from a provider's answer: how the permit ends, and who cools for how long.
  *
- * The answer is read by llim_classify(). Where it tells no wait, the model backs off: the more often it refused of late, the
- * longer, and not all callers until the same instant. A strike is forgotten after a minute, and all of them by a call that
- * succeeds.
+ * The answer is read by llim_classify(); who cools is judged by the result hook, or the built-in rules of the kernel where the
+ * policy has none.
  */
+#include <math.h>
 #include <string.h>
 
-#include "host/limiter.h"
+#include "base/error.h"
+#include "host/answered.h"
+#include "host/ask.h"
+#include "host/estimate.h"
 
-#define SECONDS(n) ((int64_t)(n)*LLIM_SECOND)
-
-enum { MOST_DOUBLED = 10 };
-
-/* How long a model backs off at its first strike, and at most, before chance adds as much again. A live session's close tells
-   nothing of the limit that it is about. */
-static const struct backoff {
-    int64_t first, most;
-} rate = {SECONDS(30), SECONDS(300)}, live = {SECONDS(60), SECONDS(300)}, overload = {SECONDS(1), SECONDS(30)};
-
-/* A credential that has nothing left is probed now and then; one that was refused may have been mended. */
-static const int64_t spent = SECONDS(3600), refused = SECONDS(60);
-
-static int64_t now_of(const llim_limiter *limiter)
-{
-    int64_t steady;
-    llim_zone_now(limiter->zone, &steady, NULL);
-    return steady;
-}
+#define SECONDS(n)  ((int64_t)(n)*LLIM_SECOND)
+#define MOST_COOLED SECONDS(400 * 86400) /* llim_cool() takes no more */
 
 /* The model whose row a permit was charged to first. */
 static uint32_t model_of(const llim__set *set, llim_row row)
@@ -44,28 +30,6 @@ static int32_t provider_of(const char *name)
     return provider;
 }
 
-/* The time for sure, and as much again by chance: Steele, Lea and Flood, "Fast splittable pseudorandom number generators". */
-static int64_t with_jitter(llim_limiter *limiter, int64_t ns)
-{
-    uint64_t z = at_add_rlx(&limiter->random, 0x9e3779b97f4a7c15u) + 0x9e3779b97f4a7c15u;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    z ^= z >> 31;
-    return ns + (int64_t)(z % (uint64_t)(ns + 1));
-}
-
-static int64_t strike(llim_limiter *limiter, llim__set *set, uint32_t model, const struct backoff *backoff)
-{
-    llim__strikes *s = &set->strikes[model];
-    const int64_t now = now_of(limiter), faded = (now - at_load_rlx(&s->last_ns)) / SECONDS(60);
-    uint32_t n = at_load_rlx(&s->count);
-    n = n > faded ? n - (uint32_t)faded : 0;
-    if (n < MOST_DOUBLED) at_store_rlx(&s->count, n + 1);
-    at_store_rlx(&s->last_ns, now);
-    int64_t ns = backoff->first << n;
-    return with_jitter(limiter, ns < backoff->most ? ns : backoff->most);
-}
-
 /* "gpt-image-1" is of "gpt-image". */
 static bool is_of_family(const char *name, const char *family)
 {
@@ -73,41 +37,118 @@ static bool is_of_family(const char *name, const char *family)
     return n && strncmp(name, family, n) == 0 && (name[n] == 0 || name[n] == '-');
 }
 
-static void cool(llim_limiter *limiter, const llim__set *set, uint32_t model, const llim_answer *a, int64_t ns)
+static void cool(llim_limiter *limiter, const llim__set *set, const llim__action *action, const char *family)
 {
-    const llim_model_info *info = &set->models[model];
+    const llim_model_info *info = &set->models[action->model];
+    int64_t wall, ns = action->ns;
+    if (action->until) {
+        llim_zone_now(limiter->zone, NULL, &wall);
+        ns -= wall;
+    }
+    if (ns <= 0) return;
+    if (ns > MOST_COOLED) ns = MOST_COOLED;
     llim_cool(limiter->zone, info->row, ns);
-    if (a->scope != LLIM_SCOPE_CREDENTIAL && a->scope != LLIM_SCOPE_FAMILY) return;
+    if (action->scope == LLIM_SCOPE_MODEL) return;
     for (uint32_t i = 0; i < set->n_models; i++) {
         const llim_model_info *other = &set->models[i];
         if (strcmp(other->provider, info->provider) != 0) continue;
-        if (a->scope == LLIM_SCOPE_CREDENTIAL || is_of_family(other->name, a->family))
+        if (action->scope == LLIM_SCOPE_CREDENTIAL || is_of_family(other->name, family))
             llim_cool(limiter->zone, other->row, ns);
     }
 }
 
-static void apply(llim_limiter *limiter, llim__set *set, uint32_t model, bool closed, const llim_answer *a)
+/* Where no script can be asked: what the provider says, else a while. */
+static llim__action fallback(uint32_t model, const llim_answer *a)
 {
     const bool told = a->retry_after_ns != LLIM_UNKNOWN;
+    llim__action action = {.model = model, .scope = LLIM_SCOPE_MODEL};
     switch (a->kind) {
-    case LLIM_ANSWER_OK:
-        at_store_rlx(&set->strikes[model].count, 0);
-        return;
     case LLIM_ANSWER_RATE:
-        cool(limiter, set, model, a, told ? a->retry_after_ns : strike(limiter, set, model, closed ? &live : &rate));
-        return;
-    case LLIM_ANSWER_OVERLOAD:
-        cool(limiter, set, model, a, told ? a->retry_after_ns : strike(limiter, set, model, &overload));
-        return;
     case LLIM_ANSWER_QUOTA:
-        cool(limiter, set, model, a, spent);
-        return;
     case LLIM_ANSWER_AUTH:
-        cool(limiter, set, model, a, refused);
-        return;
+        action.ns = told ? a->retry_after_ns : SECONDS(60);
+        break;
+    case LLIM_ANSWER_OVERLOAD:
+        action.ns = told ? a->retry_after_ns : SECONDS(1);
+        break;
     default:
-        return;
+        break;
     }
+    return action;
+}
+
+static void judge(llim__ask *ask, const llim__outcome *outcome)
+{
+    llim__thread *thread = ask->thread;
+    llim__action actions[LLIM__MOST_ACTIONS];
+    uint32_t n = 0;
+    llim_error why;
+    memset(&why, 0, sizeof why);
+    llim__vm *vm = llim__limiter_rests(thread->limiter) ? NULL : llim__thread_vm(thread, &why);
+    if (!vm || llim__hook_result(vm, &ask->question, outcome, actions, &n, &why)) {
+        if (why.code) llim__thread_fault(thread, &why);
+        actions[0] = fallback(ask->candidates[0].model, outcome->answer);
+        n = 1;
+    }
+    for (uint32_t i = 0; i < n; i++) cool(thread->limiter, thread->set, &actions[i], outcome->answer->family);
+}
+
+/* What an OK changes unless the policy asks to be told of it too. */
+static bool heals(const llim__set *set, const llim_answer *a)
+{
+    return a->kind == LLIM_ANSWER_OK && !(set->hooks & LLIM__HOOK_RESULT);
+}
+
+static void note(llim__set *set, uint32_t model, llim_zone *zone, int32_t kind)
+{
+    if (kind == LLIM_ANSWER_OK) at_store_rlx(&set->strikes[model].count, 0);
+    if (kind == LLIM_ANSWER_RATE || kind == LLIM_ANSWER_OVERLOAD) llim__set_strike(set, model, zone);
+}
+
+/* What is not told was as reserved, and costs that. */
+static llim_charge with_cost(const llim_charge *told, const llim_charge *reserved, const llim__price *price)
+{
+    llim_charge facts = *told, all = *told;
+    if (told->amount[LLIM_COST] != LLIM_UNKNOWN) return facts;
+    for (int m = 0; m < LLIM_METERS; m++)
+        if (all.amount[m] == LLIM_UNKNOWN && m != LLIM_COST) all.amount[m] = reserved->amount[m];
+    llim__price_charge(price, &all);
+    facts.amount[LLIM_COST] = all.amount[LLIM_COST];
+    return facts;
+}
+
+int llim__answer(llim__thread *thread, llim_permit *permit, const llim__outcome *outcome)
+{
+    llim_limiter *limiter = thread->limiter;
+    llim__set *set = thread->set;
+    const llim_answer *a = outcome->answer;
+    const uint32_t model = model_of(set, permit->row[0]);
+    if (model == set->n_models) return LLIM_EINVAL;
+    note(set, model, limiter->zone, a->kind);
+    const llim_charge facts = with_cost(&a->facts.charge, &permit->charge, &set->prices[model]);
+    if (!heals(set, a)) {
+        llim_request request = {.size = sizeof request, .charge = permit->charge};
+        llim__ask ask;
+        int64_t wall;
+        llim_zone_now(limiter->zone, NULL, &wall);
+        ask.thread = thread;
+        ask.question = (llim__question){.zone = limiter->zone,
+                                        .request = &request,
+                                        .random = llim__limiter_chance(limiter),
+                                        .at = (double)wall / LLIM_SECOND,
+                                        .candidates = ask.candidates,
+                                        .n = 1};
+        ask.candidates[0] = (llim__candidate){.model = model,
+                                              .n_rows = permit->n_rows,
+                                              .charge = permit->charge,
+                                              .strikes = llim__set_strikes(set, model, limiter->zone),
+                                              .blocked = set->models[model].blocked};
+        memcpy(ask.candidates[0].row, permit->row, permit->n_rows * sizeof *permit->row);
+        judge(&ask, outcome);
+    }
+    /* A call that used nothing was refused; one that failed half-way is settled by what it used. */
+    const bool nothing = a->kind != LLIM_ANSWER_OK && facts.amount[LLIM_TOKENS] == 0;
+    return nothing ? llim_reject(limiter->zone, permit) : llim_settle(limiter->zone, permit, &facts);
 }
 
 int llim_answered(llim_limiter *limiter, llim_permit *permit, const llim_response *response, llim_answer *answer)
@@ -116,17 +157,14 @@ int llim_answered(llim_limiter *limiter, llim_permit *permit, const llim_respons
     if (permit->n_rows == 0 || permit->n_rows > LLIM_MAX_ROWS) return LLIM_EENDED;
     llim__thread *thread = llim__limiter_enter(limiter, NULL);
     if (!thread) return LLIM_ENOMEM;
-    llim__set *set = thread->set;
-    const uint32_t model = model_of(set, permit->row[0]);
-    if (model == set->n_models) return LLIM_EINVAL;
+    const uint32_t model = model_of(thread->set, permit->row[0]);
+    if (model == thread->set->n_models) return LLIM_EINVAL;
     llim_response r = *response;
-    if (r.provider == LLIM_PROVIDER_ANY) r.provider = provider_of(set->models[model].provider);
+    if (r.provider == LLIM_PROVIDER_ANY) r.provider = provider_of(thread->set->models[model].provider);
     if (r.now_wall_ns == 0) llim_zone_now(limiter->zone, NULL, &r.now_wall_ns);
     int code = llim_classify(&r, &a);
     if (code) return code;
     if (answer) *answer = a;
-    apply(limiter, set, model, r.close_code != 0, &a);
-    /* A call that used nothing was refused; one that failed half-way is settled by what it used. */
-    const bool nothing = a.kind != LLIM_ANSWER_OK && a.facts.charge.amount[LLIM_TOKENS] == 0;
-    return nothing ? llim_reject(limiter->zone, permit) : llim_settle(limiter->zone, permit, &a.facts.charge);
+    const llim__outcome outcome = {.answer = &a, .status = r.status, .live = r.close_code != 0};
+    return llim__answer(thread, permit, &outcome);
 }

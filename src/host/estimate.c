@@ -3,6 +3,8 @@
  */
 #include "host/estimate.h"
 
+#include <math.h>
+
 #include "base/error.h"
 
 /* The default estimate: what was declared, else one request for one image or session, and four characters a token plus the
@@ -30,4 +32,21 @@ int llim__estimate(const llim_request *request, int32_t modality, llim_charge *c
     if (a[LLIM_INPUT_TOKENS] == 0) a[LLIM_INPUT_TOKENS] = text ? text : declared;
     a[LLIM_OUTPUT_TOKENS] = output;
     return LLIM_OK;
+}
+
+void llim__price_charge(const llim__price *p, llim_charge *charge)
+{
+    int64_t *a = charge->amount;
+    double cost = 0;
+    if (a[LLIM_COST] > 0) return;
+    const struct {
+        double price;
+        int64_t amount;
+    } parts[] = {{p->input, a[LLIM_INPUT_TOKENS]},
+                 {p->output, a[LLIM_OUTPUT_TOKENS]},
+                 {p->request, a[LLIM_REQUESTS]},
+                 {p->image, a[LLIM_IMAGES]}};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        if (parts[i].amount > 0) cost += parts[i].price * (double)parts[i].amount;
+    if (cost > 0) a[LLIM_COST] = cost < (double)LLIM_AMOUNT_MAX ? (int64_t)ceil(cost) : LLIM_AMOUNT_MAX;
 }

@@ -29,17 +29,17 @@ static int open_zone(llim_limiter *limiter, const llim_options *o, llim_error *e
     return llim_zone_open(&zone, &limiter->zone, err);
 }
 
-static int fill(llim_limiter *limiter, const llim_options *o, llim_error *err)
+static int fill(llim_limiter *limiter, const llim_options *o, const llim__texts *texts, llim_error *err)
 {
     uint64_t seed = o->seed;
     if (seed == 0 && getrandom(&seed, sizeof seed, 0) < 0) seed = 1;
     at_store_rlx(&limiter->random, seed);
-    int code = llim__set_open(o, limiter->alloc, limiter->alloc_ctx, &limiter->set, err);
+    int code = llim__set_open(o, texts, limiter->alloc, limiter->alloc_ctx, &limiter->set, err);
     if (!code) code = open_zone(limiter, o, err);
     return code ? code : llim__set_enforce(limiter->set, limiter->zone, err);
 }
 
-int llim_open(const llim_options *options, llim_limiter **out, llim_error *err)
+int llim__limiter_open(const llim_options *options, const llim__texts *texts, llim_limiter **out, llim_error *err)
 {
     llim_options o = {.size = sizeof o};
     *out = NULL;
@@ -74,12 +74,17 @@ int llim_open(const llim_options *options, llim_limiter **out, llim_error *err)
         return llim__fail(err, LLIM_ENOMEM, "no thread-specific key is left in this process");
     }
     pthread_mutex_init(&limiter->lock, NULL);
-    int code = fill(limiter, &o, err);
+    int code = fill(limiter, &o, texts, err);
     if (code)
         llim_close(limiter);
     else
         *out = limiter;
     return code;
+}
+
+int llim_open(const llim_options *options, llim_limiter **limiter, llim_error *err)
+{
+    return llim__limiter_open(options, NULL, limiter, err);
 }
 
 void llim_close(llim_limiter *limiter)

@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "host/set.h"
+#include "policy/hooks.h"
 
 /* What belongs to the thread in whose key it stands. */
 typedef struct llim__thread {
@@ -34,6 +35,9 @@ struct llim_limiter {
     at_i64 rests_until;   /* zone time: no hook is asked before */
 };
 
+/* llim_open(), with texts in the place of files unless that is NULL. */
+int llim__limiter_open(const llim_options *options, const llim__texts *texts, llim_limiter **limiter, llim_error *err);
+
 /* What every call begins with: this thread, with the set that is in force. The set stays until the thread's next call. NULL: no
    memory. */
 llim__thread *llim__limiter_enter(llim_limiter *limiter, llim_error *err);
@@ -53,5 +57,13 @@ bool llim__limiter_rests(llim_limiter *limiter);
 
 /* A model by any of its names: its index in the set's models. LLIM_EUNKNOWN_MODEL, LLIM_ENO_QUOTA. */
 int llim__limiter_find(llim_limiter *limiter, llim__set *set, const char *name, uint32_t *index, llim_error *err);
+
+/* The row of a scope with the limits that it brings, or those that the overrides give it: LLIM_ENOTFOUND if they give none.
+   LLIM_EFULL, LLIM_EINVAL, LLIM_ETIMEZONE. */
+int llim__limiter_scope(llim_limiter *limiter, llim__set *set, const llim__further *scope, llim_row *row,
+                        llim_error *err);
+
+/* The next number of the limiter's chance, 0 <= n < 1. */
+double llim__limiter_chance(llim_limiter *limiter);
 
 #endif

@@ -66,21 +66,50 @@ static const llim__scope_limits *limits_of(const llim__set *set, const char *sco
     return found;
 }
 
-int llim_scope(llim_limiter *limiter, const char *scope, llim_row *row, llim_error *err)
+/* Whether the row has these limits, in whatever order, and no others. */
+static bool has_limits(llim_zone *zone, llim_row row, const llim_limit *limits, uint32_t n)
 {
-    size_t len = strlen(scope);
-    if (llim_row_find(limiter->zone, scope, len, row) == LLIM_OK) return LLIM_OK;
-    llim__thread *thread = llim__limiter_enter(limiter, err);
-    if (!thread) return LLIM_ENOMEM;
-    const llim__scope_limits *limits = limits_of(thread->set, scope);
-    if (!limits || limits->n_limits == 0) return llim__fail(err, LLIM_ENOTFOUND, "scope \"%s\" has no limits", scope);
+    llim_usage usage[LLIM_MAX_LIMITS];
+    uint32_t n_has = 0, found = 0;
+    if (llim_row_usage(zone, row, usage, LLIM_MAX_LIMITS, &n_has) != LLIM_OK || n_has != n) return false;
+    for (uint32_t i = 0; i < n; i++)
+        for (uint32_t k = 0; k < n; k++) {
+            const llim_limit *a = &limits[i], *b = &usage[k].limit;
+            found += a->meter == b->meter && a->law == b->law && a->unit == b->unit && a->charged == b->charged &&
+                     a->amount == b->amount && a->window_ns == b->window_ns && a->guard_ns == b->guard_ns &&
+                     strcmp(a->zone, b->zone) == 0;
+        }
+    return found == n;
+}
+
+int llim__limiter_scope(llim_limiter *limiter, llim__set *set, const llim__further *scope, llim_row *row,
+                        llim_error *err)
+{
+    size_t len = strlen(scope->name);
+    bool found = llim_row_find(limiter->zone, scope->name, len, row) == LLIM_OK;
+    const llim_limit *list = scope->limits;
+    uint32_t n = scope->n_limits;
+    if (found && (!list || has_limits(limiter->zone, *row, list, n))) return LLIM_OK;
+    if (!list) {
+        const llim__scope_limits *limits = limits_of(set, scope->name);
+        list = limits ? limits->limit : NULL;
+        n = limits ? limits->n_limits : 0;
+    }
+    if (n == 0) return llim__fail(err, LLIM_ENOTFOUND, "scope \"%s\" has no limits", scope->name);
     if (len > LLIM_SCOPE_MAX)
         return llim__fail(err, LLIM_EINVAL, "a scope's name has 1 to %d bytes, not %zu", LLIM_SCOPE_MAX, len);
     llim_row_spec spec = {.size = sizeof spec,
-                          .scope = scope,
+                          .scope = scope->name,
                           .scope_len = (uint32_t)len,
-                          .limits = limits->limit,
-                          .n_limits = limits->n_limits,
-                          .generation = thread->set->generation};
+                          .limits = list,
+                          .n_limits = n,
+                          .generation = set->generation};
     return llim_row_set(limiter->zone, &spec, row, err);
+}
+
+int llim_scope(llim_limiter *limiter, const char *scope, llim_row *row, llim_error *err)
+{
+    llim__thread *thread = llim__limiter_enter(limiter, err);
+    const llim__further further = {.name = scope};
+    return thread ? llim__limiter_scope(limiter, thread->set, &further, row, err) : LLIM_ENOMEM;
 }

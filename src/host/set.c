@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "host/trial.h"
 
 enum { LOAD_INSTRUCTIONS = 1000000, LOAD_BYTES = 16 << 20, HOOK_INSTRUCTIONS = 200000, HOOK_BYTES = 1 << 20 };
 enum { LEARNED_NAMES = 1024 };
@@ -82,6 +83,7 @@ static int read_models(llim__set *set, llim_error *err)
         if (code) return code;
         set->models[i] = (llim_model_info){
             .name = model.name, .provider = model.provider, .scope = model.scope, .blocked = model.blocked};
+        set->prices[i] = model.price;
         llim__names_add(&set->names, model.name, i);
     }
     for (uint32_t i = 0; i < set->n_scopes; i++) {
@@ -101,10 +103,11 @@ static llim_script_bounds bounds_of(const llim_script_bounds *asked, int64_t ins
                                 asked->bytes ? asked->bytes : bytes};
 }
 
-static int fill(llim__set *set, const llim_options *o, llim_error *err)
+static int fill(llim__set *set, const llim_options *o, const llim__texts *texts, llim_error *err)
 {
-    int code = llim__sources_read(&set->sources, o->quotas ? o->quotas : "baseline", o->policy ? o->policy : "priority",
-                                  o->overrides, err);
+    int code = texts ? llim__sources_copy(&set->sources, texts->policy, texts->overrides, texts->overrides_size, err)
+                     : llim__sources_read(&set->sources, o->quotas ? o->quotas : "baseline",
+                                          o->policy ? o->policy : "priority", o->overrides, err);
     if (code) return code;
     const char *tier = o->tier ? o->tier : "free", *account = o->account ? o->account : "default";
     size_t tier_size = strlen(tier) + 1, account_size = strlen(account) + 1;
@@ -127,22 +130,24 @@ static int fill(llim__set *set, const llim_options *o, llim_error *err)
     };
     code = llim__vm_open(&set->vm_options, &set->vm, err);
     if (code) return code;
-    set->routes = llim__vm_has_route(set->vm);
+    set->hooks = llim__vm_hooks(set->vm);
     set->n_models = llim__vm_models(set->vm);
     set->n_scopes = llim__vm_scopes(set->vm);
     set->models = take(set, set->n_models, sizeof *set->models);
+    set->prices = take(set, set->n_models, sizeof *set->prices);
     set->scopes = take(set, set->n_scopes, sizeof *set->scopes);
     set->strikes = take(set, set->n_models, sizeof *set->strikes);
     set->names.size = 1;
     while (set->names.size < 2 * (set->n_models + LEARNED_NAMES)) set->names.size *= 2;
     set->names.entries = take(set, set->names.size, sizeof *set->names.entries);
     if (getrandom(set->names.secret, sizeof set->names.secret, 0) < 0) set->names.secret[0] = 1;
-    if (!set->models || !set->scopes || !set->strikes || !set->names.entries)
+    if (!set->models || !set->prices || !set->scopes || !set->strikes || !set->names.entries)
         return llim__fail(err, LLIM_ENOMEM, "no memory for a limiter of %u models", set->n_models);
     return read_models(set, err);
 }
 
-int llim__set_open(const llim_options *options, llim_alloc_fn alloc, void *alloc_ctx, llim__set **out, llim_error *err)
+int llim__set_open(const llim_options *options, const llim__texts *texts, llim_alloc_fn alloc, void *alloc_ctx,
+                   llim__set **out, llim_error *err)
 {
     *out = NULL;
     llim__set *set = llim__take(alloc, alloc_ctx, 1, sizeof *set);
@@ -151,12 +156,36 @@ int llim__set_open(const llim_options *options, llim_alloc_fn alloc, void *alloc
     set->alloc_ctx = alloc_ctx;
     set->generation = 1;
     at_store_rlx(&set->users, 1);
-    int code = fill(set, options, err);
+    int code = fill(set, options, texts, err);
+    if (!code && !texts) code = llim__trial_run(set, options, err);
     if (code)
         llim__set_leave(set);
     else
         *out = set;
     return code;
+}
+
+enum { MOST_STRIKES = 11 };
+
+uint32_t llim__set_strikes(const llim__set *set, uint32_t model, llim_zone *zone)
+{
+    const llim__strikes *s = &set->strikes[model];
+    const uint32_t n = at_load_rlx(&s->count);
+    if (n == 0) return 0;
+    int64_t now;
+    llim_zone_now(zone, &now, NULL);
+    const int64_t faded = (now - at_load_rlx(&s->last_ns)) / (60 * (int64_t)LLIM_SECOND);
+    return n > faded ? n - (uint32_t)faded : 0;
+}
+
+void llim__set_strike(llim__set *set, uint32_t model, llim_zone *zone)
+{
+    llim__strikes *s = &set->strikes[model];
+    const uint32_t n = llim__set_strikes(set, model, zone);
+    int64_t now;
+    llim_zone_now(zone, &now, NULL);
+    at_store_rlx(&s->count, n < MOST_STRIKES ? n + 1 : n);
+    at_store_rlx(&s->last_ns, now);
 }
 
 void llim__set_leave(llim__set *set)
@@ -165,6 +194,7 @@ void llim__set_leave(llim__set *set)
     llim__vm_close(set->vm);
     llim__sources_free(&set->sources);
     give(set, set->models, set->n_models, sizeof *set->models);
+    give(set, set->prices, set->n_models, sizeof *set->prices);
     give(set, set->scopes, set->n_scopes, sizeof *set->scopes);
     give(set, set->strikes, set->n_models, sizeof *set->strikes);
     give(set, set->names.entries, set->names.size, sizeof *set->names.entries);

@@ -28,6 +28,7 @@ typedef struct llim__set {
     at_u32 users;
     uint32_t generation;
     llim_model_info *models; /* sorted by name */
+    llim__price *prices;     /* of each */
     uint32_t n_models;
     uint32_t n_scopes;
     llim__scope_limits *scopes;
@@ -37,7 +38,7 @@ typedef struct llim__set {
     llim__sources sources;
     llim__vm_options vm_options; /* for a VM of any thread */
     llim__vm *vm;                /* holds every string of the set; used under the limiter's lock only */
-    bool routes;                 /* the policy has a route hook */
+    unsigned hooks;              /* that the policy has, as llim__vm_hooks() */
     llim_alloc_fn alloc;
     void *alloc_ctx;
 } llim__set;
@@ -47,14 +48,28 @@ typedef struct llim__need {
     uint64_t rows, sliding;
 } llim__need;
 
-/* Reads the texts that the options name and runs the kernel. The set has one user, and no rows yet. */
-int llim__set_open(const llim_options *options, llim_alloc_fn alloc, void *alloc_ctx, llim__set **set, llim_error *err);
+/* Texts in the place of files, for a policy's test. */
+typedef struct llim__texts {
+    const llim__source *policy; /* copied */
+    const char *overrides;      /* likewise, of Lua */
+    size_t overrides_size;
+} llim__texts;
+
+/* Reads the texts that the options name, or those that are given, runs the kernel and the policy's test. The set has one user, and no
+   rows yet. */
+int llim__set_open(const llim_options *options, const llim__texts *texts, llim_alloc_fn alloc, void *alloc_ctx,
+                   llim__set **set, llim_error *err);
 
 /* The rows of the set's models, and of so many of its scopes at one time. */
 int llim__set_need(const llim__set *set, uint32_t scopes, llim__need *need, llim_error *err);
 
 /* Gives the zone the set's limits and the models their rows. */
 int llim__set_enforce(llim__set *set, llim_zone *zone, llim_error *err);
+
+/* How often a model has refused of late, and once more. A strike is forgotten after a minute, and all of them by a call that
+   succeeds. */
+uint32_t llim__set_strikes(const llim__set *set, uint32_t model, llim_zone *zone);
+void llim__set_strike(llim__set *set, uint32_t model, llim_zone *zone);
 
 /* One user less; NULL is allowed. */
 void llim__set_leave(llim__set *set);

@@ -39,22 +39,39 @@ static void count(lua_State *L, lua_Debug *debug)
     lua_getallocf(L, &ud);
     llim__budget *b = ud;
     b->instructions -= STEP;
-    if (b->instructions > 0 && !b->over && processor_ns() < b->until_ns) return;
+    const int64_t now = processor_ns();
+    if (b->until_ns == 0) b->until_ns = now + b->allowed_ns;
+    if (b->instructions > 0 && !b->over && now < b->until_ns) return;
     b->over = true;
     lua_sethook(L, count, LUA_MASKCOUNT, 1);
     luaL_error(L, "the script used more instructions than it may");
 }
 
-int llim__budget_call(lua_State *L, llim__budget *b, const llim_script_bounds *bounds, int n_args, int n_results)
+int64_t llim__budget_pause(void)
+{
+    return processor_ns();
+}
+
+void llim__budget_resume(lua_State *L, int64_t since)
+{
+    void *ud;
+    lua_getallocf(L, &ud);
+    llim__budget *b = ud;
+    if (b->until_ns) b->until_ns += processor_ns() - since;
+}
+
+int llim__budget_call(lua_State *L, llim__budget *b, const llim_script_bounds *bounds, int n_args, int n_results,
+                      int handler)
 {
     b->instructions = bounds->instructions;
-    b->until_ns = processor_ns() + NS * (bounds->instructions < LLIM_SECOND ? bounds->instructions : LLIM_SECOND);
+    b->until_ns = 0;
+    b->allowed_ns = NS * (bounds->instructions < LLIM_SECOND ? bounds->instructions : LLIM_SECOND);
     b->bytes = bounds->bytes;
     b->most_held = b->held + (size_t)bounds->bytes;
     b->most_at_once = (size_t)bounds->bytes / PIECES;
     b->over = false;
     lua_sethook(L, count, LUA_MASKCOUNT, STEP);
-    int status = lua_pcall(L, n_args, n_results, 0);
+    int status = lua_pcall(L, n_args, n_results, handler);
     lua_sethook(L, NULL, 0, 0);
     b->most_held = 0;
     if (b->over)

@@ -23,7 +23,8 @@ typedef struct llim__budget {
     size_t most_at_once;  /* in one piece: what works on a long string is one instruction */
     int64_t bytes;        /* that may still be taken, freed or not: else copying would be free */
     int64_t instructions; /* that are left */
-    int64_t until_ns;     /* of the thread's processor time */
+    int64_t allowed_ns;   /* of the thread's processor time, */
+    int64_t until_ns;     /* hence until then; 0: not known yet, since a short call does not ask for the time */
     bool over;            /* the last call was ended */
     char text[96];        /* how */
 } llim__budget;
@@ -31,7 +32,12 @@ typedef struct llim__budget {
 /* The allocator of a VM whose ud is its budget. */
 void *llim__budget_alloc(void *ud, void *memory, size_t before, size_t after);
 
-/* lua_pcall() within bounds, as lua_pcall() without a handler. */
-int llim__budget_call(lua_State *L, llim__budget *budget, const llim_script_bounds *bounds, int n_args, int n_results);
+/* lua_pcall() within bounds, with the same arguments. */
+int llim__budget_call(lua_State *L, llim__budget *budget, const llim_script_bounds *bounds, int n_args, int n_results,
+                      int handler);
+
+/* What a function of the host takes within a call is not the script's: resume with what pause returned. */
+int64_t llim__budget_pause(void);
+void llim__budget_resume(lua_State *L, int64_t since);
 
 #endif

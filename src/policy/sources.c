@@ -118,6 +118,20 @@ int llim__sources_read(llim__sources *out, const char *quotas, const char *polic
     return code;
 }
 
+int llim__sources_copy(llim__sources *out, const llim__source *policy, const char *overrides, size_t size,
+                       llim_error *err)
+{
+    static const char empty[] = "return quota \"test\" { api = 1, modality = \"text\", tier \"free\" {} }";
+    llim__source *quota = NULL;
+    memset(out, 0, sizeof *out);
+    int code = add_quotas(out, &quota, err);
+    if (!code) code = copy(quota, "test", empty, sizeof empty - 1, err);
+    if (!code) code = copy(&out->policy, policy->path, policy->text, policy->size, err);
+    if (!code) code = copy(&out->overrides, "test", overrides, size, err);
+    if (code) llim__sources_free(out);
+    return code;
+}
+
 static void free_source(llim__source *source)
 {
     free(source->path);

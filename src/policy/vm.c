@@ -10,13 +10,16 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/error.h"
 #include "base/timezone.h"
 #include "policy/builtin.h"
 #include "policy/json.h"
+#include "policy/pool.h"
 
 /* In a process that already runs LuaJIT our undefined lua_* symbols are bound to its, and the first call would crash. */
 static bool foreign_lua(void)
@@ -48,13 +51,46 @@ static int call_chunk(lua_State *L)
 {
     llim__vm *vm = lua_touserdata(L, lua_upvalueindex(1));
     lua_settop(L, 1);
-    int status = llim__budget_call(L, &vm->budget, &vm->load, 0, 1);
+    int status = llim__budget_call(L, &vm->budget, &vm->load, 0, 1, 0);
     lua_pushboolean(L, status == LUA_OK);
     if (vm->budget.over)
         lua_pushstring(L, vm->budget.text);
     else
         lua_pushvalue(L, -2);
     return 2;
+}
+
+/* local_time(instant, zone) -> { year, month, day, hour, minute, weekday } | nil, what is wrong */
+static int local_time(lua_State *L)
+{
+    llim__timezone *zone;
+    llim_error err;
+    const double instant = floor(luaL_checknumber(L, 1));
+    if (!(fabs(instant) < 1e11)) {
+        lua_pushnil(L);
+        lua_pushliteral(L, "an instant is a number of seconds since 1970");
+        return 2;
+    }
+    if (llim__timezone_load(luaL_checkstring(L, 2), &zone, &err)) {
+        lua_pushnil(L);
+        lua_pushstring(L, err.message);
+        return 2;
+    }
+    const time_t local = (time_t)instant + (time_t)llim__timezone_offset(zone, (int64_t)instant).offset_s;
+    llim__timezone_free(zone);
+    struct tm tm;
+    gmtime_r(&local, &tm);
+    const struct {
+        const char *name;
+        int value;
+    } fields[] = {{"year", tm.tm_year + 1900}, {"month", tm.tm_mon + 1}, {"day", tm.tm_mday},
+                  {"hour", tm.tm_hour},        {"minute", tm.tm_min},    {"weekday", (tm.tm_wday + 6) % 7 + 1}};
+    lua_createtable(L, 0, 6);
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        lua_pushinteger(L, fields[i].value);
+        lua_setfield(L, -2, fields[i].name);
+    }
+    return 1;
 }
 
 /* zone_error(name) -> nil | what is wrong with it */
@@ -111,7 +147,24 @@ static void strip_strings(lua_State *L)
     lua_pop(L, 3);
 }
 
-static const char set_key; /* the registry holds the set under its address */
+/* The registry holds under their addresses: the set, the kernel, and what hooks.c keeps. */
+static const char set_key, kernel_key;
+
+void llim__vm_push_kernel(lua_State *L, const char *function)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &kernel_key);
+    lua_getfield(L, -1, function);
+    lua_remove(L, -2);
+}
+
+void llim__vm_push_model(lua_State *L, uint32_t model)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &set_key);
+    lua_getfield(L, -1, "models");
+    lua_rawgeti(L, -1, (lua_Integer)model + 1);
+    lua_replace(L, -3);
+    lua_pop(L, 1);
+}
 
 /* Runs under pcall with the options and the VM as light userdata; leaves what the VM keeps on its stack, or kernel, nil and err. */
 static int load_set(lua_State *L)
@@ -125,7 +178,7 @@ static int load_set(lua_State *L)
     lua_call(L, 1, 1);
     strip_strings(L);
     lua_getfield(L, -1, "load");
-    lua_createtable(L, 0, 11);
+    lua_createtable(L, 0, 12);
     lua_pushstring(L, o->modality);
     lua_setfield(L, -2, "modality");
     lua_pushstring(L, o->tier);
@@ -143,6 +196,8 @@ static int load_set(lua_State *L)
     lua_setfield(L, -2, "json");
     lua_pushcfunction(L, zone_error);
     lua_setfield(L, -2, "zone_error");
+    lua_pushcfunction(L, local_time);
+    lua_setfield(L, -2, "local_time");
     lua_createtable(L, (int)o->sources->n_quotas, 0);
     for (uint32_t i = 0; i < o->sources->n_quotas; i++) {
         push_source(L, &o->sources->quotas[i]);
@@ -163,13 +218,17 @@ static int load_set(lua_State *L)
     lua_getfield(L, -1, "models");
     lua_getfield(L, -2, "scopes");
     lua_getfield(L, -3, "policy");
-    lua_getfield(L, -1, "route");
-    lua_remove(L, -2);
+    static const char *const hooks[] = {"estimate", "scopes", "route", "result", "test"};
+    for (int i = 0; i < 5; i++) lua_getfield(L, -1 - i, hooks[i]);
+    lua_remove(L, -6);
+    lua_pushvalue(L, 3);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &kernel_key);
+    llim__pool_open(L, vm);
     return LLIM__VM_TOP; /* as vm_state.h numbers them */
 }
 
 /* Whatever may allocate runs under pcall: without memory an unprotected call would end the process. */
-static int protect(lua_State *L, lua_CFunction function, int value, void *data, llim_error *err)
+int llim__vm_protect(lua_State *L, lua_CFunction function, int value, void *data, llim_error *err)
 {
     lua_pushcfunction(L, function);
     lua_pushvalue(L, value < 0 ? value - 1 : value);
@@ -217,7 +276,7 @@ static int read_fault(lua_State *L)
 static int kernel_error(lua_State *L, llim_error *err)
 {
     fault f = {err, LLIM_ELUA};
-    int code = protect(L, read_fault, -1, &f, err);
+    int code = llim__vm_protect(L, read_fault, -1, &f, err);
     return code ? code : f.code;
 }
 
@@ -269,127 +328,15 @@ bool llim__vm_is_spent(const llim__vm *vm)
     return vm->budget.over;
 }
 
-static int find_name(const char *(*name_of)(int), int n, const char *name)
-{
-    for (int i = 0; i < n; i++)
-        if (name && strcmp(name_of(i), name) == 0) return i;
-    return -1;
-}
-
-static const char *string_field(lua_State *L, const char *field)
-{
-    lua_getfield(L, -1, field);
-    const char *value = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
-    lua_pop(L, 1); /* the table still holds it */
-    return value;
-}
-
-static double number_field(lua_State *L, const char *field)
-{
-    lua_getfield(L, -1, field);
-    double value = lua_tonumber(L, -1);
-    lua_pop(L, 1);
-    return value;
-}
-
-static int64_t nanoseconds(double seconds)
-{
-    return (int64_t)(seconds * LLIM_SECOND + 0.5);
-}
-
-static const char *unit_name(int unit)
-{
-    static const char *const names[] = {"", "minute", "hour", "day", "week", "month"};
-    return names[unit];
-}
-
-/* The limit on top of the stack, which the kernel has checked. */
-static llim_limit read_limit(lua_State *L)
-{
-    llim_limit limit = {.meter = find_name(llim_meter_name, LLIM_METERS, string_field(L, "meter")),
-                        .law = find_name(llim_law_name, LLIM_GAUGE + 1, string_field(L, "law")),
-                        .amount = (int64_t)number_field(L, "amount"),
-                        .guard_ns = nanoseconds(number_field(L, "guard"))};
-    const char *charged = string_field(L, "charged"), *zone = string_field(L, "zone");
-    limit.charged = charged && strcmp(charged, "reserved") == 0 ? LLIM_CHARGED_RESERVED : LLIM_CHARGED_USED;
-    if (limit.law == LLIM_CALENDAR) {
-        limit.unit = find_name(unit_name, LLIM_PER_MONTH + 1, string_field(L, "unit"));
-        snprintf(limit.zone, sizeof limit.zone, "%s", zone ? zone : "");
-    } else {
-        limit.window_ns = nanoseconds(number_field(L, "window"));
-    }
-    return limit;
-}
-
-typedef struct entry {
-    uint32_t index;
-    uint32_t n_limits; /* that it has; those that are too many are not read */
-    llim__model *out;
-} entry;
-
-/* (list, entry) */
-static int push_entry(lua_State *L)
-{
-    entry *e = lua_touserdata(L, 2);
-    llim__model *out = e->out;
-    lua_rawgeti(L, 1, e->index + 1);
-    out->name = string_field(L, "name");
-    out->provider = string_field(L, "provider");
-    out->scope = string_field(L, "scope");
-    lua_getfield(L, -1, "blocked");
-    out->blocked = lua_toboolean(L, -1);
-    lua_pop(L, 1);
-    lua_getfield(L, -1, "limits");
-    e->n_limits = (uint32_t)lua_rawlen(L, -1);
-    while (out->n_limits < e->n_limits && out->n_limits < LLIM_MAX_LIMITS) {
-        lua_rawgeti(L, -1, out->n_limits + 1);
-        out->limit[out->n_limits++] = read_limit(L);
-        lua_pop(L, 1);
-    }
-    return 0;
-}
-
-static int read_entry(llim__vm *vm, int list, uint32_t i, llim__model *out, llim_error *err)
-{
-    memset(out, 0, sizeof *out);
-    entry e = {i, 0, out};
-    int code = protect(vm->L, push_entry, list, &e, err);
-    lua_settop(vm->L, LLIM__VM_TOP);
-    if (!code && e.n_limits > LLIM_MAX_LIMITS)
-        code = llim__fail(err, LLIM_ECONFIG, "%s has %u limits, at most %d are possible", out->name, e.n_limits,
-                          LLIM_MAX_LIMITS);
-    return code;
-}
-
-uint32_t llim__vm_models(llim__vm *vm)
-{
-    return (uint32_t)lua_rawlen(vm->L, LLIM__VM_MODELS);
-}
-
-int llim__vm_model(llim__vm *vm, uint32_t i, llim__model *out, llim_error *err)
-{
-    return read_entry(vm, LLIM__VM_MODELS, i, out, err);
-}
-
-uint32_t llim__vm_scopes(llim__vm *vm)
-{
-    return (uint32_t)lua_rawlen(vm->L, LLIM__VM_SCOPES);
-}
-
-int llim__vm_scope(llim__vm *vm, uint32_t i, llim__model *out, llim_error *err)
-{
-    return read_entry(vm, LLIM__VM_SCOPES, i, out, err);
-}
-
-typedef struct question {
+typedef struct lookup {
     const char *function, *name;
     const char *answer; /* or NULL; the set holds it */
-} question;
+} lookup;
 
-/* (kernel, question): asks a kernel function of (set, name) that returns a name or nil. */
+/* (kernel, lookup): asks a kernel function of (set, name) that returns a name or nil. */
 static int ask(lua_State *L)
 {
-    question *q = lua_touserdata(L, 2);
+    lookup *q = lua_touserdata(L, 2);
     lua_getfield(L, 1, q->function);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &set_key);
     lua_pushstring(L, q->name);
@@ -400,8 +347,8 @@ static int ask(lua_State *L)
 
 static int ask_name(llim__vm *vm, const char *function, const char *name, const char **answer, llim_error *err)
 {
-    question q = {function, name, NULL};
-    int code = protect(vm->L, ask, LLIM__VM_KERNEL, &q, err);
+    lookup q = {function, name, NULL};
+    int code = llim__vm_protect(vm->L, ask, LLIM__VM_KERNEL, &q, err);
     lua_settop(vm->L, LLIM__VM_TOP);
     *answer = q.answer;
     return code;
@@ -417,7 +364,10 @@ int llim__vm_nearest(llim__vm *vm, const char *name, const char **nearest, llim_
     return ask_name(vm, "nearest", name, nearest, err);
 }
 
-bool llim__vm_has_route(llim__vm *vm)
+unsigned llim__vm_hooks(llim__vm *vm)
 {
-    return lua_isfunction(vm->L, LLIM__VM_ROUTE);
+    unsigned hooks = 0;
+    for (int i = 0; i < 4; i++)
+        if (lua_isfunction(vm->L, LLIM__VM_ESTIMATE + i)) hooks |= 1u << i;
+    return hooks;
 }

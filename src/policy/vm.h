@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "llm_limiters.h"
 #include "policy/sources.h"
 
 typedef struct llim__vm llim__vm;
@@ -25,10 +26,17 @@ typedef struct llim__vm_options {
 int llim__vm_open(const llim__vm_options *options, llim__vm **vm, llim_error *err);
 void llim__vm_close(llim__vm *vm);
 
+/* What a model costs, in micro-dollars; 0 where that is not known. */
+typedef struct llim__price {
+    double input, output; /* a token */
+    double request, image;
+} llim__price;
+
 /* What the kernel made of the tables. Strings live as long as the VM. */
 typedef struct llim__model {
     const char *name, *provider, *scope;
     bool blocked;
+    llim__price price;
     uint32_t n_limits;
     llim_limit limit[LLIM_MAX_LIMITS];
 } llim__model;
@@ -48,18 +56,14 @@ int llim__vm_nearest(llim__vm *vm, const char *name, const char **nearest, llim_
 /* Whether a hook used more than it may: the VM is to be closed then. */
 bool llim__vm_is_spent(const llim__vm *vm);
 
-/* Whether the policy has a route hook. */
-bool llim__vm_has_route(llim__vm *vm);
+/* Which hooks the policy has, as a sum of these. */
+enum { LLIM__HOOK_ESTIMATE = 1, LLIM__HOOK_SCOPES = 2, LLIM__HOOK_ROUTE = 4, LLIM__HOOK_RESULT = 8 };
+unsigned llim__vm_hooks(llim__vm *vm);
 
-/* One candidate as route sees it. */
-typedef struct llim__candidate {
-    const char *name, *provider;
-    bool cooling;
-} llim__candidate;
-
-/* Asks the route hook for an order: up to n indexes of the candidates into order, their number into *n_order.
-   LLIM_ELUA: the hook failed or returned something else; the caller's order then stands. */
-int llim__vm_route(llim__vm *vm, const llim_charge *charge, const llim__candidate *candidates, uint32_t n,
-                   uint32_t *order, uint32_t *n_order, llim_error *err);
+/* Whether the policy has a test, and runs it: test(kit). push is called under pcall with the kernel's function from a table of models to the
+   text of such a file, and ud as light userdata, on top of the stack; it leaves the kit there. LLIM_ECONFIG: the test failed. */
+struct lua_State;
+bool llim__vm_has_test(llim__vm *vm);
+int llim__vm_test(llim__vm *vm, int (*push)(struct lua_State *L), void *ud, llim_error *err);
 
 #endif

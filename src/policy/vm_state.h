@@ -5,12 +5,13 @@
 #include <lua.h>
 
 #include "policy/budget.h"
-#include "policy/vm.h"
+#include "policy/hooks.h"
 
 struct llim__vm {
     lua_State *L;
     llim__budget budget;
     llim_script_bounds load, hook;
+    const llim__question *question; /* that a hook is being asked, or NULL */
 };
 
 /* What stands on the VM's stack all its life. */
@@ -19,8 +20,29 @@ enum {
     LLIM__VM_SET,
     LLIM__VM_MODELS,
     LLIM__VM_SCOPES,
+    LLIM__VM_ESTIMATE, /* the policy's hooks, nil where it has none */
+    LLIM__VM_FURTHER,
     LLIM__VM_ROUTE,
-    LLIM__VM_TOP = LLIM__VM_ROUTE
+    LLIM__VM_RESULT,
+    LLIM__VM_TEST,
+    LLIM__VM_TOP = LLIM__VM_TEST
 };
+
+/* Runs function(the value at an index, data) under pcall: whatever may allocate does, because without memory an unprotected call
+   would end the process. LLIM_ENOMEM, LLIM_ELUA. */
+int llim__vm_protect(lua_State *L, lua_CFunction function, int value, void *data, llim_error *err);
+
+/* Under pcall: push a function of the kernel, and what the kernel made of the i-th model. */
+void llim__vm_push_kernel(lua_State *L, const char *function);
+void llim__vm_push_model(lua_State *L, uint32_t model);
+
+/* The limit on top of the stack, which the kernel has checked. */
+llim_limit llim__vm_read_limit(lua_State *L);
+
+/* "day" of LLIM_PER_DAY. */
+const char *llim__unit_name(int unit);
+
+/* The value of a tag, or NULL. */
+const char *llim__request_tag(const llim_request *request, const char *name);
 
 #endif

@@ -1,0 +1,157 @@
+/* ask.c - see ask.h. */
+#include "host/ask.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "host/estimate.h"
+
+/* A tag is read like a field of the request, and must not hide one. */
+static bool is_field(const char *name)
+{
+    static const char *const others[] = {"max_output_tokens", "random", "at"};
+    for (int meter = 0; meter < LLIM_METERS; meter++)
+        if (strcmp(name, llim_meter_name(meter)) == 0) return true;
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        if (strcmp(name, others[i]) == 0) return true;
+    return false;
+}
+
+static int check(const llim_request *r, llim_error *err)
+{
+    if (r->size != sizeof *r)
+        return llim__fail(err, LLIM_EVERSION, "llim_request.size is %u, this library expects %zu", r->size, sizeof *r);
+    if (r->n_models == 0 || r->n_models > LLIM__MOST_MODELS)
+        return llim__fail(err, LLIM_EINVAL, "a request names 1 to %d models, not %u", LLIM__MOST_MODELS, r->n_models);
+    if (r->n_scopes >= LLIM_MAX_ROWS)
+        return llim__fail(err, LLIM_EINVAL, "a request names at most %d scopes, not %u", LLIM_MAX_ROWS - 1,
+                          r->n_scopes);
+    if (r->n_tags > LLIM__MOST_TAGS)
+        return llim__fail(err, LLIM_EINVAL, "a request has at most %d tags, not %u", LLIM__MOST_TAGS, r->n_tags);
+    for (uint32_t i = 0; i < r->n_tags; i++)
+        if (!r->tags[i].name || !r->tags[i].value || is_field(r->tags[i].name))
+            return llim__fail(
+                err, LLIM_EINVAL,
+                "tag %u of the request is \"%s\"; a name that no field of a request has, and a value, are expected", i,
+                r->tags[i].name ? r->tags[i].name : "(null)");
+    return LLIM_OK;
+}
+
+int llim__ask_begin(llim__ask *ask, llim_limiter *limiter, const llim_request *request, llim_error *err)
+{
+    int code = check(request, err);
+    if (code) return code;
+    llim__thread *thread = llim__limiter_enter(limiter, err);
+    if (!thread) return LLIM_ENOMEM;
+    ask->thread = thread;
+    ask->asks = thread->set->hooks && !llim__limiter_rests(limiter);
+    ask->question = (llim__question){
+        .zone = limiter->zone, .request = request, .candidates = ask->candidates, .n = request->n_models};
+    if (ask->asks) {
+        int64_t wall;
+        llim_zone_now(limiter->zone, NULL, &wall);
+        ask->question.at = (double)wall / LLIM_SECOND;
+        ask->question.random = llim__limiter_chance(limiter);
+    }
+    for (uint32_t i = 0; i < request->n_models; i++) {
+        llim__candidate *c = &ask->candidates[i];
+        code = llim__limiter_find(limiter, thread->set, request->models[i], &c->model, err);
+        if (code) return code;
+        c->blocked = thread->set->models[c->model].blocked;
+        c->row[0] = thread->set->models[c->model].row;
+        c->strikes = llim__set_strikes(thread->set, c->model, limiter->zone);
+        ask->ready[i] = false;
+    }
+    return LLIM_OK;
+}
+
+/* Whether the hook is to be asked, and a VM is there to ask. */
+static llim__vm *vm_for(llim__ask *ask, unsigned hook)
+{
+    llim_error err;
+    if (!ask->asks || !(ask->thread->set->hooks & hook)) return NULL;
+    memset(&err, 0, sizeof err);
+    llim__vm *vm = llim__thread_vm(ask->thread, &err);
+    if (!vm) llim__thread_fault(ask->thread, &err);
+    return vm;
+}
+
+/* After a hook has used more than it may the others of this request are not asked either: its VM is gone. */
+static void fault(llim__ask *ask, const llim_error *err)
+{
+    llim__thread_fault(ask->thread, err);
+    ask->asks = ask->thread->vm != NULL;
+}
+
+static void add_row(llim__candidate *c, llim_row row)
+{
+    for (uint32_t r = 0; r < c->n_rows; r++)
+        if (c->row[r].index == row.index && c->row[r].epoch == row.epoch) return;
+    c->row[c->n_rows++] = row;
+}
+
+/* The scopes that the hook names. One that nobody gives limits is not limited. */
+static int add_scopes(llim__ask *ask, uint32_t i, llim_error *err)
+{
+    llim__candidate *c = &ask->candidates[i];
+    llim__further further[LLIM_MAX_ROWS];
+    llim_error why;
+    uint32_t n;
+    llim__vm *vm = vm_for(ask, LLIM__HOOK_SCOPES);
+    if (!vm) return LLIM_OK;
+    memset(&why, 0, sizeof why);
+    if (llim__hook_scopes(vm, &ask->question, i, further, LLIM_MAX_ROWS - c->n_rows, &n, &why)) {
+        fault(ask, &why);
+        return LLIM_OK;
+    }
+    for (uint32_t k = 0; k < n; k++) {
+        llim_row row;
+        int code = llim__limiter_scope(ask->thread->limiter, ask->thread->set, &further[k], &row, err);
+        if (code == LLIM_OK) add_row(c, row);
+        if (code != LLIM_OK && code != LLIM_ENOTFOUND) return code;
+    }
+    return LLIM_OK;
+}
+
+int llim__ask_ready(llim__ask *ask, uint32_t i, llim_error *err)
+{
+    llim__candidate *c = &ask->candidates[i];
+    const llim_request *request = ask->question.request;
+    if (ask->ready[i]) return LLIM_OK;
+    int code = llim__estimate(request, ask->thread->limiter->modality, &c->charge, err);
+    if (code) return code;
+    c->n_rows = 1;
+    for (uint32_t k = 0; k < request->n_scopes; k++) add_row(c, request->scopes[k]);
+    llim__vm *vm = vm_for(ask, LLIM__HOOK_ESTIMATE);
+    llim_error why;
+    memset(&why, 0, sizeof why);
+    if (vm && llim__hook_estimate(vm, &ask->question, i, &why)) fault(ask, &why);
+    llim__price_charge(&ask->thread->set->prices[c->model], &c->charge);
+    code = add_scopes(ask, i, err);
+    ask->ready[i] = code == LLIM_OK;
+    return code;
+}
+
+int llim__ask_order(llim__ask *ask, uint32_t *order, uint32_t *n, llim_error *err)
+{
+    const uint32_t n_all = ask->question.n;
+    *n = n_all;
+    for (uint32_t i = 0; i < n_all; i++) order[i] = i;
+    if (!vm_for(ask, LLIM__HOOK_ROUTE)) return LLIM_OK;
+    for (uint32_t i = 0; i < n_all; i++) {
+        int code = llim__ask_ready(ask, i, err);
+        if (code) return code;
+    }
+    llim__vm *vm = vm_for(ask, LLIM__HOOK_ROUTE);
+    if (!vm) return LLIM_OK;
+    uint32_t planned[LLIM__MOST_MODELS], n_planned;
+    llim_error why;
+    memset(&why, 0, sizeof why);
+    if (llim__hook_route(vm, &ask->question, planned, &n_planned, &why)) {
+        fault(ask, &why);
+        return LLIM_OK;
+    }
+    memcpy(order, planned, n_planned * sizeof *order);
+    *n = n_planned;
+    return LLIM_OK;
+}

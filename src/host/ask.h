@@ -1,0 +1,29 @@
+/*
+ * ask.h - a request with its candidates, made ready by the policy's hooks or their defaults.
+ */
+#ifndef LLIM_HOST_ASK_H
+#define LLIM_HOST_ASK_H
+
+#include "host/limiter.h"
+#include "policy/hooks.h"
+
+/* Everything is borrowed for the call that it belongs to. */
+typedef struct llim__ask {
+    llim__thread *thread;
+    llim__question question;
+    bool asks; /* the policy has hooks, and they are not resting */
+    bool ready[LLIM__MOST_MODELS];
+    llim__candidate candidates[LLIM__MOST_MODELS];
+} llim__ask;
+
+/* Checks the request and finds its models. LLIM_EVERSION, LLIM_EINVAL, LLIM_EUNKNOWN_MODEL, LLIM_ENO_QUOTA, LLIM_ENOMEM. */
+int llim__ask_begin(llim__ask *ask, llim_limiter *limiter, const llim_request *request, llim_error *err);
+
+/* Gives the i-th candidate its charge and its scopes, once. LLIM_ERANGE, LLIM_EFULL, LLIM_ETIMEZONE. */
+int llim__ask_ready(llim__ask *ask, uint32_t i, llim_error *err);
+
+/* The policy's order, or the caller's if there is none or the hook fails: indexes of candidates, their number into *n. Errors as
+   llim__ask_ready(). */
+int llim__ask_order(llim__ask *ask, uint32_t *order, uint32_t *n, llim_error *err);
+
+#endif

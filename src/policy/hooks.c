@@ -1,0 +1,285 @@
+/* hooks.c - asks a policy's hooks and checks what they answer. See hooks.h. */
+#include "policy/hooks.h"
+
+#include <lauxlib.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "policy/pool.h"
+#include "policy/vm_state.h"
+
+enum { LONGEST_PLAN = 1024 };
+
+/* The registry holds under their addresses: limits as the engine takes them, by the kernel's lists of them, which it makes once
+   of each table; and the scopes that were named last. */
+static const char limits_key, scopes_key;
+
+/* One call of a hook: what the function under pcall needs beside the hook. */
+typedef struct call {
+    llim__vm *vm;
+    llim__question *question;
+    uint32_t i;   /* the candidate */
+    uint32_t *n;  /* of what is answered */
+    uint32_t cap; /* of these */
+    void *out;
+    const llim__outcome *outcome;
+} call;
+
+/* Runs function(hook, call) within the bounds of hooks, while the question is open. */
+static int run(llim__vm *vm, int hook, const char *name, lua_CFunction function, call *c, llim_error *err)
+{
+    lua_State *L = vm->L;
+    int code = LLIM_OK;
+    c->vm = vm;
+    vm->question = c->question;
+    lua_pushcfunction(L, function);
+    lua_pushvalue(L, hook);
+    lua_pushlightuserdata(L, c);
+    if (llim__budget_call(L, &vm->budget, &vm->hook, 2, 0, 0) != LUA_OK)
+        code = llim__fail(err, LLIM_ELUA, "the policy's %s hook failed: %s", name,
+                          vm->budget.over       ? vm->budget.text
+                          : lua_isstring(L, -1) ? lua_tostring(L, -1)
+                                                : "it raised no text");
+    vm->question = NULL;
+    lua_settop(L, LLIM__VM_TOP);
+    return code;
+}
+
+/* Pushes hook, request and the candidate, and calls for one value. */
+static call *ask_about(lua_State *L)
+{
+    call *c = lua_touserdata(L, 2);
+    lua_settop(L, 1);
+    llim__pool_push_request(L);
+    llim__pool_push(L, c->vm, c->question->candidates[c->i].model);
+    lua_call(L, 2, 1);
+    return c;
+}
+
+static int estimate(lua_State *L)
+{
+    call *c = ask_about(L);
+    llim_charge *charge = &c->question->candidates[c->i].charge, told = *charge;
+    if (lua_isnil(L, 1)) return 0;
+    if (!lua_istable(L, 1))
+        return luaL_error(L, "estimate must return a table of amounts like { tokens = 1200 }, not %s",
+                          luaL_typename(L, 1));
+    for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
+        const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "?";
+        const int meter = llim__meter_of(name);
+        if (meter < 0) return luaL_error(L, "estimate returned a field %s, which is no meter", name);
+        const double amount = lua_tonumber(L, 3);
+        if (lua_type(L, 3) != LUA_TNUMBER || !(amount >= 0 && amount <= LLIM_AMOUNT_MAX))
+            return luaL_error(L, "estimate returned %s for %s, where a number from 0 to 2^40 - 1 is expected",
+                              luaL_tolstring(L, 3, NULL), name);
+        told.amount[meter] = (int64_t)ceil(amount);
+    }
+    *charge = told;
+    return 0;
+}
+
+int llim__hook_estimate(llim__vm *vm, llim__question *question, uint32_t i, llim_error *err)
+{
+    call c = {.question = question, .i = i};
+    return run(vm, LLIM__VM_ESTIMATE, "estimate", estimate, &c, err);
+}
+
+/* The limits of a scope as the engine takes them, made once of each list that the kernel makes. Pushes nothing. */
+static void read_limits(lua_State *L, llim__further *out)
+{
+    enum { LIST = -1 };
+    if (lua_isnil(L, LIST)) return;
+    out->n_limits = (uint32_t)lua_rawlen(L, LIST);
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &limits_key) == LUA_TNIL) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+        lua_createtable(L, 0, 1);
+        lua_pushliteral(L, "k");
+        lua_setfield(L, -2, "__mode");
+        lua_setmetatable(L, -2);
+        lua_pushvalue(L, -1);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &limits_key);
+    }
+    lua_pushvalue(L, -2);
+    if (lua_rawget(L, -2) == LUA_TNIL) {
+        lua_pop(L, 1);
+        llim_limit *limits = lua_newuserdatauv(L, LLIM_MAX_LIMITS * sizeof *limits, 0);
+        for (uint32_t i = 0; i < out->n_limits && i < LLIM_MAX_LIMITS; i++) {
+            lua_rawgeti(L, -3, (lua_Integer)i + 1);
+            limits[i] = llim__vm_read_limit(L);
+            lua_pop(L, 1);
+        }
+        lua_pushvalue(L, -3);
+        lua_pushvalue(L, -2);
+        lua_rawset(L, -4);
+    }
+    out->limits = lua_touserdata(L, -1);
+    lua_pop(L, 2);
+}
+
+static int scopes(lua_State *L)
+{
+    call *c = ask_about(L);
+    llim__further *out = c->out;
+    if (lua_isnil(L, 1)) return 0;
+    llim__vm_push_kernel(L, "scopes"); /* (value) -> a list of { name, limits } */
+    lua_insert(L, 1);
+    lua_call(L, 1, 1);
+    const lua_Unsigned n = lua_rawlen(L, 1);
+    if (n > c->cap)
+        return luaL_error(L, "scopes returned %d scopes; a request is charged to at most %d, its own included", (int)n,
+                          LLIM_MAX_ROWS - 1);
+    for (lua_Unsigned i = 0; i < n; i++) {
+        out[i] = (llim__further){.name = NULL};
+        lua_rawgeti(L, 1, (lua_Integer)i + 1);
+        lua_getfield(L, -1, "name");
+        out[i].name = lua_tostring(L, -1);
+        lua_getfield(L, -2, "limits");
+        read_limits(L, &out[i]);
+        lua_pop(L, 3);
+    }
+    lua_pushvalue(L, 1); /* keeps the names */
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &scopes_key);
+    *c->n = (uint32_t)n;
+    return 0;
+}
+
+int llim__hook_scopes(llim__vm *vm, llim__question *question, uint32_t i, llim__further *out, uint32_t cap, uint32_t *n,
+                      llim_error *err)
+{
+    call c = {.question = question, .i = i, .out = out, .cap = cap, .n = n};
+    *n = 0;
+    return run(vm, LLIM__VM_FURTHER, "scopes", scopes, &c, err);
+}
+
+static int route(lua_State *L)
+{
+    call *c = lua_touserdata(L, 2);
+    const llim__question *q = c->question;
+    uint32_t *order = c->out, n_order = 0;
+    lua_settop(L, 1);
+    llim__pool_push_request(L);
+    lua_createtable(L, (int)q->n, 0);
+    for (uint32_t i = 0; i < q->n; i++) {
+        llim__pool_push(L, c->vm, q->candidates[i].model);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    lua_call(L, 2, 1);
+    uint32_t model;
+    if (llim__pool_model(L, 1, &model)) return luaL_error(L, "route must return a list of candidates, not a candidate");
+    if (!lua_istable(L, 1)) return luaL_error(L, "route must return a list of candidates, not %s", luaL_typename(L, 1));
+    const lua_Unsigned n = lua_rawlen(L, 1);
+    if (n > LONGEST_PLAN)
+        return luaL_error(L, "route returned a list of %d elements; there are %d candidates", (int)n, (int)q->n);
+    bool planned[LLIM__MOST_MODELS] = {false};
+    for (lua_Unsigned i = 1; i <= n && n_order < q->n; i++) {
+        lua_rawgeti(L, 1, (lua_Integer)i);
+        if (!llim__pool_model(L, -1, &model))
+            return luaL_error(L, "route returned a list whose element %d is no candidate", (int)i);
+        uint32_t k = 0;
+        while (k < q->n && q->candidates[k].model != model) k++;
+        if (k == q->n) return luaL_error(L, "route returned a candidate that is not of its pool");
+        if (!planned[k]) order[n_order++] = k; /* once is enough */
+        planned[k] = true;
+        lua_pop(L, 1);
+    }
+    *c->n = n_order;
+    return 0;
+}
+
+int llim__hook_route(llim__vm *vm, llim__question *question, uint32_t *order, uint32_t *n_order, llim_error *err)
+{
+    call c = {.question = question, .out = order, .n = n_order};
+    *n_order = 0;
+    return run(vm, LLIM__VM_ROUTE, "route", route, &c, err);
+}
+
+static void set_string(lua_State *L, const char *field, const char *value)
+{
+    lua_pushstring(L, value);
+    lua_setfield(L, -2, field);
+}
+
+static void set_number(lua_State *L, const char *field, double value)
+{
+    lua_pushnumber(L, value);
+    lua_setfield(L, -2, field);
+}
+
+/* What the hook sees of the answer: names for everything, nothing for what is not told. */
+static void push_outcome(lua_State *L, const llim__question *q, const llim__outcome *o)
+{
+    const llim_answer *a = o->answer;
+    lua_createtable(L, 0, 10);
+    set_string(L, "kind", llim_kind_name(a->kind));
+    if (a->meter != LLIM_UNKNOWN) set_string(L, "dimension", llim_meter_name(a->meter));
+    if (a->unit != LLIM_NO_UNIT) set_string(L, "unit", llim__unit_name(a->unit));
+    if (a->scope != LLIM_SCOPE_UNKNOWN) set_string(L, "scope", llim_scope_kind_name(a->scope));
+    if (a->family[0]) set_string(L, "family", a->family);
+    if (a->retry_after_ns != LLIM_UNKNOWN) set_number(L, "retry_after", (double)a->retry_after_ns / LLIM_SECOND);
+    set_number(L, "status", o->status);
+    set_number(L, "random", q->random);
+    if (o->live) {
+        lua_pushboolean(L, 1);
+        lua_setfield(L, -2, "live");
+    }
+    lua_createtable(L, 0, LLIM_METERS);
+    for (int meter = 0; meter < LLIM_METERS; meter++)
+        if (a->facts.charge.amount[meter] != LLIM_UNKNOWN)
+            set_number(L, llim_meter_name(meter), (double)a->facts.charge.amount[meter]);
+    lua_setfield(L, -2, "usage");
+}
+
+static int32_t scope_of(lua_State *L, const char *name)
+{
+    for (int32_t kind = LLIM_SCOPE_MODEL; name && kind <= LLIM_SCOPE_CREDENTIAL; kind++)
+        if (strcmp(llim_scope_kind_name(kind), name) == 0) return kind;
+    return luaL_error(L, "an action's scope is model, family or credential");
+}
+
+/* The action on top of the stack, which the kernel has checked. */
+static llim__action read_action(lua_State *L)
+{
+    llim__action action = {.until = false};
+    lua_getfield(L, -1, "model");
+    if (!llim__pool_model(L, -1, &action.model)) luaL_error(L, "cool() takes the model that the answer is about");
+    lua_getfield(L, -2, "scope");
+    action.scope = scope_of(L, lua_tostring(L, -1));
+    action.until = lua_getfield(L, -3, "until") == LUA_TNUMBER;
+    if (!action.until) lua_getfield(L, -4, "seconds");
+    action.ns = (int64_t)(lua_tonumber(L, -1) * LLIM_SECOND);
+    lua_pop(L, action.until ? 3 : 4);
+    return action;
+}
+
+static int result(lua_State *L)
+{
+    call *c = lua_touserdata(L, 2);
+    llim__action *out = c->out;
+    lua_settop(L, 1);
+    llim__vm_push_kernel(L, "actions"); /* (value) -> a list of { model, scope, seconds or until } */
+    lua_insert(L, 1);
+    llim__pool_push_request(L);
+    llim__pool_push(L, c->vm, c->question->candidates[0].model);
+    push_outcome(L, c->question, c->outcome);
+    lua_call(L, 3, 1);
+    lua_call(L, 1, 1);
+    const lua_Unsigned n = lua_rawlen(L, 1);
+    if (n > c->cap) return luaL_error(L, "result returned %d actions, at most %d are possible", (int)n, (int)c->cap);
+    for (lua_Unsigned i = 0; i < n; i++) {
+        lua_rawgeti(L, 1, (lua_Integer)i + 1);
+        out[i] = read_action(L);
+        lua_pop(L, 1);
+    }
+    *c->n = (uint32_t)n;
+    return 0;
+}
+
+int llim__hook_result(llim__vm *vm, llim__question *question, const llim__outcome *outcome, llim__action *out,
+                      uint32_t *n, llim_error *err)
+{
+    call c = {.question = question, .out = out, .cap = LLIM__MOST_ACTIONS, .n = n, .outcome = outcome};
+    *n = 0;
+    return run(vm, LLIM__VM_RESULT, "result", result, &c, err);
+}
