@@ -185,7 +185,8 @@ end)
 describe("the shipped policy", function()
   it("has no hook", function()
     local set = assert(support.load {})
-    assert.same({ name = "priority" }, set.policy)
+    for _, hook in ipairs { "estimate", "scopes", "route", "result" } do assert.is_nil(set.policy[hook]) end
+    assert.equal("priority", set.policy.name)
   end)
 end)
 
@@ -198,6 +199,7 @@ describe("a policy", function()
     local set = assert(policy [[
       return policy { api = 1, name = "mine", route = function(req, pool) return { pool, req } end }]])
     assert.equal("mine", set.policy.name)
+    assert.equal("policy.lua", set.policy.file)
     assert.same({ 2, 1 }, set.policy.route(1, 2))
   end)
 
@@ -221,7 +223,9 @@ describe("a policy", function()
       { "return policy {\napi = 1, name = 'x',\nrouet = 5 }", 3, "rouet", 'did you mean "route"?' },
       { "return policy {\napi = 1, name = 'x',\nroute = 5 }", 3, "route", "must be a function, not 5." },
       { "return policy {\napi = 1, name = 'x',\nroute = minute }", 3, "route", "must be a function, not a unit." },
-      { "return policy {\napi = 1, name = 'x',\nscopes = tostring }", 3, "scopes", "is unknown; the known fields are" },
+      { "return policy {\napi = 1, name = 'x',\nscope = tostring }", 3, "scope", 'did you mean "scopes"?' },
+      { "return policy {\napi = 1, name = 'x',\non_error = tostring }", 3, "on_error",
+        "is unknown; the known fields are api, estimate, name, result, route, scopes, test." },
       { "return policy {\napi = 1, name = 'x', 5 }", 1, "policy", "holds a value without a name" },
       { "return { api = 1, name = 'x' }", nil, nil, "the script returns something that is not a policy" },
       { "return quota 'x' {}", nil, nil, "the script returns something that is not a policy" },

@@ -48,8 +48,8 @@ describe("a limit over a unit of time", function()
   end)
 
   it("has every meter, in the order of the engine", function()
-    local list = assert(limits("x", [[cost = 9/day, sessions = gauge(8), characters = 7/minute, audio_ms = 6/minute,
-      images = 5/minute, output_tokens = 4/minute, input_tokens = 3/minute, tokens = 2/minute,
+    local list = assert(limits("x", [[cost = usd(9)/day, sessions = gauge(8), characters = 7/minute,
+      audio_ms = 6/minute, images = 5/minute, output_tokens = 4/minute, input_tokens = 3/minute, tokens = 2/minute,
       requests = { 10/day, gauge(5), 1/minute, 1/day { tz = "UTC" } }]]))
     local seen = {}
     for i, limit in ipairs(list) do seen[i] = limit.meter .. " " .. limit.law .. " " .. (limit.unit or "") end
@@ -129,5 +129,60 @@ describe("the guard", function()
     assert.equal("rpm", err.field)
     assert.equal(4, err.line)
     contains(err.message, "not 16, the guard of limits that state none.")
+  end)
+end)
+
+describe("money", function()
+  it("is counted in micro-dollars, over any unit", function()
+    assert.same({ meter = "cost", law = "sliding", amount = 50e6, window = 2678400, guard = 0.1, charged = "used" },
+      only("x", "cost = usd(50)/month"))
+    local rows = {
+      ["usd(0.000001)/day"] = 1, ["usd(1.1)/day"] = 1100000, ["usd(0.1 + 0.2)/day"] = 300000,
+      ["usd(1099511.627775)/day"] = 1099511627775, ["usd(19.99)/day { tz = 'UTC' }"] = 19990000,
+    }
+    for body, amount in pairs(rows) do assert.equal(amount, only("x", "cost = " .. body).amount, body) end
+    assert.equal(2, #limits("x", "cost = { usd(1)/day, usd(20)/month }"))
+  end)
+
+  it("is not enforced when it is 0 or infinite", function()
+    assert.same({}, limits("x", "cost = { usd(0)/day, usd(inf)/month }"))
+  end)
+end)
+
+describe("local_time", function()
+  local BERLIN = { year = 2026, month = 11, day = 24, hour = 13, minute = 30, weekday = 2 }
+
+  local function ask(call, local_time)
+    local text = "return policy { api = 1, name = 'x', route = function()\n return " .. call .. ", 0 end }"
+    local set = assert(support.load { policy = text, local_time = local_time })
+    return pcall(set.policy.route)
+  end
+
+  it("is the host's", function()
+    local ok, fields = ask("local_time(1795523400.5, 'Europe/Berlin')", function(instant, zone)
+      assert.equal(1795523400.5, instant)
+      assert.equal("Europe/Berlin", zone)
+      return BERLIN
+    end)
+    assert(ok, fields)
+    assert.same(BERLIN, fields)
+  end)
+
+  it("says what is wrong, at the line that asks", function()
+    local function unknown(_, zone) return nil, "there is no time zone " .. zone .. "." end
+    local rows = {
+      { "local_time(0, 'A/B')", unknown, "policy.lua:2: there is no time zone A/B." },
+      { "local_time(0, 'UTC')", nil, "policy.lua:2: this host knows no local time." },
+      { "local_time('now', 'UTC')", unknown, 'local_time takes seconds since 1970, like local_time(req.at, "Europe/' },
+      { "local_time(0/0, 'UTC')", unknown, "not nan." },
+      { "local_time(math.huge, 'UTC')", unknown, "not inf." },
+      { "local_time(0)", unknown, "the second argument of local_time must be the name of a time zone" },
+      { "local_time(0, '../x')", unknown, 'not "../x".' },
+    }
+    for _, row in ipairs(rows) do
+      local ok, message = ask(row[1], row[2])
+      assert.is_false(ok)
+      contains(message, row[3])
+    end
   end)
 end)

@@ -104,6 +104,25 @@ describe("a wrong field", function()
     }, fault_of)
   end)
 
+  it("is refused when money and numbers are mixed up", function()
+    check({
+      { "cost = 50/month", 3, "cost", "limits money, which is written like usd(50)/month." },
+      { "cost = gauge(5)", 3, "cost", "limits money, which is written like usd(50)/month." },
+      { "cost = 50", 3, "cost", "must be a limit like usd(50)/month, or a list of them, not 50." },
+      { "cost = usd(50)", 3, "cost", "or a list of them, not a sum of money." },
+      { "requests = usd(5)/minute", 3, "requests", "limits no money, so that a number is expected, like 10/minute;" },
+      { "rpm = usd(5)", 3, "rpm", "must be a number, not a sum of money." },
+      { "sessions = gauge(usd(5))", 3, "gauge", "gauge takes how many at one time" },
+      { "cost = usd(-1)/day", 3, "usd", "usd takes dollars from 0.000001 to 1099511.627775, in steps of 0.000001," },
+      { "cost = usd(0.0000001)/day", 3, "usd", "not 1e-07." },
+      { "cost = usd(1.0000005)/day", 3, "usd", "in steps of 0.000001" },
+      { "cost = usd(1099511.627776)/day", 3, "usd", "from 0.000001 to 1099511.627775" },
+      { "cost = usd(0/0)/day", 3, "usd", "not nan." },
+      { "cost = usd('5')/day", 3, "usd", 'not "5".' },
+      { "cost = usd(minute)/day", 3, "usd", "not a unit." },
+    }, fault_of)
+  end)
+
   it("is refused when it limits the same twice", function()
     check({
       { "requests = { 5/minute, 6/minute }", 3, "requests", "limits requests twice over the same minute" },
@@ -129,7 +148,7 @@ describe("a word used wrongly", function()
   it("is told so at its line", function()
     check({
       { "requests = 5/minut", 3, "minut", '"minut" is no word here; did you mean "minute"?' },
-      { "requests = os.time()", 3, "os", '"os" is no word here; the known words are assert, day, error, gauge,' },
+      { "requests = os.time()", 3, "os", '"os" is no word here; the known words are assert, day, error, gauge, hour,' },
       { "requests = minute/5", 3, "/", "a limit is written as a number over a unit of time" },
       { "requests = minute {}", 3, "tz", "not nil." },
       { "requests = 5/day { tz = '../../etc/passwd' }", 3, "tz", 'without "..", blanks or a leading "/"' },

@@ -240,7 +240,7 @@ describe("a wrong override", function()
   it("may not add up to more than 16 limits", function()
     local many = "{ 1/second, 1/hour, 1/week, 1/month }"
     local set, err = load_over("return { big = { requests = " .. many .. ", tokens = " .. many .. ", images = " .. many
-      .. ", characters = 1/minute, cost = 1/day } }")
+      .. ", characters = 1/minute, cost = usd(1)/day } }")
     assert.is_nil(set)
     assert.is_truthy(err.message:find("one limit too many; a model has at most 16.", 1, true))
   end)

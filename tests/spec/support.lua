@@ -61,6 +61,8 @@ function support.load(spec)
     guard = spec.guard,
     compile = spec.compile or support.compile,
     zone_error = spec.zone_error,
+    local_time = spec.local_time,
+    json = spec.json,
   }
 end
 

@@ -4,7 +4,8 @@
 -- row holds the limits once, so that models of a family cannot differ. Quotas write first, then overrides; the kernel
 -- reads.
 --   known    { [name] = true }, every spelling        aliases  { [spelling] = name }
---   homes    { [name] = { provider, family } }        models   { [name] = { name, home, row, blocked } }, of the tier
+--   homes    { [name] = { provider, family } }        models   { [name] = { name, home, row, blocked,
+--                                                              weight, price } }, of the tier; the last two may be nil
 --   rows     { [scope] = { scope, limits } }
 
 local fault = require "llm_limiters.fault"

@@ -4,9 +4,11 @@
 --                                  guard =, compile = function(text, chunkname, env) -> fn | nil, message,
 --                                  call = function(chunk) -> true, value | false, message,
 --                                  json = function(text) -> table | nil, what is wrong, line or keys,
---                                  zone_error = function(name) -> nil | what is wrong with a time zone }
---   set = { models = { { name, provider, scope, blocked, limits } }, aliases, known, scopes = { { name, limits } },
---           policy = { name, route } }
+--                                  zone_error = function(name) -> nil | what is wrong with a time zone,
+--                                  local_time = function(instant, zone) -> { year, month, day, hour, minute, weekday }
+--                                                                        | nil, what is wrong with the zone }
+--   set = { models = { { name, provider, scope, blocked, weight, price, limits } }, aliases, known,
+--           scopes = { { name, limits } }, policy = { name, file, and the hooks that it has } }
 --   err = { code = "ECONFIG" | "UNKNOWN_TIER", file, line, field, message }
 --
 -- A set is the same in every Lua, whatever the order of pairs: lists are sorted, and no key is made of a number. A load
@@ -21,6 +23,7 @@ local overrides = require "llm_limiters.overrides"
 local policy = require "llm_limiters.policy"
 local quota = require "llm_limiters.quota"
 local tiers = require "llm_limiters.tiers"
+local words = require "llm_limiters.words"
 
 local kernel = {}
 
@@ -55,17 +58,16 @@ local function run_quotas(spec)
   return tables, tiers.choose(spec.tier, existing, providers)
 end
 
--- What the outside sees of limits: no more than the engine needs, in one order.
-local function plain_limits(list)
-  limits.sort(list)
-  local out = {}
-  for i, limit in ipairs(list) do
-    out[i] = {
-      meter = limit.meter, law = limit.law, amount = limit.amount, window = limit.window, unit = limit.unit,
-      zone = limit.zone, guard = limit.guard, charged = limit.charged,
+local function finish(into, scopes)
+  local models = {}
+  for i, name in ipairs(names.sorted(into.models)) do
+    local model = into.models[name]
+    models[i] = {
+      name = name, provider = model.home.provider, scope = model.row.scope, blocked = model.blocked,
+      weight = model.weight or 1, price = model.price, limits = limits.plain(model.row.limits),
     }
   end
-  return out
+  return { models = models, aliases = into.aliases, known = into.known, scopes = scopes }
 end
 
 local function build(spec)
@@ -78,29 +80,34 @@ local function build(spec)
   end
   local scopes = {}
   if spec.overrides then scopes = overrides.apply(into, spec.overrides, spec, guard) end
-  for _, scope in ipairs(scopes) do scope.limits = plain_limits(scope.limits) end
-  local models = {}
-  for i, name in ipairs(names.sorted(into.models)) do
-    local model = into.models[name]
-    models[i] = {
-      name = name, provider = model.home.provider, scope = model.row.scope, blocked = model.blocked,
-      limits = plain_limits(model.row.limits),
-    }
-  end
-  return {
-    models = models,
-    aliases = into.aliases,
-    known = into.known,
-    scopes = scopes,
-    policy = policy.run(spec.policy, spec),
-  }
+  local set = finish(into, scopes)
+  set.policy = policy.run(spec.policy, spec)
+  return set
 end
 
-function kernel.load(spec)
-  local ok, result = pcall(build, spec)
+local function build_table(entries, file)
+  if type(entries) ~= "table" or words.open(entries) then
+    fault.raise("ECONFIG", "the models of a test must be a table like { a = { rpm = 20 } }, not " .. words.show(entries)
+      .. ".", file)
+  end
+  local into = book.new("default")
+  return finish(into, overrides.lay(into, entries, { file = file, text = "" }, 0))
+end
+
+local function caught(ok, result)
   if ok then return result end
   if fault.caught(result) then return nil, result end
   error(result, 0)
+end
+
+function kernel.load(spec)
+  return caught(pcall(build, spec))
+end
+
+-- The set of a table that a policy's test gives: models and scopes as overrides have them, without a policy and
+-- without a guard, so that a test may count in round seconds. file is the policy's; lines are not known here.
+function kernel.load_table(entries, file)
+  return caught(pcall(build_table, entries, file))
 end
 
 -- The canonical name of a model by any of its spellings, dated snapshots included, or nil if no table knows it.

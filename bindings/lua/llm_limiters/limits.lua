@@ -33,9 +33,17 @@ local meter_rank, span_rank = {}, {}
 for rank, meter in ipairs(METERS) do meter_rank[meter] = rank end
 for rank, span in ipairs(SPAN_ORDER) do span_rank[span] = rank end
 
-local known = { law = true, guard = true, blocked = true, charged = true }
+local SETTINGS = { "law", "guard", "charged" } -- of limits
+local OF_MODELS = { "blocked", "weight", "price" }
+local PRICES = { "image", "input", "output", "request" }
+
+local known, known_of_scope, known_price = {}, {}, {}
+for _, field in ipairs(SETTINGS) do known[field] = true end
 for _, meter in ipairs(METERS) do known[meter] = true end
 for field in pairs(plain) do known[field] = true end
+for field in pairs(known) do known_of_scope[field] = true end
+for _, field in ipairs(OF_MODELS) do known[field] = true end
+for _, part in ipairs(PRICES) do known_price[part] = true end
 
 -- A whole number from 1, or nil for a limit that is not enforced.
 local function read_amount(value, place, field)
@@ -94,10 +102,6 @@ local function before(a, b)
   return (a.zone or "") < (b.zone or "")
 end
 
-function limits.sort(list)
-  table.sort(list, before)
-end
-
 function limits.check_count(list, place)
   if #list > COUNT_MAX then
     fault.at(place, list[COUNT_MAX + 1].meter, format("is one limit too many; a model has at most %d.",
@@ -120,6 +124,12 @@ local function new_limit(common, meter, content, law, field)
   else
     limit.law, limit.window = law, words.spans[content.span].window
   end
+  if meter == "cost" and not content.money then
+    fault.at(common.place, field, "limits money, which is written like usd(50)/month.")
+  elseif meter ~= "cost" and content.money then
+    fault.at(common.place, field, "limits no money, so that a number is expected, like 10/minute; cost is the field of "
+      .. "usd.")
+  end
   limit.amount = read_amount(content.amount, common.place, field)
   limits.set_guard(limit, common.guard, common.place, common.guard_field or field)
   return limit
@@ -137,6 +147,7 @@ end
 
 -- A limit of the language, or several of them.
 local function read_rates(list, common, meter, value)
+  local like = meter == "cost" and "like usd(50)/month" or "like 10/minute or gauge(3)"
   local several = { value }
   if type(value) == "table" and not words.open(value) then
     several = value
@@ -150,7 +161,7 @@ local function read_rates(list, common, meter, value)
   for _, item in ipairs(several) do
     local content = words.open(item)
     if not content or (content.kind ~= "rate" and content.kind ~= "gauge") then
-      fault.at(common.place, meter, "must be a limit like 10/minute or gauge(3), or a list of them, not "
+      fault.at(common.place, meter, "must be a limit " .. like .. ", or a list of them, not "
         .. words.show(item) .. ".")
     end
     add(list, new_limit(common, meter, content, common.law, meter), common.place, meter)
@@ -170,6 +181,40 @@ local function check_fields(entry, place, allowed)
   end
 end
 
+local function read_weight(weight, place)
+  if weight ~= nil and not (type(weight) == "number" and weight > 0 and weight < math.huge) then
+    fault.at(place, "weight", "must be a number above 0, not " .. words.show(weight) .. ".")
+  end
+  return weight
+end
+
+-- A copy, so that no script can change what others read.
+local function read_price(price, place)
+  if price == nil then return nil end
+  local like = "like { input = 0.15, output = 0.60 }, US dollars for a million tokens,"
+  if type(price) ~= "table" or words.open(price) or next(price) == nil then
+    fault.at(place, "price", "must be a table " .. like .. " not " .. words.show(price) .. ".")
+  end
+  for key in pairs(price) do
+    if type(key) ~= "string" then fault.at(place, "price", "holds a value without a name; it must be " .. like
+      .. " or have request or image, US dollars for each.") end
+  end
+  local copy = {}
+  local inner = { source = place.source, path = { "price" }, what = "in the price " .. place.what }
+  for i, name in ipairs(place.path) do inner.path[i], inner.path[i + 1] = name, "price" end
+  for _, part in ipairs(names.sorted(price)) do
+    if not known_price[part] then
+      fault.at(inner, part, "is unknown; " .. names.hint(part, PRICES, "fields"))
+    end
+    local dollars = price[part]
+    if type(dollars) ~= "number" or not (dollars >= 0 and dollars < math.huge) then
+      fault.at(inner, part, "must be a number of US dollars from 0, not " .. words.show(dollars) .. ".")
+    end
+    copy[part] = dollars
+  end
+  return copy
+end
+
 local function read_settings(entry, place)
   limits.check_guard(entry.guard, place)
   if entry.blocked ~= nil and type(entry.blocked) ~= "boolean" then
@@ -184,17 +229,13 @@ local function read_settings(entry, place)
   end
 end
 
--- Reads entry. defaults: { law, plain_law, charged, guard }; without: a known field that has no meaning here, or nil.
--- Returns { limits (an amount of nil is off), guard (if stated), blocked (if stated) }.
-function limits.read(entry, defaults, place, without)
+-- Reads entry. defaults: { law, plain_law, charged, guard }; of_scope: it is no model's.
+-- Returns { limits (an amount of nil is off), and, if stated, guard, blocked, weight, price }.
+function limits.read(entry, defaults, place, of_scope)
   if type(entry) ~= "table" or words.open(entry) then
     fault.about(place, "must be like { rpm = 10 } or { requests = 10/minute }, not " .. words.show(entry) .. ".")
   end
-  local allowed = {}
-  for field in pairs(known) do
-    if field ~= without then allowed[field] = true end
-  end
-  check_fields(entry, place, allowed)
+  check_fields(entry, place, of_scope and known_of_scope or known)
   read_settings(entry, place)
   local common = {
     place = place,
@@ -225,7 +266,33 @@ function limits.read(entry, defaults, place, without)
     end
   end
   limits.check_count(list, place)
-  return { limits = list, guard = entry.guard, blocked = entry.blocked }
+  return {
+    limits = list, guard = entry.guard, blocked = entry.blocked, weight = read_weight(entry.weight, place),
+    price = read_price(entry.price, place),
+  }
+end
+
+-- The limits of a scope: no provider counts behind it, so there is no jitter to guard against unless the entry says so.
+function limits.read_scope(entry, place)
+  local defaults = { law = "bucket", plain_law = "bucket", charged = "used", guard = 0 }
+  local list = {}
+  for _, limit in ipairs(limits.read(entry, defaults, place, true).limits) do
+    if limit.amount then list[#list + 1] = limit end
+  end
+  return limits.plain(list)
+end
+
+-- What the outside sees of limits: no more than the engine needs, in one order.
+function limits.plain(list)
+  table.sort(list, before)
+  local out = {}
+  for i, limit in ipairs(list) do
+    out[i] = {
+      meter = limit.meter, law = limit.law, amount = limit.amount, window = limit.window, unit = limit.unit,
+      zone = limit.zone, guard = limit.guard, charged = limit.charged,
+    }
+  end
+  return out
 end
 
 return limits

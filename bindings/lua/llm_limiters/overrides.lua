@@ -15,20 +15,16 @@ local fault = require "llm_limiters.fault"
 local limits = require "llm_limiters.limits"
 local names = require "llm_limiters.names"
 local providers = require "llm_limiters.providers"
+local scopes = require "llm_limiters.scopes"
 local script = require "llm_limiters.script"
 local words = require "llm_limiters.words"
 
 local overrides = {}
 
-local find, format, lower, match = string.find, string.format, string.lower, string.match
+local find, lower = string.find, string.lower
 
 local CUSTOM = "custom"
-local KINDS = { "key", "org", "team", "tenant", "user" }
-local SCOPE_MAX = 255
 local EXAMPLE = "return { [\"in-house\"] = { rpm = 20 } }"
-
-local is_kind = {}
-for _, kind in ipairs(KINDS) do is_kind[kind] = true end
 
 -- The row's limits with those of the entry in their place.
 local function merge(row, read, place)
@@ -70,6 +66,7 @@ local function override_model(into, key, entry, src, guard, touched, spelt)
   local read = limits.read(entry, defaults, place)
   local model = into.models[name] or book.add_model(into, name, false, place)
   if read.blocked ~= nil then model.blocked = read.blocked end
+  model.weight, model.price = read.weight or model.weight, read.price or model.price
   if #read.limits > 0 or read.guard then
     local other = touched[model.row.scope]
     if other then
@@ -80,42 +77,8 @@ local function override_model(into, key, entry, src, guard, touched, spelt)
   end
 end
 
--- No provider counts behind a scope, so there is no jitter to guard against unless the entry says so.
-local function read_scope(key, entry, src)
-  local place = { source = src, path = { key }, what = "of scope " .. fault.show(key) }
-  if #key > SCOPE_MAX then
-    fault.about(place, format("has a name of %d bytes; at most %d are expected.", #key, SCOPE_MAX))
-  end
-  local defaults = { law = "bucket", plain_law = "bucket", charged = "used", guard = 0 }
-  local read = limits.read(entry, defaults, place, "blocked")
-  local list = {}
-  for _, limit in ipairs(read.limits) do
-    if limit.amount then list[#list + 1] = limit end
-  end
-  return { name = key, limits = list }
-end
-
--- Whether the key names a scope. A kind that is nearly one of ours is taken for a slip, not for a model.
-local function names_scope(key, src)
-  local kind, name = match(key, "^(%a+):(.*)$")
-  if not kind then return false end
-  if is_kind[kind] then
-    if name == "" then
-      fault.about({ source = src, path = { key }, what = "of scope " .. fault.show(key) },
-        "names a kind of scope only; " .. kind .. ":name or " .. kind .. ":* is expected.")
-    end
-    return true
-  end
-  local near = names.nearest(kind, KINDS)
-  if near then
-    fault.about({ source = src, path = { key }, what = "of " .. fault.show(key) },
-      "has an unknown kind of scope; did you mean \"" .. near .. ":" .. name .. "\"?")
-  end
-  return false
-end
-
--- Lays the table of src over the book, and returns the scopes, sorted by name.
-function overrides.apply(into, src, host, guard)
+-- The table that src returns, whose keys are names.
+local function entries_of(src, host)
   local entries
   if find(src.file, "%.json$") then
     entries = script.json(src, host)
@@ -126,6 +89,10 @@ function overrides.apply(into, src, host, guard)
     fault.raise("ECONFIG", "the script returns " .. words.show(entries) .. "; it must end with " .. EXAMPLE .. ".",
       src.file)
   end
+  return entries
+end
+
+local function check_keys(entries, src)
   for key in pairs(entries) do
     if type(key) == "string" and find(key, "%c") then
       fault.raise("ECONFIG", "the table of overrides has an entry whose name holds control characters: "
@@ -142,16 +109,29 @@ function overrides.apply(into, src, host, guard)
         src.file)
     end
   end
-  local scopes, touched, spelt = {}, {}, {}
+end
+
+-- Lays the entries, which stand in src, over the book, and returns the scopes, sorted by name.
+function overrides.lay(into, entries, src, guard)
+  check_keys(entries, src)
+  local found, touched, spelt = {}, {}, {}
   for _, name in ipairs(names.sorted(into.known)) do spelt[lower(name)] = spelt[lower(name)] or name end
   for _, key in ipairs(names.sorted(entries)) do
-    if names_scope(key, src) then
-      scopes[#scopes + 1] = read_scope(key, entries[key], src)
+    local wrong, is_scope = scopes.name_fault(key)
+    local place = { source = src, path = { key }, what = "of " .. (is_scope and "scope " or "") .. fault.show(key) }
+    if wrong then fault.about(place, wrong) end
+    if is_scope then
+      found[#found + 1] = { name = key, limits = limits.read_scope(entries[key], place) }
     else
       override_model(into, key, entries[key], src, guard, touched, spelt)
     end
   end
-  return scopes
+  return found
+end
+
+-- Lays the table of src over the book, and returns the scopes, sorted by name.
+function overrides.apply(into, src, host, guard)
+  return overrides.lay(into, entries_of(src, host), src, guard)
 end
 
 return overrides

@@ -1,6 +1,6 @@
 -- Policies: what a script of the form
 --   return policy { api = 1, name = "...", route = function(req, pool) ... end }
--- means.
+-- means. What the hooks return is judged by scopes.lua and result.lua, and by the host.
 --
 -- A hook that is absent costs nothing: the engine has a default and does not enter Lua for it. A misspelt hook would
 -- silently never run, so unknown fields are refused.
@@ -9,21 +9,22 @@
 local fault = require "llm_limiters.fault"
 local names = require "llm_limiters.names"
 local quota = require "llm_limiters.quota"
+local result = require "llm_limiters.result"
 local script = require "llm_limiters.script"
 local words = require "llm_limiters.words"
 
 local policy = {}
 
-local HOOKS = { "route" }
-local FIELDS = { "api", "name", "route" }
+local HOOKS = { "estimate", "result", "route", "scopes", "test" }
+local FIELDS = { "api", "estimate", "name", "result", "route", "scopes", "test" }
 local EXAMPLE = "return policy { api = 1, name = \"priority\" }"
 
 local known_field = {}
 for _, field in ipairs(FIELDS) do known_field[field] = true end
 
--- Runs the source and returns { name, and the hooks that it has }.
+-- Runs the source and returns { name, file, and the hooks that it has }.
 function policy.run(src, host)
-  local content = words.open(script.run(src, host, EXAMPLE))
+  local content = words.open(script.run(src, host, EXAMPLE, result.words()))
   if not content or content.kind ~= "policy" then
     fault.raise("ECONFIG", "the script returns something that is not a policy; it must end with " .. EXAMPLE .. ".",
       src.file)
@@ -42,14 +43,14 @@ function policy.run(src, host)
   if type(body.name) ~= "string" or body.name == "" then
     fault.at(place, "name", "must be the policy's name, not " .. words.show(body.name) .. ".", body.name == nil)
   end
-  local result = { name = body.name }
+  local read = { name = body.name, file = src.file }
   for _, hook in ipairs(HOOKS) do
     if body[hook] ~= nil and type(body[hook]) ~= "function" then
       fault.at(place, hook, "must be a function, not " .. words.show(body[hook]) .. ".")
     end
-    result[hook] = body[hook]
+    read[hook] = body[hook]
   end
-  return result
+  return read
 end
 
 return policy

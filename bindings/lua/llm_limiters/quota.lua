@@ -3,6 +3,8 @@
 --   aliases  = { ["gpt-image-1"] = { "other-spelling" } }       spellings of one model
 --   families = { ["gpt-4o"] = { "gpt-4o-audio-preview" } }      models that draw on the row of the first
 --   guard    = 0.2                                              seconds, for limits that state none
+-- A tier may begin with the models of one above it, each as it stands there unless it is mentioned again:
+--   tier "tier2" { inherit "tier1", ["gpt-4o"] = { rpm = 5000 } }
 --
 -- Every tier of a table is read and judged, so that a wrong number is found before somebody moves up to it; only the
 -- tier in force puts models into the book. For kernel.load only.
@@ -83,6 +85,33 @@ local function read_lists(body, field, place)
   return lists
 end
 
+-- The entries of a tier: { [model] = { entry, tier that it is written in } }. tiers holds those above it.
+local function read_entries(content, tiers, source)
+  local name = content.name
+  local place = { source = source, path = { "tier", name }, what = "of tier \"" .. name .. "\"" }
+  local entries, own = {}, {}
+  for key, value in pairs(content.body) do own[key] = value end
+  local first = words.open(own[1])
+  if first and first.kind == "tier to inherit" then
+    local base = tiers[first.name]
+    if not base then
+      fault.at(place, first.name, "is to be inherited, but no tier of that name stands above; "
+        .. (next(tiers) and names.hint(first.name, names.sorted(tiers), "tiers above") or "there is none above."))
+    end
+    for model, item in pairs(base) do entries[model] = item end
+    own[1] = nil
+  end
+  for _, value in pairs(own) do
+    local other = words.open(value)
+    if other and other.kind == "tier to inherit" then
+      fault.about(place, "may inherit one tier, which is named before its models, like tier \"tier2\" { inherit "
+        .. "\"tier1\" }.")
+    end
+  end
+  for _, model in ipairs(check_names(own, place)) do entries[model] = { entry = own[model], tier = name } end
+  return entries
+end
+
 local function read_tiers(body, place)
   local tiers = {}
   local unnamed = 0
@@ -98,7 +127,7 @@ local function read_tiers(body, place)
     if tiers[content.name] then
       fault.at(place, content.name, "is a tier that was there before; one table for each tier is expected.")
     end
-    tiers[content.name] = content.body
+    tiers[content.name] = read_entries(content, tiers, place.source)
   end
   if unnamed ~= 0 then fault.about(place, "has a hole in its list of tiers, or a key that is not a name.") end
   return tiers
@@ -162,25 +191,31 @@ local function read_model(self, entry, guard, place)
   return limits.read(entry, defaults, place)
 end
 
+local function add_model(into, name, read, place)
+  if into.models[name] then
+    fault.about(place, "has been given before by another table; one table for each model of a tier is expected.")
+  end
+  local model = book.add_model(into, name, read.blocked == true, place)
+  model.weight, model.price = read.weight, read.price
+  for _, limit in ipairs(read.limits) do
+    if limit.amount then model.row.limits[#model.row.limits + 1] = limit end
+  end
+end
+
+-- What a tier inherits is judged where it is written.
 local function fill_tier(self, into, tier, chosen, guard, head_of)
-  local body = self.tiers[tier]
-  local tier_place = { source = self.place.source, path = { "tier", tier }, what = "of tier \"" .. tier .. "\"" }
-  for _, name in ipairs(check_names(body, tier_place)) do
-    local place = model_place(self, tier, name)
-    if head_of[name] then
-      fault.about(place, "has numbers of its own, but draws on the row of " .. fault.show(head_of[name])
-        .. " by families; give them there.")
-    end
-    local read = read_model(self, body[name], guard, place)
-    book.add_name(into, name, self.provider, name, place)
-    if chosen then
-      if into.models[name] then
-        fault.about(place, "has been given before by another table; one table for each model of a tier is expected.")
+  local entries = self.tiers[tier]
+  for _, name in ipairs(names.sorted(entries)) do
+    local item = entries[name]
+    if chosen or item.tier == tier then
+      local place = model_place(self, item.tier, name)
+      if head_of[name] then
+        fault.about(place, "has numbers of its own, but draws on the row of " .. fault.show(head_of[name])
+          .. " by families; give them there.")
       end
-      local model = book.add_model(into, name, read.blocked == true, place)
-      for _, limit in ipairs(read.limits) do
-        if limit.amount then model.row.limits[#model.row.limits + 1] = limit end
-      end
+      local read = read_model(self, item.entry, guard, place)
+      book.add_name(into, name, self.provider, name, place)
+      if chosen then add_model(into, name, read, place) end
     end
   end
 end

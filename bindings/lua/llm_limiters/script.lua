@@ -47,10 +47,11 @@ function script.json(src, host)
   fault.raise("ECONFIG", message .. ".", src.file, source.locate(src.text, where), where[#where])
 end
 
--- example is the line that such a script ends with, for the message of one that returns nothing.
-function script.run(src, host, example)
+-- example is the line that such a script ends with, for the message of one that returns nothing; more holds words that
+-- only this kind of script has, or nil.
+function script.run(src, host, example, more)
   local record = {}
-  local chunk, message = host.compile(src.text, "@" .. src.file, words.environment(record, host.zone_error))
+  local chunk, message = host.compile(src.text, "@" .. src.file, words.environment(record, host, more))
   if not chunk then
     local line, text = split(tostring(message))
     fault.raise("ECONFIG", "the script cannot be read as Lua: " .. sentence(text), src.file, line)

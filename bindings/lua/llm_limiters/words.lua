@@ -4,9 +4,9 @@
 --     tier "free" { ["gemini-2.5-flash"] = { requests = { 10/minute, 250/pacific_day }, tokens = 250e3/minute } } }
 --
 -- Every script gets fresh words in a fresh environment, so none can change what the next one reads. Words only make
--- values; what a value means is judged by quota.lua, limits.lua and policy.lua. The values are opaque: their content is
--- kept here, reached by words.open, and no script can forge or alter it. A word that is used wrongly raises at the line
--- of its user and notes the fault in the record given to words.environment.
+-- values; what a value means is judged by quota.lua, limits.lua and policy.lua. The values are opaque: their content
+-- is kept here, reached by words.open, and no script can forge or alter it. A word that is used wrongly raises at the
+-- line of its user and notes the fault in the record given to words.environment.
 
 local fault = require "llm_limiters.fault"
 local names = require "llm_limiters.names"
@@ -34,7 +34,8 @@ words.TTL = 3600 -- seconds that a lease lives unless a gauge says otherwise
 -- What a calendar limit's guard is measured by, and what a rolling limit's window is.
 words.spans = SPANS
 
--- The content of a value of the language, with its kind ("quota", "tier", "rate", "gauge", "unit", "policy"), or nil.
+-- The content of a value of the language, with its kind ("quota", "tier", "tier to inherit", "rate", "gauge", "unit",
+-- "sum of money", "policy"), or nil.
 function words.open(value)
   if value == nil then return nil end
   return contents[value]
@@ -47,18 +48,34 @@ function words.show(value)
   return fault.show(value)
 end
 
--- What is wrong with the form of a time zone's name, or nil.
-local function zone_fault(zone)
+-- What is wrong with the form of a time zone's name, or nil. name is what the script calls it.
+local function zone_fault(zone, name)
   local good = type(zone) == "string" and zone ~= "" and #zone <= 47
     and not find(zone, "..", 1, true) and not find(zone, "^/") and not find(zone, "[%c%s]")
   if good then return nil end
-  return "tz must be the name of a time zone such as \"America/Los_Angeles\", of at most 47 bytes without \"..\", "
-    .. "blanks or a leading \"/\", not " .. fault.show(zone) .. "."
+  return name .. " must be the name of a time zone such as \"America/Los_Angeles\", of at most 47 bytes without "
+    .. "\"..\", blanks or a leading \"/\", not " .. fault.show(zone) .. "."
 end
 
--- The words for one script. record gets field and text of the word that raised, if one does. zone_error(name) tells
--- what the system's database has against a time zone; a host without it learns that from the engine.
-function words.environment(record, zone_error)
+local INSTANT_MAX = 253402300799 -- seconds: the end of the year 9999
+local MICROS = 1e6 -- of a dollar, which the engine counts
+local MICROS_MAX = 1099511627775 -- the engine's largest amount
+
+-- The micro-dollars of a sum that a limit can be, or nil. 0 and infinity mean "not enforced", so what is less than a
+-- micro-dollar must not become 0.
+local function micros_of(dollars)
+  if type(dollars) ~= "number" or dollars ~= dollars or dollars < 0 then return nil end
+  if dollars == math.huge then return dollars end
+  local micros = math.floor(dollars * MICROS + 0.5)
+  if micros > MICROS_MAX or math.abs(micros - dollars * MICROS) > 0.001 then return nil end
+  return micros
+end
+
+-- The words for one script. record gets field and text of the word that raised, if one does. Of the host are taken
+--   zone_error(name)           what the system's database has against a time zone; without it, the engine tells that
+--   local_time(instant, zone)  the fields of a zone's wall clock, or nil and what is wrong
+-- more holds further words, for this kind of script only; they raise by themselves.
+function words.environment(record, host, more)
   local value_mt = {}
 
   local function make(kind, content)
@@ -83,7 +100,10 @@ function words.environment(record, zone_error)
     if not content or content.kind ~= "unit" then
       complain("/", "a limit is written as a number over a unit of time, like 10/minute or 250/pacific_day.")
     end
-    return make("rate", { amount = amount, span = content.span, zone = content.zone })
+    local sum = words.open(amount)
+    local money = sum ~= nil and sum.kind == "sum of money"
+    if money then amount = sum.micros end
+    return make("rate", { amount = amount, money = money, span = content.span, zone = content.zone })
   end
 
   value_mt.__call = function(callee, options)
@@ -102,7 +122,7 @@ function words.environment(record, zone_error)
     if not SPANS[content.span].shortest then
       complain("tz", "a second has no calendar; minute, hour, day, week and month take a time zone.")
     end
-    local wrong = zone_fault(options.tz) or zone_error and zone_error(options.tz)
+    local wrong = zone_fault(options.tz, "tz") or host.zone_error and host.zone_error(options.tz)
     if wrong then complain("tz", wrong) end
     return make("unit", { span = content.span, zone = options.tz })
   end
@@ -150,6 +170,32 @@ function words.environment(record, zone_error)
       end
       return make("gauge", { amount = amount, span = "gauge", ttl = ttl or words.TTL })
     end,
+    usd = function(dollars)
+      local micros = micros_of(dollars)
+      if not micros then
+        complain("usd", "usd takes dollars from 0.000001 to 1099511.627775, in steps of 0.000001, or 0 or inf for no "
+          .. "limit, like usd(50)/month, not " .. words.show(dollars) .. ".")
+      end
+      return make("sum of money", { micros = micros })
+    end,
+    inherit = function(name)
+      if type(name) ~= "string" then
+        complain("inherit", "inherit takes the name of a tier, like inherit \"tier1\", not " .. words.show(name) .. ".")
+      end
+      return make("tier to inherit", { name = name })
+    end,
+    local_time = function(instant, zone)
+      if type(instant) ~= "number" or instant ~= instant or math.abs(instant) > INSTANT_MAX then
+        complain("local_time", "local_time takes seconds since 1970, like local_time(req.at, \"Europe/Berlin\"), not "
+          .. words.show(instant) .. ".")
+      end
+      local wrong = zone_fault(zone, "the second argument of local_time")
+      if wrong then complain("local_time", wrong) end
+      if not host.local_time then complain("local_time", "this host knows no local time.") end
+      local fields, why = host.local_time(instant, zone)
+      if not fields then complain("local_time", why) end
+      return fields
+    end,
     inf = math.huge,
     string = strict(safe.string(), "string"),
     math = strict(safe.math(), "math"),
@@ -158,6 +204,7 @@ function words.environment(record, zone_error)
   for span in pairs(SPANS) do env[span] = make("unit", { span = span }) end
   env.pacific_day = make("unit", { span = "day", zone = "America/Los_Angeles" })
   for name, value in pairs(safe.functions) do env[name] = value end
+  for name, value in pairs(more or {}) do env[name] = value end
 
   local vocabulary = names.sorted(env)
   setmetatable(env, {
