@@ -6,6 +6,8 @@
 #include "base/error.h"
 #include "host/estimate.h"
 
+enum { ASKED = LLIM__HOOK_ESTIMATE | LLIM__HOOK_SCOPES | LLIM__HOOK_ROUTE }; /* of a request */
+
 /* A tag is read like a field of the request, and must not hide one. */
 static bool is_field(const char *name)
 {
@@ -44,7 +46,7 @@ int llim__ask_begin(llim__ask *ask, llim_limiter *limiter, const llim_request *r
     llim__thread *thread = llim__limiter_enter(limiter, err);
     if (!thread) return LLIM_ENOMEM;
     ask->thread = thread;
-    ask->asks = thread->set->hooks && !llim__limiter_rests(limiter);
+    ask->asks = (thread->set->hooks & ASKED) && !llim__limiter_rests(limiter);
     ask->question = (llim__question){
         .zone = limiter->zone, .request = request, .candidates = ask->candidates, .n = request->n_models};
     if (ask->asks) {

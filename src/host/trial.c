@@ -278,5 +278,5 @@ static int push_kit(lua_State *L)
 int llim__trial_run(llim__set *set, const llim_options *options, llim_error *err)
 {
     kit k = {set, options};
-    return llim__vm_has_test(set->vm) ? llim__vm_test(set->vm, push_kit, &k, err) : LLIM_OK;
+    return set->hooks & LLIM__HOOK_TEST ? llim__vm_test(set->vm, push_kit, &k, err) : LLIM_OK;
 }

@@ -123,9 +123,10 @@ static int scopes(lua_State *L)
     call *c = ask_about(L);
     llim__further *out = c->out;
     if (lua_isnil(L, 1)) return 0;
-    llim__vm_push_kernel(L, "scopes"); /* (value) -> a list of { name, limits } */
-    lua_insert(L, 1);
-    lua_call(L, 1, 1);
+    llim__vm_push_kernel(L, "scopes"); /* (set, value) -> a list of { name, limits } */
+    llim__vm_push_set(L);
+    lua_rotate(L, 1, 2);
+    lua_call(L, 2, 1);
     const lua_Unsigned n = lua_rawlen(L, 1);
     if (n > c->cap)
         return luaL_error(L, "scopes returned %d scopes; a request is charged to at most %d, its own included", (int)n,
@@ -258,13 +259,15 @@ static int result(lua_State *L)
     call *c = lua_touserdata(L, 2);
     llim__action *out = c->out;
     lua_settop(L, 1);
-    llim__vm_push_kernel(L, "actions"); /* (value) -> a list of { model, scope, seconds or until } */
-    lua_insert(L, 1);
+    llim__vm_push_kernel(L, "actions"); /* (set, value, m) -> a list of { model, scope, seconds or until } */
+    llim__vm_push_set(L);
+    lua_rotate(L, 1, 2);
     llim__pool_push_request(L);
     llim__pool_push(L, c->vm, c->question->candidates[0].model);
     push_outcome(L, c->question, c->outcome);
     lua_call(L, 3, 1);
-    lua_call(L, 1, 1);
+    llim__pool_push(L, c->vm, c->question->candidates[0].model);
+    lua_call(L, 3, 1);
     const lua_Unsigned n = lua_rawlen(L, 1);
     if (n > c->cap) return luaL_error(L, "result returned %d actions, at most %d are possible", (int)n, (int)c->cap);
     for (lua_Unsigned i = 0; i < n; i++) {

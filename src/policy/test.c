@@ -8,11 +8,6 @@
 #include "base/error.h"
 #include "policy/vm_state.h"
 
-bool llim__vm_has_test(llim__vm *vm)
-{
-    return lua_isfunction(vm->L, LLIM__VM_TEST);
-}
-
 typedef struct place {
     int line;
     char file[192];

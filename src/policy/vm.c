@@ -157,6 +157,11 @@ void llim__vm_push_kernel(lua_State *L, const char *function)
     lua_remove(L, -2);
 }
 
+void llim__vm_push_set(lua_State *L)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &set_key);
+}
+
 void llim__vm_push_model(lua_State *L, uint32_t model)
 {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &set_key);
@@ -219,7 +224,12 @@ static int load_set(lua_State *L)
     lua_getfield(L, -2, "scopes");
     lua_getfield(L, -3, "policy");
     static const char *const hooks[] = {"estimate", "scopes", "route", "result", "test"};
-    for (int i = 0; i < 5; i++) lua_getfield(L, -1 - i, hooks[i]);
+    for (int i = 0; i < 5; i++)
+        if (lua_getfield(L, -1 - i, hooks[i]) != LUA_TNIL) vm->hooks |= 1u << i;
+    if (lua_isnil(L, -2)) {
+        lua_getfield(L, 3, "default_result");
+        lua_replace(L, -3);
+    }
     lua_remove(L, -6);
     lua_pushvalue(L, 3);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &kernel_key);
@@ -366,8 +376,5 @@ int llim__vm_nearest(llim__vm *vm, const char *name, const char **nearest, llim_
 
 unsigned llim__vm_hooks(llim__vm *vm)
 {
-    unsigned hooks = 0;
-    for (int i = 0; i < 4; i++)
-        if (lua_isfunction(vm->L, LLIM__VM_ESTIMATE + i)) hooks |= 1u << i;
-    return hooks;
+    return vm->hooks;
 }

@@ -11,6 +11,7 @@ struct llim__vm {
     lua_State *L;
     llim__budget budget;
     llim_script_bounds load, hook;
+    unsigned hooks;
     const llim__question *question; /* that a hook is being asked, or NULL */
 };
 
@@ -32,7 +33,8 @@ enum {
    would end the process. LLIM_ENOMEM, LLIM_ELUA. */
 int llim__vm_protect(lua_State *L, lua_CFunction function, int value, void *data, llim_error *err);
 
-/* Under pcall: push a function of the kernel, and what the kernel made of the i-th model. */
+/* Under pcall: push what the kernel made of all texts, one of its functions, and what the kernel made of the i-th model. */
+void llim__vm_push_set(lua_State *L);
 void llim__vm_push_kernel(lua_State *L, const char *function);
 void llim__vm_push_model(lua_State *L, uint32_t model);
 

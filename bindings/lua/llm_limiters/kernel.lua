@@ -22,7 +22,10 @@ local names = require "llm_limiters.names"
 local overrides = require "llm_limiters.overrides"
 local policy = require "llm_limiters.policy"
 local quota = require "llm_limiters.quota"
+local result = require "llm_limiters.result"
+local scopes = require "llm_limiters.scopes"
 local tiers = require "llm_limiters.tiers"
+local trial = require "llm_limiters.trial"
 local words = require "llm_limiters.words"
 
 local kernel = {}
@@ -109,6 +112,26 @@ end
 function kernel.load_table(entries, file)
   return caught(pcall(build_table, entries, file))
 end
+
+local function told(value, message)
+  if value then return value end
+  error(message, 0)
+end
+
+-- What the scopes hook of the set's policy returned, as scopes.read; what its result hook returned about m, as
+-- result.read; and the text of a test's models. They raise a sentence.
+function kernel.scopes(set, value)
+  return told(scopes.read(value, set.policy.file))
+end
+
+function kernel.actions(set, value, m)
+  return told(result.read(value, m, set.policy.file))
+end
+
+kernel.trial = trial.text
+
+-- The rules of a policy without a result hook.
+kernel.default_result = result.default
 
 -- The canonical name of a model by any of its spellings, dated snapshots included, or nil if no table knows it.
 function kernel.resolve(set, name)
