@@ -145,7 +145,7 @@ static int64_t inflight(const llim_zone *zone, llim_row row)
     return most;
 }
 
-enum { COOLING = 1, INFLIGHT, STRIKES };
+enum { COOLING = 1, INFLIGHT, STRIKES, PRICE };
 
 /* (the fields behind a candidate, key), with the table of what changes as second upvalue */
 static int changing_field(lua_State *L)
@@ -162,6 +162,7 @@ static int changing_field(lua_State *L)
             "fits, room and wait",
             key);
     }
+    if (field == PRICE) return 0; /* behind a candidate that has none */
     lua_rawgeti(L, 1, 1);
     const llim__candidate *m = among(L, (uint32_t)lua_tointeger(L, -1) - 1);
     int64_t left = 0;
@@ -317,13 +318,15 @@ void llim__pool_open(lua_State *L, llim__vm *vm)
 {
     lua_createtable(L, 0, 1);
     lua_pushlightuserdata(L, vm);
-    lua_createtable(L, 0, 3);
+    lua_createtable(L, 0, 4);
     lua_pushinteger(L, COOLING);
     lua_setfield(L, -2, "cooling");
     lua_pushinteger(L, INFLIGHT);
     lua_setfield(L, -2, "inflight");
     lua_pushinteger(L, STRIKES);
     lua_setfield(L, -2, "strikes");
+    lua_pushinteger(L, PRICE);
+    lua_setfield(L, -2, "price");
     lua_pushcclosure(L, changing_field, 2);
     lua_setfield(L, -2, "__index");
     lua_rawsetp(L, LUA_REGISTRYINDEX, &changing_key);
