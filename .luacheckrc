@@ -4,11 +4,14 @@ std = "min"
 max_line_length = 120
 
 local language = {
-  "quota", "tier", "policy", "gauge", "inf", "second", "minute", "hour", "day", "week", "month", "pacific_day",
-  "pairs", "ipairs", "next", "type", "tostring", "tonumber", "math", "string", "error", "assert", "select",
+  "quota", "tier", "inherit", "policy", "gauge", "usd", "inf", "second", "minute", "hour", "day", "week", "month",
+  "pacific_day", "local_time", "cool", "cool_until", "backoff", "default_result",
+  "pairs", "ipairs", "next", "type", "tostring", "tonumber", "math", "string", "table", "error", "assert", "pcall",
+  "select",
 }
 
-files["policies"] = { std = { read_globals = language } }
-files["tests/fixtures"] = { std = { read_globals = language } }
+for _, path in ipairs { "policies", "examples", "tests/fixtures" } do
+  files[path] = { std = { read_globals = language } }
+end
 files["tests/spec"] = { std = "max+busted" }
 files["tests/cli"] = { std = "max+busted" }
