@@ -186,7 +186,7 @@ install: all
 	  ln -sf $$b.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$$b.so.$(SOVERSION) && ln -sf $$b.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/$$b.so || exit 1; done
 	printf '%s\n' "$$PC_CORE" > $(DESTDIR)$(LIBDIR)/pkgconfig/llm_limiters_core.pc
 	printf '%s\n' "$$PC_HOST" > $(DESTDIR)$(LIBDIR)/pkgconfig/llm_limiters.pc
-	cp -r policies/. $(DESTDIR)$(PREFIX)/share/llm-limiters/
+	cp -r policies/. bindings/lua/library $(DESTDIR)$(PREFIX)/share/llm-limiters/
 uninstall:
 	rm -rf $(DESTDIR)$(PREFIX)/bin/llm-limiters $(DESTDIR)$(PREFIX)/share/llm-limiters
 	rm -f $(DESTDIR)$(PREFIX)/include/llm_limiters*.h $(DESTDIR)$(LIBDIR)/libllm_limiters* $(DESTDIR)$(LIBDIR)/pkgconfig/llm_limiters*.pc
