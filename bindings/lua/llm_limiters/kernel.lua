@@ -26,7 +26,6 @@ local result = require "llm_limiters.result"
 local scopes = require "llm_limiters.scopes"
 local tiers = require "llm_limiters.tiers"
 local trial = require "llm_limiters.trial"
-local words = require "llm_limiters.words"
 
 local kernel = {}
 
@@ -61,18 +60,6 @@ local function run_quotas(spec)
   return tables, tiers.choose(spec.tier, existing, providers)
 end
 
-local function finish(into, scopes)
-  local models = {}
-  for i, name in ipairs(names.sorted(into.models)) do
-    local model = into.models[name]
-    models[i] = {
-      name = name, provider = model.home.provider, scope = model.row.scope, blocked = model.blocked,
-      weight = model.weight or 1, price = model.price, limits = limits.plain(model.row.limits),
-    }
-  end
-  return { models = models, aliases = into.aliases, known = into.known, scopes = scopes }
-end
-
 local function build(spec)
   check_spec(spec)
   local guard = spec.guard or GUARD
@@ -81,36 +68,30 @@ local function build(spec)
   for _, one in ipairs(tables) do
     if one.modality == spec.modality then quota.fill(one, into, tier_of(one.provider), guard) end
   end
-  local scopes = {}
-  if spec.overrides then scopes = overrides.apply(into, spec.overrides, spec, guard) end
-  local set = finish(into, scopes)
-  set.policy = policy.run(spec.policy, spec)
-  return set
-end
-
-local function build_table(entries, file)
-  if type(entries) ~= "table" or words.open(entries) then
-    fault.raise("ECONFIG", "the models of a test must be a table like { a = { rpm = 20 } }, not " .. words.show(entries)
-      .. ".", file)
+  local further = {}
+  if spec.overrides then further = overrides.apply(into, spec.overrides, spec, guard) end
+  local models = {}
+  for i, name in ipairs(names.sorted(into.models)) do
+    local model = into.models[name]
+    models[i] = {
+      name = name, provider = model.home.provider, scope = model.row.scope, blocked = model.blocked,
+      weight = model.weight or 1, price = model.price, limits = limits.plain(model.row.limits),
+    }
   end
-  local into = book.new("default")
-  return finish(into, overrides.lay(into, entries, { file = file, text = "" }, 0))
-end
-
-local function caught(ok, result)
-  if ok then return result end
-  if fault.caught(result) then return nil, result end
-  error(result, 0)
+  return {
+    models = models,
+    aliases = into.aliases,
+    known = into.known,
+    scopes = further,
+    policy = policy.run(spec.policy, spec),
+  }
 end
 
 function kernel.load(spec)
-  return caught(pcall(build, spec))
-end
-
--- The set of a table that a policy's test gives: models and scopes as overrides have them, without a policy and
--- without a guard, so that a test may count in round seconds. file is the policy's; lines are not known here.
-function kernel.load_table(entries, file)
-  return caught(pcall(build_table, entries, file))
+  local ok, set = pcall(build, spec)
+  if ok then return set end
+  if fault.caught(set) then return nil, set end
+  error(set, 0)
 end
 
 local function told(value, message)

@@ -111,8 +111,9 @@ local function check_keys(entries, src)
   end
 end
 
--- Lays the entries, which stand in src, over the book, and returns the scopes, sorted by name.
-function overrides.lay(into, entries, src, guard)
+-- Lays the table of src over the book, and returns the scopes, sorted by name.
+function overrides.apply(into, src, host, guard)
+  local entries = entries_of(src, host)
   check_keys(entries, src)
   local found, touched, spelt = {}, {}, {}
   for _, name in ipairs(names.sorted(into.known)) do spelt[lower(name)] = spelt[lower(name)] or name end
@@ -127,11 +128,6 @@ function overrides.lay(into, entries, src, guard)
     end
   end
   return found
-end
-
--- Lays the table of src over the book, and returns the scopes, sorted by name.
-function overrides.apply(into, src, host, guard)
-  return overrides.lay(into, entries_of(src, host), src, guard)
 end
 
 return overrides
