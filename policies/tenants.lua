@@ -5,9 +5,9 @@
 -- numbers are not here but in your overrides, where they can be changed without touching a rule:
 --   return { ["org:*"] = { rpm = 600 }, ["team:acme/search"] = { tpm = 100000 }, ["team:*"] = { tpm = 20000 },
 --            ["user:*"] = { rpm = 20, cost = usd(5)/day } }
--- Give every kind that your calls name its numbers ("user:*" for whoever has none): a scope without any is a mistake,
--- which is logged, and then nothing but the model's own limits holds. The tags of a request (org, team, user) name
--- who asks; teams and users are named within their organisation, so that two teams called "search" are two.
+-- A scope that has no numbers there is not limited ("user:*" gives them to whoever has none of their own). The tags of a
+-- request (org, team, user) name who asks; teams and users are named within their organisation, so that two teams
+-- called "search" are two.
 
 return policy { api = 1, name = "tenants",
   scopes = function(req)
