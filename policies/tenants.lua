@@ -5,8 +5,8 @@
 -- numbers are not here but in your overrides, where they can be changed without touching a rule:
 --   return { ["org:*"] = { rpm = 600 }, ["team:acme/search"] = { tpm = 100000 }, ["team:*"] = { tpm = 20000 },
 --            ["user:*"] = { rpm = 20, cost = usd(5)/day } }
--- A scope that has no numbers there is not limited ("user:*" gives them to whoever has none of their own). The tags of a
--- request (org, team, user) name who asks; teams and users are named within their organisation, so that two teams
+-- A scope that has no numbers there is not limited ("user:*" gives them to whoever has none of their own). The tags
+-- of a request (org, team, user) name who asks; teams and users are named within their organisation, so that two teams
 -- called "search" are two.
 
 return policy { api = 1, name = "tenants",

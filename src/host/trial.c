@@ -29,6 +29,7 @@ typedef struct world {
     llim_limiter *limiter;
     llim_permit permit; /* the last one that was admitted */
     uint64_t faults;
+    int *code; /* of what went wrong in the limiter */
 } world;
 
 typedef struct kit {
@@ -47,11 +48,14 @@ static world *check_world(lua_State *L)
 static void check(lua_State *L, world *w, int code, const llim_error *err)
 {
     llim_status status = {.size = sizeof status};
-    if (code != LLIM_OK && code != LLIM_LATER && code != LLIM_NEVER)
+    if (code != LLIM_OK && code != LLIM_LATER && code != LLIM_NEVER) {
+        *w->code = code;
         luaL_error(L, "%s", err && err->message[0] ? err->message : llim_code_name(code));
+    }
     llim_get_status(w->limiter, &status);
     if (status.faults == w->faults) return;
     w->faults = status.faults;
+    *w->code = status.fault.code;
     luaL_error(L, "%s", status.fault.message);
 }
 
@@ -251,18 +255,21 @@ static int make_world(lua_State *L)
     const int64_t since = llim__budget_pause();
     const int code = llim__limiter_open(&o, &texts, &w->limiter, &err);
     llim__budget_resume(L, since);
-    if (code) return luaL_error(L, "%s", err.message);
-    return 1;
+    w->code = lua_touserdata(L, lua_upvalueindex(3));
+    if (!code) return 1;
+    *w->code = code;
+    return luaL_error(L, "%s", err.message);
 }
 
-/* (a function from a table of models to the text of such a file, the kit's data): pushes the kit. */
+/* (a function from a table of models to the text of such a file, the kit's data, a place for a code): pushes the kit. */
 static int push_kit(lua_State *L)
 {
     static const luaL_Reg methods[] = {{"acquire", acquire}, {"settle", settle}, {"cancel", cancel}, {"answer", answer},
                                        {"advance", advance}, {"room", room},     {NULL, NULL}};
-    lua_pushvalue(L, -1);
+    lua_pushvalue(L, -2);
+    lua_pushvalue(L, -4);
     lua_pushvalue(L, -3);
-    lua_pushcclosure(L, make_world, 2);
+    lua_pushcclosure(L, make_world, 3);
     if (luaL_newmetatable(L, world_name)) {
         lua_pushcfunction(L, close_world);
         lua_setfield(L, -2, "__gc");

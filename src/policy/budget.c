@@ -21,7 +21,10 @@ void *llim__budget_alloc(void *ud, void *memory, size_t before, size_t after)
         b->bytes -= (int64_t)more;
     }
     void *moved = b->alloc(b->alloc_ctx, memory, before, after);
-    if (moved || after == 0) b->held += after - before;
+    if (moved || after == 0)
+        b->held += after - before;
+    else
+        b->starved = true;
     return moved;
 }
 
@@ -69,7 +72,7 @@ int llim__budget_call(lua_State *L, llim__budget *b, const llim_script_bounds *b
     b->bytes = bounds->bytes;
     b->most_held = b->held + (size_t)bounds->bytes;
     b->most_at_once = (size_t)bounds->bytes / PIECES;
-    b->over = false;
+    b->over = b->starved = false;
     lua_sethook(L, count, LUA_MASKCOUNT, STEP);
     int status = lua_pcall(L, n_args, n_results, handler);
     lua_sethook(L, NULL, 0, 0);
@@ -77,6 +80,8 @@ int llim__budget_call(lua_State *L, llim__budget *b, const llim_script_bounds *b
     if (b->over)
         snprintf(b->text, sizeof b->text, "it used more than %lld instructions, or %lld ms of the processor",
                  (long long)bounds->instructions, (long long)bounds->instructions * NS / 1000000);
+    else if (status == LUA_ERRMEM && b->starved)
+        snprintf(b->text, sizeof b->text, "no memory is left");
     else if (status == LUA_ERRMEM)
         snprintf(b->text, sizeof b->text, "it took more than %lld bytes of memory, or %lld at once",
                  (long long)bounds->bytes, (long long)bounds->bytes / PIECES);

@@ -26,6 +26,7 @@ typedef struct llim__budget {
     int64_t allowed_ns;   /* of the thread's processor time, */
     int64_t until_ns;     /* hence until then; 0: not known yet, since a short call does not ask for the time */
     bool over;            /* the last call was ended */
+    bool starved;         /* in it, the host had no memory */
     char text[96];        /* how */
 } llim__budget;
 

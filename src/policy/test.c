@@ -29,15 +29,17 @@ static int note_line(lua_State *L)
 typedef struct run {
     int (*push)(lua_State *L);
     void *ud;
+    int code; /* what the kit failed with last */
 } run;
 
 /* (test, run) */
 static int call_test(lua_State *L)
 {
-    const run *r = lua_touserdata(L, 2);
+    run *r = lua_touserdata(L, 2);
     lua_settop(L, 1);
     llim__vm_push_kernel(L, "trial");
     lua_pushlightuserdata(L, r->ud);
+    lua_pushlightuserdata(L, &r->code);
     r->push(L);
     lua_replace(L, 2);
     lua_settop(L, 2);
@@ -57,7 +59,7 @@ int llim__vm_test(llim__vm *vm, int (*push)(lua_State *L), void *ud, llim_error 
 {
     lua_State *L = vm->L;
     place p = {.line = 0};
-    run r = {push, ud};
+    run r = {push, ud, LLIM_OK};
     int code = LLIM_OK;
     lua_pushlightuserdata(L, &p);
     lua_pushcclosure(L, note_line, 1);
@@ -68,7 +70,9 @@ int llim__vm_test(llim__vm *vm, int (*push)(lua_State *L), void *ud, llim_error 
         const char *why = vm->budget.over       ? vm->budget.text
                           : lua_isstring(L, -1) ? lua_tostring(L, -1)
                                                 : "it raised no text";
-        code = llim__fail(err, LLIM_ECONFIG, "%s:%d: the policy's test failed: %s", p.file, p.line, bare(why, &p));
+        const bool starved = vm->budget.starved || r.code == LLIM_ENOMEM;
+        code = llim__fail(err, starved ? LLIM_ENOMEM : LLIM_ECONFIG, "%s:%d: the policy's test failed: %s", p.file,
+                          p.line, bare(why, &p));
         if (err) {
             snprintf(err->file, sizeof err->file, "%s", p.file);
             snprintf(err->field, sizeof err->field, "test");

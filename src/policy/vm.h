@@ -57,11 +57,17 @@ int llim__vm_nearest(llim__vm *vm, const char *name, const char **nearest, llim_
 bool llim__vm_is_spent(const llim__vm *vm);
 
 /* Which hooks the policy has, as a sum of these. */
-enum { LLIM__HOOK_ESTIMATE = 1, LLIM__HOOK_SCOPES = 2, LLIM__HOOK_ROUTE = 4, LLIM__HOOK_RESULT = 8, LLIM__HOOK_TEST = 16 };
+enum {
+    LLIM__HOOK_ESTIMATE = 1,
+    LLIM__HOOK_SCOPES = 2,
+    LLIM__HOOK_ROUTE = 4,
+    LLIM__HOOK_RESULT = 8,
+    LLIM__HOOK_TEST = 16
+};
 unsigned llim__vm_hooks(llim__vm *vm);
 
 /* Runs the policy's test: test(kit). push is called under pcall with the kernel's function from a table of models to the
-   text of such a file, and ud as light userdata, on top of the stack; it leaves the kit there. LLIM_ECONFIG: the test failed. */
+   text of such a file, ud and an int for the code of what fails as light userdata, on top of the stack; it leaves the kit there. LLIM_ECONFIG: the test failed. */
 struct lua_State;
 int llim__vm_test(llim__vm *vm, int (*push)(struct lua_State *L), void *ud, llim_error *err);
 

@@ -13,8 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
-#include "llm_limiters_core.h"
+#include "llm_limiters.h"
 
 #define SECOND ((int64_t)LLIM_SECOND)
 #define MINUTE (60 * SECOND)
@@ -50,6 +51,14 @@ static void die(const char *what, int code)
 {
     fprintf(stderr, "bench: %s: %s\n", what, llim_code_name(code));
     exit(1);
+}
+
+/* path ends in XXXXXX; text may be NULL. */
+static void write_file(char *path, const char *text)
+{
+    int fd = mkstemp(path);
+    size_t len = text ? strlen(text) : 0;
+    if (fd < 0 || write(fd, text ? text : "", len) != (ssize_t)len || close(fd)) die(path, LLIM_EIO);
 }
 
 static llim_zone *zone_new(uint32_t rows, uint32_t sliding, int32_t clock)
@@ -119,6 +128,8 @@ typedef struct bench {
     atomic_uint_least64_t *records; /* TENANTS of 128 bytes */
     llim_permit *permits;           /* BATCH */
     uint64_t random;
+    llim_limiter *limiter;
+    llim_request request;
 } bench;
 
 /* One repetition: nanoseconds per operation. */
@@ -318,6 +329,57 @@ static void tenants(void)
     bench_free(&b);
 }
 
+/* One decision through a policy's route hook: the last of n models fits, which the hook finds out. */
+static double decide(bench *b)
+{
+    llim_permit permit;
+    llim_error err;
+    int64_t begin = read_ns();
+    for (int i = 0; i < BATCH; i++)
+        if (llim_acquire(b->limiter, &b->request, &permit, NULL, &err)) die(err.message, LLIM_LATER);
+    return (double)(read_ns() - begin) / BATCH;
+}
+
+static void scripted(const char *what, const char *policy, uint32_t n, double bar)
+{
+    static const char overrides[] = "return { a = { rpm = 1 }, b = { rpm = 1 }, c = { rpm = 1 }, "
+                                    "d = { rpm = 1e12, tpm = 1e12, rpd = 1e12, law = 'bucket' } }";
+    static const char *const models[] = {"a", "b", "c", "d"};
+    char rules[] = "/tmp/llim-bench-XXXXXX", quotas[] = "/tmp/llim-bench-XXXXXX";
+    write_file(rules, policy);
+    write_file(quotas, overrides);
+    llim_options options = {.size = sizeof options, .policy = policy ? rules : "priority", .overrides = quotas};
+    llim_error err;
+    bench b = {.request = {.size = sizeof b.request, .models = models, .n_models = 4, .charge = call}};
+    if (llim_open(&options, &b.limiter, &err)) die(err.message, LLIM_ECONFIG);
+    unlink(rules);
+    unlink(quotas);
+    llim_permit permit;
+    for (int i = 0; i < 4; i++) llim_acquire(b.limiter, &b.request, &permit, NULL, &err);
+    b.request.models = models + 4 - n;
+    b.request.n_models = n;
+    report(what, decide, &b, bar, 0);
+    llim_status status = {.size = sizeof status};
+    llim_get_status(b.limiter, &status);
+    if (status.faults) die(status.fault.message, LLIM_ELUA);
+    llim_close(b.limiter);
+}
+
+static void scripts(void)
+{
+    static const char route[] = "return policy { api = 1, name = 'first that fits', route = function(req, pool)\n"
+                                "  for i = 1, #pool do if pool[i]:fits(req) then return { pool[i] } end end\n"
+                                "end }";
+    scripted("a decision along a list, no hook, 1 candidate", NULL, 1, 0);
+    scripted("a decision along a list, no hook, the last of 4 fits", NULL, 4, 0);
+    scripted("a decision through Lua, 1 candidate", route, 1, 8);
+    scripted("a decision through Lua, the last of 4 candidates fits", route, 4, 20);
+    scripted("a decision through Lua, plan = pool, 1 candidate",
+             "return policy { api = 1, name = 'x', route = function(req, pool) return pool end }", 1, 8);
+    scripted("a decision through Lua, plan = pool, the last of 4 fits",
+             "return policy { api = 1, name = 'x', route = function(req, pool) return pool end }", 4, 20);
+}
+
 static uint64_t bytes_of(uint32_t rows, uint32_t sliding)
 {
     llim_zone *zone = zone_new(rows, sliding, LLIM_CLOCK_VIRTUAL);
@@ -409,6 +471,7 @@ int main(void)
            BATCH);
     one_model("OpenAI (3 buckets)", openai);
     one_model("Gemini (2 sliding, 1 day)", gemini);
+    scripts();
     tenants();
     memory();
     answers();
