@@ -6,6 +6,7 @@
  * request is refused as if it had come a moment later. Last, the rows' states are read again: if a writer has changed a
  * row's limits or recycled it since they were planned, all is undone and the decision starts over.
  */
+#include "engine/admit.h"
 #include "engine/laws.h"
 #include "engine/refusal.h"
 #include "engine/writer.h"
@@ -260,6 +261,21 @@ static __attribute__((noinline)) int decide(llim_zone *zone, const llim_row *row
         if (code != LLIM_OK) code = verdict(&d, code, refusal);
     } while (code == LLIM__RETRY);
     return code;
+}
+
+int llim__try(llim_zone *zone, const llim_row *rows, uint32_t n_rows, const llim_charge *charge, llim_permit *permit)
+{
+    if (n_rows == 0 || n_rows > LLIM_MAX_ROWS) return LLIM_EINVAL;
+    decision d;
+    d.zone = zone;
+    d.rows = rows;
+    d.n_rows = n_rows;
+    d.charge = charge;
+    for (;;) {
+        int code = attempt(&d, permit);
+        if (code == LLIM__WAIT) llim__writer_wait(zone, d.sealed);
+        if (code != LLIM__WAIT && code != LLIM__STALE && code != LLIM__RETRY) return code;
+    }
 }
 
 int llim_admit(llim_zone *zone, const llim_row *rows, uint32_t n_rows, const llim_charge *charge, llim_permit *permit,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "engine/admit.h"
 #include "host/ask.h"
 
 static llim_refusal blocked(const llim_model_info *info)
@@ -89,6 +90,25 @@ static int ask_left_out(walk *w, const uint32_t *order, uint32_t n, llim_error *
     return LLIM_OK;
 }
 
+/* The first of the order that is to be admitted now, or -1. Why the others are not is worked out only if none is. */
+static int first_that_fits(walk *w, const uint32_t *order, uint32_t n, llim_permit *permit)
+{
+    for (uint32_t k = 0; k < n; k++) {
+        const llim__candidate *c = &w->ask.candidates[order[k]];
+        if (!c->blocked && llim__ask_ready(&w->ask, order[k], NULL) == LLIM_OK &&
+            llim__try(w->ask.question.zone, c->row, c->n_rows, &c->charge, permit) == LLIM_OK)
+            return (int)order[k];
+    }
+    return -1;
+}
+
+static int admitted(uint32_t i, uint32_t *candidate, llim_permit *permit)
+{
+    if (candidate) *candidate = i;
+    if (permit) permit->candidate = i;
+    return LLIM_OK;
+}
+
 /* permit NULL: only ask. */
 static int go(llim_limiter *limiter, const llim_request *request, uint32_t *candidate, llim_permit *permit,
               llim_refusal *refusal, llim_error *err)
@@ -101,14 +121,12 @@ static int go(llim_limiter *limiter, const llim_request *request, uint32_t *cand
     memset(&w.best, 0, sizeof w.best);
     code = llim__ask_order(&w.ask, order, &n, err);
     if (code) return code;
+    int first = n > 1 ? first_that_fits(&w, order, n, permit) : -1;
+    if (first >= 0) return admitted((uint32_t)first, candidate, permit);
     int full = -1; /* the first of the order that found no lease left; the next may need none */
     for (uint32_t k = 0; k < n; k++) {
         code = ask(&w, order[k], permit, err);
-        if (code == LLIM_OK) {
-            if (candidate) *candidate = order[k];
-            if (permit) permit->candidate = order[k];
-            return LLIM_OK;
-        }
+        if (code == LLIM_OK) return admitted(order[k], candidate, permit);
         if (code == LLIM_EFULL && full < 0) full = (int)order[k];
         if (code != LLIM_LATER && code != LLIM_NEVER && code != LLIM_EFULL) return code;
     }

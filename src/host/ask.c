@@ -46,11 +46,14 @@ int llim__ask_begin(llim__ask *ask, llim_limiter *limiter, const llim_request *r
     llim__thread *thread = llim__limiter_enter(limiter, err);
     if (!thread) return LLIM_ENOMEM;
     ask->thread = thread;
-    ask->asks = (thread->set->hooks & ASKED) && !llim__limiter_rests(limiter);
+    ask->vm = NULL;
     ask->question = (llim__question){
         .zone = limiter->zone, .request = request, .candidates = ask->candidates, .n = request->n_models};
-    if (ask->asks) {
+    if ((thread->set->hooks & ASKED) && !llim__limiter_rests(limiter)) {
         int64_t wall;
+        llim_error why;
+        ask->vm = llim__thread_vm(thread, &why);
+        if (!ask->vm) llim__thread_fault(thread, &why);
         llim_zone_now(limiter->zone, NULL, &wall);
         ask->question.at = (double)wall / LLIM_SECOND;
         ask->question.random = llim__limiter_chance(limiter);
@@ -67,22 +70,16 @@ int llim__ask_begin(llim__ask *ask, llim_limiter *limiter, const llim_request *r
     return LLIM_OK;
 }
 
-/* Whether the hook is to be asked, and a VM is there to ask. */
-static llim__vm *vm_for(llim__ask *ask, unsigned hook)
-{
-    llim_error err;
-    if (!ask->asks || !(ask->thread->set->hooks & hook)) return NULL;
-    memset(&err, 0, sizeof err);
-    llim__vm *vm = llim__thread_vm(ask->thread, &err);
-    if (!vm) llim__thread_fault(ask->thread, &err);
-    return vm;
-}
-
 /* After a hook has used more than it may the others of this request are not asked either: its VM is gone. */
 static void fault(llim__ask *ask, const llim_error *err)
 {
     llim__thread_fault(ask->thread, err);
-    ask->asks = ask->thread->vm != NULL;
+    ask->vm = ask->thread->vm;
+}
+
+static bool asks(const llim__ask *ask, unsigned hook)
+{
+    return ask->vm && ask->thread->set->hooks & hook;
 }
 
 static void add_row(llim__candidate *c, llim_row row)
@@ -99,10 +96,8 @@ static int add_scopes(llim__ask *ask, uint32_t i, llim_error *err)
     llim__further further[LLIM_MAX_ROWS];
     llim_error why;
     uint32_t n;
-    llim__vm *vm = vm_for(ask, LLIM__HOOK_SCOPES);
-    if (!vm) return LLIM_OK;
-    memset(&why, 0, sizeof why);
-    if (llim__hook_scopes(vm, &ask->question, i, further, LLIM_MAX_ROWS - c->n_rows, &n, &why)) {
+    if (!asks(ask, LLIM__HOOK_SCOPES)) return LLIM_OK;
+    if (llim__hook_scopes(ask->vm, &ask->question, i, further, LLIM_MAX_ROWS - c->n_rows, &n, &why)) {
         fault(ask, &why);
         return LLIM_OK;
     }
@@ -124,10 +119,8 @@ int llim__ask_ready(llim__ask *ask, uint32_t i, llim_error *err)
     if (code) return code;
     c->n_rows = 1;
     for (uint32_t k = 0; k < request->n_scopes; k++) add_row(c, request->scopes[k]);
-    llim__vm *vm = vm_for(ask, LLIM__HOOK_ESTIMATE);
     llim_error why;
-    memset(&why, 0, sizeof why);
-    if (vm && llim__hook_estimate(vm, &ask->question, i, &why)) fault(ask, &why);
+    if (asks(ask, LLIM__HOOK_ESTIMATE) && llim__hook_estimate(ask->vm, &ask->question, i, &why)) fault(ask, &why);
     llim__price_charge(&ask->thread->set->prices[c->model], &c->charge);
     code = add_scopes(ask, i, err);
     ask->ready[i] = code == LLIM_OK;
@@ -139,17 +132,15 @@ int llim__ask_order(llim__ask *ask, uint32_t *order, uint32_t *n, llim_error *er
     const uint32_t n_all = ask->question.n;
     *n = n_all;
     for (uint32_t i = 0; i < n_all; i++) order[i] = i;
-    if (!vm_for(ask, LLIM__HOOK_ROUTE)) return LLIM_OK;
+    if (!asks(ask, LLIM__HOOK_ROUTE)) return LLIM_OK;
     for (uint32_t i = 0; i < n_all; i++) {
         int code = llim__ask_ready(ask, i, err);
         if (code) return code;
     }
-    llim__vm *vm = vm_for(ask, LLIM__HOOK_ROUTE);
-    if (!vm) return LLIM_OK;
+    if (!ask->vm) return LLIM_OK; /* an estimate used more than it may */
     uint32_t planned[LLIM__MOST_MODELS], n_planned;
     llim_error why;
-    memset(&why, 0, sizeof why);
-    if (llim__hook_route(vm, &ask->question, planned, &n_planned, &why)) {
+    if (llim__hook_route(ask->vm, &ask->question, planned, &n_planned, &why)) {
         fault(ask, &why);
         return LLIM_OK;
     }

@@ -11,7 +11,7 @@
 typedef struct llim__ask {
     llim__thread *thread;
     llim__question question;
-    bool asks; /* the policy has hooks, and they are not resting */
+    llim__vm *vm; /* NULL: no hook is asked */
     bool ready[LLIM__MOST_MODELS];
     llim__candidate candidates[LLIM__MOST_MODELS];
 } llim__ask;

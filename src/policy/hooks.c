@@ -161,11 +161,7 @@ static int route(lua_State *L)
     uint32_t *order = c->out, n_order = 0;
     lua_settop(L, 1);
     llim__pool_push_request(L);
-    lua_createtable(L, (int)q->n, 0);
-    for (uint32_t i = 0; i < q->n; i++) {
-        llim__pool_push(L, c->vm, q->candidates[i].model);
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
-    }
+    llim__pool_push_list(L, c->vm);
     lua_call(L, 2, 1);
     uint32_t model;
     if (llim__pool_model(L, 1, &model)) return luaL_error(L, "route must return a list of candidates, not a candidate");

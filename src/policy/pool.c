@@ -5,13 +5,12 @@
 #include <math.h>
 #include <string.h>
 
+#include "engine/admit.h"
 #include "policy/vm_state.h"
 
-static const char mark; /* metatables of candidates hold it, under 0, and their model's number, under 1 */
-
-/* The registry holds under their addresses: the list of candidates that were made, what shows the fields of all that change, and
-   the request. */
-static const char candidates_key, changing_key, request_key;
+/* The registry holds under their addresses: the list of candidates that were made, what shows the fields of all that change, the
+   request, and the list that is the pool. */
+static const char candidates_key, changing_key, request_key, list_key;
 
 static llim__vm *vm_of(lua_State *L)
 {
@@ -25,13 +24,10 @@ static double seconds(int64_t ns)
 
 bool llim__pool_model(lua_State *L, int index, uint32_t *model)
 {
-    if (!lua_istable(L, index) || !lua_getmetatable(L, index)) return false;
-    lua_rawgeti(L, -1, 0);
-    bool is = lua_touserdata(L, -1) == &mark;
-    lua_rawgeti(L, -2, 1);
-    *model = (uint32_t)lua_tointeger(L, -1) - 1;
-    lua_pop(L, 3);
-    return is;
+    const uint32_t *id = lua_touserdata(L, index); /* no other userdata of this size is in a script's reach */
+    if (!id || lua_rawlen(L, index) != sizeof *id) return false;
+    *model = *id;
+    return true;
 }
 
 /* The candidate of that model in the question that is open. */
@@ -46,7 +42,7 @@ static llim__candidate *among(lua_State *L, uint32_t model)
 
 static llim__candidate *check_candidate(lua_State *L, const char *usage)
 {
-    uint32_t model;
+    uint32_t model = UINT32_MAX;
     if (!llim__pool_model(L, 1, &model)) luaL_error(L, "%s is called with a colon, on a candidate", usage);
     return among(L, model);
 }
@@ -54,7 +50,7 @@ static llim__candidate *check_candidate(lua_State *L, const char *usage)
 /* The charge that a method is asked for: the candidate's own, or the amounts of a table of the script's. */
 static llim_charge read_charge(lua_State *L, const llim__candidate *m, const char *usage)
 {
-    if (lua_isnoneornil(L, 2) || lua_isuserdata(L, 2)) return m->charge;
+    if (lua_isnoneornil(L, 2) || lua_type(L, 2) == LUA_TUSERDATA) return m->charge;
     if (!lua_istable(L, 2)) luaL_error(L, "%s takes a request, or a table of amounts like { tokens = 1000 }", usage);
     llim_charge charge = {.amount = {[LLIM_REQUESTS] = 1}};
     for (int meter = 0; meter < LLIM_METERS; meter++) {
@@ -87,8 +83,7 @@ static int fits(lua_State *L)
 {
     const llim__candidate *m = check_candidate(L, "m:fits(req)");
     const llim_charge charge = read_charge(L, m, "m:fits(req)");
-    lua_pushboolean(L,
-                    !m->blocked && llim_check(vm_of(L)->question->zone, m->row, m->n_rows, &charge, NULL) == LLIM_OK);
+    lua_pushboolean(L, !m->blocked && llim__try(vm_of(L)->question->zone, m->row, m->n_rows, &charge, NULL) == LLIM_OK);
     return 1;
 }
 
@@ -188,24 +183,19 @@ static int read_only(lua_State *L)
     return luaL_error(L, "requests and candidates are read-only; keep what you compute in a table of your own");
 }
 
-/* Pushes an empty table that shows the fields of the one on top, which it replaces, and refuses to be written. */
-static void hide(lua_State *L, lua_Integer number)
+/* Pushes a value of that many bytes that shows the fields of the table on top, which it replaces, and refuses to be written. */
+static void *hide(lua_State *L, size_t size)
 {
-    lua_newtable(L);
-    lua_createtable(L, 2, 3);
+    void *bytes = lua_newuserdatauv(L, size, 0);
+    lua_createtable(L, 0, 3);
     lua_rotate(L, -3, -1);
     lua_setfield(L, -2, "__index");
     lua_pushcfunction(L, read_only);
     lua_setfield(L, -2, "__newindex");
     lua_pushboolean(L, 0);
     lua_setfield(L, -2, "__metatable");
-    if (number) {
-        lua_pushlightuserdata(L, (void *)(uintptr_t)&mark);
-        lua_rawseti(L, -2, 0);
-        lua_pushinteger(L, number);
-        lua_rawseti(L, -2, 1);
-    }
     lua_setmetatable(L, -2);
+    return bytes;
 }
 
 static void push_function(lua_State *L, llim__vm *vm, lua_CFunction function)
@@ -245,11 +235,33 @@ void llim__pool_push(lua_State *L, llim__vm *vm, uint32_t model)
     if (lua_rawgeti(L, -1, (lua_Integer)model + 1) == LUA_TNIL) {
         lua_pop(L, 1);
         push_fields(L, vm, model);
-        hide(L, (lua_Integer)model + 1);
+        uint32_t *id = hide(L, sizeof *id);
+        *id = model;
         lua_pushvalue(L, -1);
         lua_rawseti(L, -3, (lua_Integer)model + 1);
     }
     lua_remove(L, -2);
+}
+
+void llim__pool_push_list(lua_State *L, llim__vm *vm)
+{
+    const llim__question *q = vm->question;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &list_key);
+    for (uint32_t i = 0; i < q->n; i++) {
+        llim__pool_push(L, vm, q->candidates[i].model);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    lua_pushinteger(L, (lua_Integer)q->n);
+    if (!lua_next(L, -2)) return;
+    /* A longer one was there before, or a script has left something behind: the next one is a new one. */
+    lua_pop(L, 3);
+    lua_createtable(L, (int)q->n, 0);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &list_key);
+    for (uint32_t i = 0; i < q->n; i++) {
+        llim__pool_push(L, vm, q->candidates[i].model);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
 }
 
 void llim__pool_push_request(lua_State *L)
@@ -334,4 +346,6 @@ void llim__pool_open(lua_State *L, llim__vm *vm)
     lua_rawsetp(L, LUA_REGISTRYINDEX, &request_key);
     lua_newtable(L);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &candidates_key);
+    lua_newtable(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &list_key);
 }

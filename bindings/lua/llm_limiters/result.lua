@@ -39,7 +39,7 @@ local function new_action(action)
 end
 
 local function check_target(m, scope, usage)
-  if type(m) ~= "table" then
+  if type(m) ~= "table" and type(m) ~= "userdata" then
     error(usage .. " takes the model that was answered first, not " .. words.show(m) .. ".", 3)
   end
   if scope ~= nil and not (type(scope) == "string" and SCOPES[scope]) then
@@ -60,7 +60,7 @@ local function cool_until(m, instant, scope)
 end
 
 local function backoff(m, r, first, most)
-  if type(m) ~= "table" or type(r) ~= "table" then
+  if (type(m) ~= "table" and type(m) ~= "userdata") or type(r) ~= "table" then
     error("backoff(m, r, first, most) takes the model and the answer first.", 2)
   end
   check_number(first, SECONDS_MAX, "backoff(m, r, first, most) takes seconds")
