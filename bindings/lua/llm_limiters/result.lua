@@ -13,7 +13,6 @@ local result = {}
 local format = string.format
 
 local SECONDS_MAX = 34560000 -- 400 days, the engine's longest cooldown
-local INSTANT_MAX = 253402300799 -- the end of the year 9999
 local MOST = 16 -- actions of one answer
 local SCOPES = { model = true, family = true, credential = true }
 
@@ -55,7 +54,7 @@ end
 
 local function cool_until(m, instant, scope)
   check_target(m, scope, "cool_until(m, instant, scope)")
-  check_number(instant, INSTANT_MAX, "cool_until(m, instant, scope) takes seconds since 1970")
+  check_number(instant, words.INSTANT_MAX, "cool_until(m, instant, scope) takes seconds since 1970")
   return new_action { model = m, ["until"] = instant, scope = scope or "model" }
 end
 
