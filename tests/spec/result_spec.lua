@@ -145,6 +145,7 @@ describe("a result hook", function()
       { "return 30", "result must return nothing, an action like cool(m, 30), or a list of actions, not 30." },
       { "return minute", "not a unit." },
       { "return cool", "not a function." },
+      { "return m", "or a list of actions, not a model." },
       { "return { model = m, seconds = 30 }", "not a table of names." },
       { "return { { model = m, seconds = 30 } }", "returned a list with a table, where an action like cool(m, 30)" },
       { "return { cool(m, 1), 5 }", "returned a list with 5, where" },

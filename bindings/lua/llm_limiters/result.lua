@@ -94,9 +94,9 @@ end
 local function read(value, m, file)
   if value == nil then return {} end
   local list = actions[value] and { value } or value
-  if type(list) ~= "table" or words.open(list) then
+  if type(list) ~= "table" or words.open(list) or list == m then -- a candidate of the host looks like an empty list
     fault.raise("ECONFIG", "result must return nothing, an action like cool(m, 30), or a list of actions, not "
-      .. words.show(value) .. ".", file)
+      .. (list == m and "a model" or words.show(value)) .. ".", file)
   end
   if #list == 0 and next(list) ~= nil then
     fault.raise("ECONFIG", "result must return an action like cool(m, 30) or a list of actions, not a table of names.",
