@@ -31,7 +31,9 @@ function scopes.name_fault(text)
     if not near then return nil, false end
     return "has an unknown kind of scope; did you mean \"" .. near .. sub(text, colon) .. "\"?", false
   end
-  if #text == colon then return "names a kind of scope only; " .. kind .. ":name or " .. kind .. ":* is expected.", true end
+  if #text == colon then
+    return "names a kind of scope only; " .. kind .. ":name or " .. kind .. ":* is expected.", true
+  end
   if #text > NAME_MAX then
     return format("has a name of %d bytes; at most %d are expected.", #text, NAME_MAX), true
   end
