@@ -4,6 +4,7 @@
  * checkout.
  */
 #include <glob.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -47,6 +48,28 @@ static void test_examples(void **state)
     assert_true(found.gl_pathc >= 4);
     for (size_t i = 0; i < found.gl_pathc; i++) llim_close(open_policy(found.gl_pathv[i], NULL));
     globfree(&found);
+}
+
+/* The README's example, whose test runs here. */
+static void test_readme(void **state)
+{
+    (void)state;
+    static char text[1 << 16];
+    FILE *file = fopen("README.md", "r");
+    assert_non_null(file);
+    text[fread(text, 1, sizeof text - 1, file)] = 0;
+    fclose(file);
+    char *end, *at = strstr(text, "return policy {"), path[32];
+    assert_non_null(at);
+    while (strncmp(at, "```lua\n", 7) != 0) at--;
+    at += 7;
+    end = strstr(at, "```");
+    assert_non_null(end);
+    *end = 0;
+    assert_non_null(strstr(at, "test = "));
+    kit_write_file(path, at);
+    llim_close(open_policy(path, NULL));
+    unlink(path);
 }
 
 static const char *const models[] = {"a", "b", "c"};
@@ -115,8 +138,8 @@ static void test_tenants(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shipped),  cmocka_unit_test(test_examples), cmocka_unit_test(test_weights),
-        cmocka_unit_test(test_sessions), cmocka_unit_test(test_tenants),
+        cmocka_unit_test(test_shipped), cmocka_unit_test(test_examples), cmocka_unit_test(test_readme),
+        cmocka_unit_test(test_weights), cmocka_unit_test(test_sessions), cmocka_unit_test(test_tenants),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 -- The annotations for editors say what scripts see: every word and field of the implementation, and none more. What the
--- kernel knows is asked of its messages, which list the fields; what hosts give to hooks is written down here.
+-- kernel knows is asked of its messages, which list the fields; what the host gives to hooks stands in its C text.
 
 local support = dofile "tests/spec/support.lua"
 local result = require "llm_limiters.result"
@@ -89,25 +89,55 @@ describe("the annotations", function()
     assert.same({ "tz" }, fields "llm.ZoneOptions")
   end)
 
-  local METERS = "requests tokens input_tokens output_tokens images audio_ms characters sessions cost"
+  -- The names in C's text, between two marks.
+  local function literals(path, from, to, patterns)
+    local text = support.read(path)
+    local first = assert(text:find(from, 1, true), from)
+    text = text:sub(first, assert(text:find(to, first, true), to))
+    local list = {}
+    for _, pattern in ipairs(patterns) do
+      for name in text:gmatch(pattern) do list[#list + 1] = name end
+    end
+    return list
+  end
 
-  it("have the fields of what hosts give", function()
+  local METERS = {
+    "requests", "tokens", "input_tokens", "output_tokens", "images", "audio_ms", "characters", "sessions", "cost",
+  }
+
+  local function with_meters(list)
+    for _, meter in ipairs(METERS) do list[#list + 1] = meter end
+    return list
+  end
+
+  local SET, GET = 'lua_setfield%(L, %-2, "(%l[%w_]*)"%)', 'lua_getfield%(L, [23], "([%w_]+)"%)'
+
+  it("have the fields of what the host gives", function()
+    local pool, hooks, trial = "src/policy/pool.c", "src/policy/hooks.c", "src/host/trial.c"
+    local candidate = support.read(pool):match 'it has (.-)",\n':gsub('"%s*"', ""):gsub(" and ", " ")
     local given = {
       ["llm.Charge"] = METERS,
-      ["llm.Request"] = METERS .. " max_output_tokens random at",
-      ["llm.Candidate"] = "name provider weight price cooling strikes inflight fits room wait",
-      ["llm.Answer"] = "kind dimension unit scope family retry_after status usage live random",
-      ["llm.LocalTime"] = "year month day hour minute weekday",
-      ["llm.TestSetup"] = "models",
-      ["llm.TestLimiter"] = "acquire settle cancel answer advance room",
+      ["llm.Request"] = with_meters(literals(pool, "static void push_request(", "\n}", { SET })),
+      ["llm.Candidate"] = split(candidate),
+      ["llm.Answer"] = literals(hooks, "static void push_outcome(", "\n}", { 'set_%l+%(L, "([%w_]+)"', SET }),
+      ["llm.LocalTime"] = literals("src/policy/vm.c", "static int local_time(", "\n}", { '{"(%l+)", %(?tm' }),
+      ["llm.TestSetup"] = { "models" },
+      ["llm.TestRequest"] = with_meters(literals(trial, "static void read_request(", "\n}", { GET })),
+      ["llm.TestAnswer"] = with_meters(literals(trial, "static int answer(", "\n}", { 'find%(L, "(%l+)"', GET })),
+      ["llm.TestLimiter"] = literals(trial, "luaL_Reg methods[]", ";", { '{"(%l+)", %l+}' }),
     }
-    for class, names in pairs(given) do assert.same(split(names), fields(class), class) end
+    for class, names in pairs(given) do
+      table.sort(names)
+      assert.same(names, fields(class), class)
+    end
   end)
 
   it("have no other fields", function()
     local known = {}
     for _, class in ipairs { "QuotaTable", "Model", "Limits", "Price", "PolicyTable", "Scope", "ZoneOptions", "Charge",
-      "Request", "Candidate", "Answer", "LocalTime", "TestSetup", "TestLimiter" } do known["llm." .. class] = true end
+      "Request", "Candidate", "Answer", "LocalTime", "TestSetup", "TestRequest", "TestAnswer", "TestLimiter" } do
+      known["llm." .. class] = true
+    end
     for class, set in pairs(found.classes) do
       if not known[class] then assert.same({}, sorted(set), class) end
     end

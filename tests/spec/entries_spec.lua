@@ -108,7 +108,16 @@ describe("weight and price", function()
     assert.same({ output = 2 }, model(set, "a").price)
     assert.equal(3, model(set, "a").weight)
     assert.equal(9, model(set, "fine").weight)
-    assert.is_nil(model(set, "fine").price)
+  end)
+
+  it("of a family are its head's unless a member says otherwise", function()
+    local body = "tier 'free' { a = { weight = 3, price = { input = 1 } } }, families = { a = { 'fine', 'loud' } }"
+    local set = assert(load_tiers(body, "free", "return { a = { weight = 4 }, loud = { price = { input = 8 } } }"))
+    assert.equal(4, model(set, "fine").weight)
+    assert.same({ input = 1 }, model(set, "fine").price)
+    assert.equal(4, model(set, "loud").weight)
+    assert.same({ input = 8 }, model(set, "loud").price)
+    assert.same({ input = 1 }, model(set, "a").price)
   end)
 
   it("are read from JSON as from Lua", function()

@@ -203,6 +203,19 @@ describe("a policy", function()
     assert.same({ 2, 1 }, set.policy.route(1, 2))
   end)
 
+  it("has what its hooks return read by the kernel, which raises a sentence that names its file", function()
+    local set = assert(policy "return policy { api = 1, name = 'x' }")
+    local m = { name = "gpt-4o", strikes = 1 }
+    assert.same({ { name = "team:a" } }, kernel.scopes(set, { "team:a" }))
+    assert.same({ { model = m, seconds = 60, scope = "model" } },
+      kernel.actions(set, kernel.default_result({}, m, { kind = "auth" }), m))
+    for name, wrong in pairs { scopes = { "acme" }, actions = 5 } do
+      local ok, message = pcall(kernel[name], set, wrong, m)
+      assert.is_false(ok)
+      assert.is_truthy(message:find("^policy%.lua: .+%.$"), message)
+    end
+  end)
+
   it("runs its hooks in its environment", function()
     local set = assert(policy [[return policy { api = 1, name = "x", route = function()
       return os.getenv "HOME"

@@ -182,7 +182,7 @@ function inherit(name) end
 ---@field retry_after? number seconds
 ---@field status number of HTTP; 0 if there was none
 ---@field usage llm.Charge what the call used, as far as it is told
----@field live boolean the close of a live session
+---@field live? boolean true for the close of a live session
 ---@field random number at least 0 and below 1, from the limiter's seed
 
 ---A scope with limits of its own. The table of limits is read at the first sight of it: make it once.
@@ -263,11 +263,25 @@ function default_result(req, m, r) end
 ---@class llm.TestSetup
 ---@field models table<string, llm.Model|llm.Limits> models, and scopes like ["team:*"], as in overrides
 
+---The request of a test. Whatever else it holds are tags, which are strings.
+---@class llm.TestRequest: llm.Charge
+---@field max_output_tokens? number
+---@field [string] string|number|nil
+
+---The answer of a test, with the usage by meter.
+---@class llm.TestAnswer: llm.Charge
+---@field kind "ok"|"rate"|"quota"|"too_large"|"overload"|"auth"|"error"|"unknown"
+---@field dimension? string
+---@field scope? "model"|"family"|"credential"
+---@field family? string
+---@field retry_after? number seconds
+---@field status? number
+
 ---@class llm.TestLimiter
----@field acquire fun(self: llm.TestLimiter, models: string[], req: table): string?, number? name, or nil and seconds
+---@field acquire fun(self: llm.TestLimiter, models: string[], req?: llm.TestRequest): string?, number? or nil, wait
 ---@field settle fun(self: llm.TestLimiter, used: llm.Charge) the last permit
 ---@field cancel fun(self: llm.TestLimiter) the last permit
----@field answer fun(self: llm.TestLimiter, r: table) the last permit, by fields of an llm.Answer
+---@field answer fun(self: llm.TestLimiter, r: llm.TestAnswer) ends the last permit; the result hook is asked
 ---@field advance fun(self: llm.TestLimiter, seconds: number)
 ---@field room fun(self: llm.TestLimiter, model: string, meter?: string): number
 

@@ -73,9 +73,11 @@ local function build(spec)
   local models = {}
   for i, name in ipairs(names.sorted(into.models)) do
     local model = into.models[name]
+    local head = into.models[model.home.family] or model -- says what others of its family do not say themselves
     models[i] = {
       name = name, provider = model.home.provider, scope = model.row.scope, blocked = model.blocked,
-      weight = model.weight or 1, price = model.price, limits = limits.plain(model.row.limits),
+      weight = model.weight or head.weight or 1, price = model.price or head.price,
+      limits = limits.plain(model.row.limits),
     }
   end
   return {

@@ -34,6 +34,7 @@ local SEQUENCES = { "^[\1-\127]", "^[\194-\223][\128-\191]", "^[\224-\239][\128-
 
 -- Whether a string can be shown and written as JSON.
 function names.is_utf8(text)
+  if not string.find(text, "[\128-\255]") then return true end
   local at = 1
   while at <= #text do
     local last

@@ -13,7 +13,6 @@ local result = {}
 local format = string.format
 
 local SECONDS_MAX = 34560000 -- 400 days, the engine's longest cooldown
-local INSTANT_MAX = 253402300799 -- the end of the year 9999
 local MOST = 16 -- actions of one answer
 local SCOPES = { model = true, family = true, credential = true }
 
@@ -55,7 +54,7 @@ end
 
 local function cool_until(m, instant, scope)
   check_target(m, scope, "cool_until(m, instant, scope)")
-  check_number(instant, INSTANT_MAX, "cool_until(m, instant, scope) takes seconds since 1970")
+  check_number(instant, words.INSTANT_MAX, "cool_until(m, instant, scope) takes seconds since 1970")
   return new_action { model = m, ["until"] = instant, scope = scope or "model" }
 end
 
@@ -95,9 +94,9 @@ end
 local function read(value, m, file)
   if value == nil then return {} end
   local list = actions[value] and { value } or value
-  if type(list) ~= "table" or words.open(list) then
+  if type(list) ~= "table" or words.open(list) or list == m then -- a candidate of the host looks like an empty list
     fault.raise("ECONFIG", "result must return nothing, an action like cool(m, 30), or a list of actions, not "
-      .. words.show(value) .. ".", file)
+      .. (list == m and "a model" or words.show(value)) .. ".", file)
   end
   if #list == 0 and next(list) ~= nil then
     fault.raise("ECONFIG", "result must return an action like cool(m, 30) or a list of actions, not a table of names.",

@@ -11,7 +11,7 @@ local words = require "llm_limiters.words"
 
 local scopes = {}
 
-local find, format, match = string.find, string.format, string.match
+local find, format, sub = string.find, string.format, string.sub
 
 local KINDS = { "key", "org", "team", "tenant", "user" }
 local NAME_MAX = 255 -- bytes, the engine's
@@ -23,14 +23,17 @@ for _, kind in ipairs(KINDS) do is_kind[kind] = true end
 -- What is wrong with the name of a scope, for fault.about, or nil. The second result tells whether it is one at all: a
 -- kind that is nearly one of ours is taken for a slip, and anything else may be a model's name.
 function scopes.name_fault(text)
-  local kind, name = match(text, "^(%a+):(.*)$")
-  if not kind then return nil, false end
+  local _, colon = find(text, "^%a+:")
+  if not colon then return nil, false end
+  local kind = sub(text, 1, colon - 1)
   if not is_kind[kind] then
     local near = names.nearest(kind, KINDS)
     if not near then return nil, false end
-    return "has an unknown kind of scope; did you mean \"" .. near .. ":" .. name .. "\"?", false
+    return "has an unknown kind of scope; did you mean \"" .. near .. sub(text, colon) .. "\"?", false
   end
-  if name == "" then return "names a kind of scope only; " .. kind .. ":name or " .. kind .. ":* is expected.", true end
+  if #text == colon then
+    return "names a kind of scope only; " .. kind .. ":name or " .. kind .. ":* is expected.", true
+  end
   if #text > NAME_MAX then
     return format("has a name of %d bytes; at most %d are expected.", #text, NAME_MAX), true
   end
@@ -60,7 +63,7 @@ local function read_name(name, list, file)
     wrong = "has no kind; it is one of " .. table.concat(KINDS, ", ") .. ", as in team:acme."
   elseif not wrong and (find(name, "%c") or not names.is_utf8(name)) then
     wrong = "must have a name of UTF-8 without control characters."
-  elseif not wrong and find(name, ":*", -2, true) then
+  elseif not wrong and sub(name, -2) == ":*" then
     wrong = "is of any name; the name of one is expected, like team:acme."
   end
   if wrong then fault.raise("ECONFIG", "the scope " .. fault.show(name) .. " " .. wrong, file) end

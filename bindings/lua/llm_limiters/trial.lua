@@ -33,7 +33,7 @@ local write
 local function write_word(value, content)
   if content.kind == "rate" then
     local amount = number(content.amount)
-    if content.money then amount = "usd" .. number(content.amount / 1e6) end
+    if content.money then amount = "usd(" .. number(content.amount / 1e6) .. ")" end
     return amount .. "/" .. unit(content)
   elseif content.kind == "gauge" then
     return format("gauge(%s, %s)", number(content.amount), number(content.ttl))

@@ -29,6 +29,9 @@ local SPANS = {
   month = { window = 31 * DAY, shortest = 28 * DAY - 3600 },
 }
 
+-- Seconds since 1970 that the engine can tell: its nanoseconds have 63 bits, which end in the year 2262.
+words.INSTANT_MAX = 9223372036
+
 words.TTL = 3600 -- seconds that a lease lives unless a gauge says otherwise
 
 -- What a calendar limit's guard is measured by, and what a rolling limit's window is.
@@ -57,7 +60,6 @@ local function zone_fault(zone, name)
     .. "\"..\", blanks or a leading \"/\", not " .. fault.show(zone) .. "."
 end
 
-local INSTANT_MAX = 253402300799 -- seconds: the end of the year 9999
 local MICROS = 1e6 -- of a dollar, which the engine counts
 local MICROS_MAX = 1099511627775 -- the engine's largest amount
 
@@ -185,7 +187,7 @@ function words.environment(record, host, more)
       return make("tier to inherit", { name = name })
     end,
     local_time = function(instant, zone)
-      if type(instant) ~= "number" or instant ~= instant or math.abs(instant) > INSTANT_MAX then
+      if type(instant) ~= "number" or instant ~= instant or math.abs(instant) > words.INSTANT_MAX then
         complain("local_time", "local_time takes seconds since 1970, like local_time(req.at, \"Europe/Berlin\"), not "
           .. words.show(instant) .. ".")
       end
