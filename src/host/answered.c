@@ -129,13 +129,10 @@ int llim__answer(llim__thread *thread, llim_permit *permit, const llim__outcome 
     if (!heals(set, a)) {
         llim_request request = {.size = sizeof request, .charge = permit->charge};
         llim__ask ask;
-        int64_t wall;
-        llim_zone_now(limiter->zone, NULL, &wall);
         ask.thread = thread;
         ask.question = (llim__question){.zone = limiter->zone,
                                         .request = &request,
                                         .random = llim__limiter_chance(limiter),
-                                        .at = (double)wall / LLIM_SECOND,
                                         .candidates = ask.candidates,
                                         .n = 1};
         ask.candidates[0] = (llim__candidate){.model = model,

@@ -50,12 +50,9 @@ int llim__ask_begin(llim__ask *ask, llim_limiter *limiter, const llim_request *r
     ask->question = (llim__question){
         .zone = limiter->zone, .request = request, .candidates = ask->candidates, .n = request->n_models};
     if ((thread->set->hooks & ASKED) && !llim__limiter_rests(limiter)) {
-        int64_t wall;
         llim_error why;
         ask->vm = llim__thread_vm(thread, &why);
         if (!ask->vm) llim__thread_fault(thread, &why);
-        llim_zone_now(limiter->zone, NULL, &wall);
-        ask->question.at = (double)wall / LLIM_SECOND;
         ask->question.random = llim__limiter_chance(limiter);
     }
     for (uint32_t i = 0; i < request->n_models; i++) {

@@ -26,7 +26,10 @@ typedef struct call {
     const llim__outcome *outcome;
 } call;
 
-/* Runs function(hook, call) within the bounds of hooks, while the question is open. */
+/* What the function under pcall finds on its stack. */
+enum { HOOK = 1, CALL, REQUEST, CANDIDATES, POOL };
+
+/* Runs function(hook, call, request, candidates, pool) within the bounds of hooks, while the question is open. */
 static int run(llim__vm *vm, int hook, const char *name, lua_CFunction function, call *c, llim_error *err)
 {
     lua_State *L = vm->L;
@@ -36,7 +39,10 @@ static int run(llim__vm *vm, int hook, const char *name, lua_CFunction function,
     lua_pushcfunction(L, function);
     lua_pushvalue(L, hook);
     lua_pushlightuserdata(L, c);
-    if (llim__budget_call(L, &vm->budget, &vm->hook, 2, 0, 0) != LUA_OK)
+    lua_pushvalue(L, LLIM__VM_REQUEST);
+    lua_pushvalue(L, LLIM__VM_CANDIDATES);
+    lua_pushvalue(L, LLIM__VM_POOL);
+    if (llim__budget_call(L, &vm->budget, &vm->hook, POOL, 0, 0) != LUA_OK)
         code = llim__fail(err, LLIM_ELUA, "the policy's %s hook failed: %s", name,
                           vm->budget.over       ? vm->budget.text
                           : lua_isstring(L, -1) ? lua_tostring(L, -1)
@@ -46,14 +52,16 @@ static int run(llim__vm *vm, int hook, const char *name, lua_CFunction function,
     return code;
 }
 
-/* Pushes hook, request and the candidate, and calls for one value. */
+/* Calls the hook for one value, the only one that it leaves on the stack. */
 static call *ask_about(lua_State *L)
 {
-    call *c = lua_touserdata(L, 2);
-    lua_settop(L, 1);
-    llim__pool_push_request(L);
-    llim__pool_push(L, c->vm, c->question->candidates[c->i].model);
+    call *c = lua_touserdata(L, CALL);
+    lua_pushvalue(L, HOOK);
+    lua_pushvalue(L, REQUEST);
+    llim__pool_push(L, c->vm, CANDIDATES, c->question->candidates[c->i].model);
     lua_call(L, 2, 1);
+    lua_replace(L, 1);
+    lua_settop(L, 1);
     return c;
 }
 
@@ -156,13 +164,15 @@ int llim__hook_scopes(llim__vm *vm, llim__question *question, uint32_t i, llim__
 
 static int route(lua_State *L)
 {
-    call *c = lua_touserdata(L, 2);
+    call *c = lua_touserdata(L, CALL);
     const llim__question *q = c->question;
     uint32_t *order = c->out, n_order = 0;
-    lua_settop(L, 1);
-    llim__pool_push_request(L);
-    llim__pool_push_list(L, c->vm);
+    llim__pool_fill(L, c->vm, CANDIDATES, POOL);
+    lua_pushvalue(L, HOOK);
+    lua_pushvalue(L, REQUEST);
+    lua_pushvalue(L, POOL);
     lua_call(L, 2, 1);
+    lua_replace(L, 1);
     uint32_t model;
     if (llim__pool_model(L, 1, &model)) return luaL_error(L, "route must return a list of candidates, not a candidate");
     if (!lua_istable(L, 1)) return luaL_error(L, "route must return a list of candidates, not %s", luaL_typename(L, 1));
@@ -252,18 +262,19 @@ static llim__action read_action(lua_State *L)
 
 static int result(lua_State *L)
 {
-    call *c = lua_touserdata(L, 2);
+    call *c = lua_touserdata(L, CALL);
     llim__action *out = c->out;
-    lua_settop(L, 1);
+    const uint32_t model = c->question->candidates[0].model;
     llim__vm_push_kernel(L, "actions"); /* (set, value, m) -> a list of { model, scope, seconds or until } */
     llim__vm_push_set(L);
-    lua_rotate(L, 1, 2);
-    llim__pool_push_request(L);
-    llim__pool_push(L, c->vm, c->question->candidates[0].model);
+    lua_pushvalue(L, HOOK);
+    lua_pushvalue(L, REQUEST);
+    llim__pool_push(L, c->vm, CANDIDATES, model);
     push_outcome(L, c->question, c->outcome);
     lua_call(L, 3, 1);
-    llim__pool_push(L, c->vm, c->question->candidates[0].model);
+    llim__pool_push(L, c->vm, CANDIDATES, model);
     lua_call(L, 3, 1);
+    lua_replace(L, 1);
     const lua_Unsigned n = lua_rawlen(L, 1);
     if (n > c->cap) return luaL_error(L, "result returned %d actions, at most %d are possible", (int)n, (int)c->cap);
     for (lua_Unsigned i = 0; i < n; i++) {

@@ -25,7 +25,7 @@ typedef struct llim__question {
     llim_zone *zone;
     const llim_request *request;
     double random; /* 0 <= random < 1 */
-    double at;     /* wall clock, seconds */
+    double at;     /* wall clock, seconds; 0: not looked at yet */
     llim__candidate *candidates;
     uint32_t n;
 } llim__question;

@@ -8,9 +8,7 @@
 #include "engine/admit.h"
 #include "policy/vm_state.h"
 
-/* The registry holds under their addresses: the list of candidates that were made, what shows the fields of all that change, the
-   request, and the list that is the pool. */
-static const char candidates_key, changing_key, request_key, list_key;
+static const char changing_key; /* the registry holds under it what shows the fields of all candidates that change */
 
 static llim__vm *vm_of(lua_State *L)
 {
@@ -229,52 +227,50 @@ static void push_fields(lua_State *L, llim__vm *vm, uint32_t model)
     lua_setmetatable(L, -2);
 }
 
-void llim__pool_push(lua_State *L, llim__vm *vm, uint32_t model)
+void llim__pool_push(lua_State *L, llim__vm *vm, int candidates, uint32_t model)
 {
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &candidates_key);
-    if (lua_rawgeti(L, -1, (lua_Integer)model + 1) == LUA_TNIL) {
-        lua_pop(L, 1);
-        push_fields(L, vm, model);
-        uint32_t *id = hide(L, sizeof *id);
-        *id = model;
-        lua_pushvalue(L, -1);
-        lua_rawseti(L, -3, (lua_Integer)model + 1);
-    }
-    lua_remove(L, -2);
+    if (lua_rawgeti(L, candidates, (lua_Integer)model + 1) != LUA_TNIL) return;
+    lua_pop(L, 1);
+    push_fields(L, vm, model);
+    uint32_t *id = hide(L, sizeof *id);
+    *id = model;
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, candidates, (lua_Integer)model + 1);
 }
 
-void llim__pool_push_list(lua_State *L, llim__vm *vm)
+void llim__pool_fill(lua_State *L, llim__vm *vm, int candidates, int list)
 {
     const llim__question *q = vm->question;
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &list_key);
     for (uint32_t i = 0; i < q->n; i++) {
-        llim__pool_push(L, vm, q->candidates[i].model);
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
+        llim__pool_push(L, vm, candidates, q->candidates[i].model);
+        lua_rawseti(L, list, (lua_Integer)i + 1);
     }
-    lua_pushinteger(L, (lua_Integer)q->n);
-    if (!lua_next(L, -2)) return;
-    /* A longer one was there before, or a script has left something behind: the next one is a new one. */
-    lua_pop(L, 3);
-    lua_createtable(L, (int)q->n, 0);
-    lua_pushvalue(L, -1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &list_key);
-    for (uint32_t i = 0; i < q->n; i++) {
-        llim__pool_push(L, vm, q->candidates[i].model);
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    /* What a longer one, or a script, has left behind comes after the last. */
+    for (lua_pushinteger(L, (lua_Integer)q->n); lua_next(L, list);) {
+        lua_pop(L, 1);
+        lua_pushvalue(L, -1);
+        lua_pushnil(L);
+        lua_rawset(L, list);
     }
-}
-
-void llim__pool_push_request(lua_State *L)
-{
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &request_key);
 }
 
 enum { MAX_OUTPUT = LLIM_METERS + 1, RANDOM, AT };
 
+/* The clock is looked at when a script asks, once for all that it then decides. */
+static double instant_of(llim__question *q)
+{
+    int64_t wall;
+    if (q->at == 0) {
+        llim_zone_now(q->zone, NULL, &wall);
+        q->at = seconds(wall);
+    }
+    return q->at;
+}
+
 /* (request, key), with the numbers of the fields as second upvalue: the caller's tags are whatever is none of these. */
 static int request_field(lua_State *L)
 {
-    const llim__question *q = vm_of(L)->question;
+    llim__question *q = vm_of(L)->question;
     lua_pushvalue(L, 2);
     lua_rawget(L, lua_upvalueindex(2));
     const lua_Integer field = lua_tointeger(L, -1);
@@ -284,7 +280,7 @@ static int request_field(lua_State *L)
     else if (field == RANDOM)
         lua_pushnumber(L, q->random);
     else if (field == AT)
-        lua_pushnumber(L, q->at);
+        lua_pushnumber(L, instant_of(q));
     else if (field)
         lua_pushinteger(L, q->request->charge.amount[field - 1]);
     else if (lua_type(L, 2) == LUA_TSTRING)
@@ -343,9 +339,6 @@ void llim__pool_open(lua_State *L, llim__vm *vm)
     lua_setfield(L, -2, "__index");
     lua_rawsetp(L, LUA_REGISTRYINDEX, &changing_key);
     push_request(L, vm);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &request_key);
     lua_newtable(L);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &candidates_key);
     lua_newtable(L);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &list_key);
 }

@@ -10,13 +10,12 @@
 
 #include "policy/hooks.h"
 
-/* Under pcall, once in a VM. */
+/* Under pcall, once in a VM: leaves on the stack the request, the candidates that were made, and the list that is the pool. */
 void llim__pool_open(lua_State *L, llim__vm *vm);
 
-/* Under pcall: pushes the request, the list of all candidates of the question, and the candidate of the VM's i-th model. */
-void llim__pool_push_request(lua_State *L);
-void llim__pool_push_list(lua_State *L, llim__vm *vm);
-void llim__pool_push(lua_State *L, llim__vm *vm, uint32_t model);
+/* Under pcall: makes the list, at its index, that of the question's candidates; pushes the candidate of the VM's i-th model. */
+void llim__pool_fill(lua_State *L, llim__vm *vm, int candidates, int list);
+void llim__pool_push(lua_State *L, llim__vm *vm, int candidates, uint32_t model);
 
 /* Whether the value is a candidate, and of which model. Allocates nothing. */
 bool llim__pool_model(lua_State *L, int index, uint32_t *model);

@@ -12,7 +12,7 @@ struct llim__vm {
     llim__budget budget;
     llim_script_bounds load, hook;
     unsigned hooks;
-    const llim__question *question; /* that a hook is being asked, or NULL */
+    llim__question *question; /* that a hook is being asked, or NULL */
 };
 
 /* What stands on the VM's stack all its life. */
@@ -26,7 +26,10 @@ enum {
     LLIM__VM_ROUTE,
     LLIM__VM_RESULT,
     LLIM__VM_TEST,
-    LLIM__VM_TOP = LLIM__VM_TEST
+    LLIM__VM_REQUEST, /* see pool.h */
+    LLIM__VM_CANDIDATES,
+    LLIM__VM_POOL,
+    LLIM__VM_TOP = LLIM__VM_POOL
 };
 
 /* Runs function(the value at an index, data) under pcall: whatever may allocate does, because without memory an unprotected call
