@@ -85,8 +85,8 @@ bool llim__threads_renew(llim_limiter *limiter, llim__set *set, llim__handover *
 /* llim_reload() for who has limiter->reloading, without the log, for which *err, not NULL, is cleared unless it fails. */
 int llim__limiter_reload(llim_limiter *limiter, const llim_options *options, llim_error *err);
 
-/* Tells the log of what that returned, under no lock. */
-void llim__limiter_reloaded(llim_limiter *limiter, int code, const llim_error *err);
+/* Tells the log of what came of it, under no lock. generation: the one that is new, or 0. */
+void llim__limiter_reloaded(llim_limiter *limiter, int code, const llim_error *err, uint32_t generation);
 
 /* Whether the options are good but for the zone's part. */
 int llim__options_check(const llim_options *options, llim_error *err);

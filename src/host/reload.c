@@ -90,13 +90,16 @@ int llim__limiter_reload(llim_limiter *limiter, const llim_options *options, lli
     return code;
 }
 
-void llim__limiter_reloaded(llim_limiter *limiter, int code, const llim_error *err)
+void llim__limiter_reloaded(llim_limiter *limiter, int code, const llim_error *err, uint32_t generation)
 {
-    if (!code || !limiter->log) return;
+    if (!limiter->log || (!code && !generation)) return;
     char text[sizeof err->message + 64];
-    snprintf(text, sizeof text, "%s Generation %u stays in force.", err->message,
-             (unsigned)at_load_rlx(&limiter->generation));
-    limiter->log(limiter->log_ctx, LLIM_LOG_WARNING, text);
+    if (code)
+        snprintf(text, sizeof text, "generation %u stays in force: %s", (unsigned)at_load_rlx(&limiter->generation),
+                 err->message);
+    else
+        snprintf(text, sizeof text, "generation %u is in force", (unsigned)generation);
+    limiter->log(limiter->log_ctx, code ? LLIM_LOG_WARNING : LLIM_LOG_INFO, text);
 }
 
 int llim_reload(llim_limiter *limiter, const llim_options *options, uint32_t *generation, llim_error *err)
@@ -111,11 +114,13 @@ int llim_reload(llim_limiter *limiter, const llim_options *options, uint32_t *ge
     llim_error own;
     memset(&own, 0, sizeof own);
     pthread_mutex_lock(&limiter->reloading);
+    const uint32_t before = limiter->set->generation;
     int code = llim__limiter_reload(limiter, options, &own);
+    const uint32_t after = limiter->set->generation;
     if (!code && options) llim__watch_again(limiter);
-    if (generation) *generation = limiter->set->generation;
     pthread_mutex_unlock(&limiter->reloading);
-    llim__limiter_reloaded(limiter, code, &own);
+    llim__limiter_reloaded(limiter, code, &own, after == before ? 0 : after);
+    if (generation) *generation = after;
     if (code && err) *err = own;
     return code;
 }

@@ -204,6 +204,7 @@ int llim_watch_poll(llim_limiter *limiter, uint32_t *generation, llim_error *err
     memset(&own, 0, sizeof own);
     pthread_mutex_lock(&limiter->reloading);
     llim__watch *w = limiter->watch;
+    const uint32_t before = limiter->set->generation;
     int code = LLIM_OK;
     uint64_t ran_out;
     if (w) {
@@ -218,9 +219,10 @@ int llim_watch_poll(llim_limiter *limiter, uint32_t *generation, llim_error *err
     } else {
         code = llim__fail(&own, LLIM_EINVAL, "llim_watch_poll() comes after llim_watch_fd()");
     }
-    if (generation) *generation = limiter->set->generation;
+    const uint32_t after = limiter->set->generation;
     pthread_mutex_unlock(&limiter->reloading);
-    if (w) llim__limiter_reloaded(limiter, code, &own);
+    if (w) llim__limiter_reloaded(limiter, code, &own, after == before ? 0 : after);
+    if (generation) *generation = after;
     if (code && err) *err = own;
     return code;
 }
