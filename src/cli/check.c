@@ -97,7 +97,7 @@ static enum role role_of(const setup *s, const char *path, llim_error *err)
     for (enum role role = QUOTAS; role < ROLES; role++) {
         int code;
         llim_close(open_as(s, role, path, s->tier, s->modality < 0 ? LLIM_TEXT : s->modality, &code, &errs[role]));
-        if (code == LLIM_OK) return role;
+        if (code == LLIM_OK || (role == QUOTAS && code == LLIM_EUNKNOWN_TIER)) return role; /* a table was read */
     }
     *err = errs[POLICY]; /* the same whatever it is: it cannot be read, or fails */
     if (strcmp(errs[POLICY].message, errs[OVERRIDES].message) == 0) return ROLES;

@@ -95,8 +95,8 @@ describe("llm-limiters check", function()
       "in-house sessions at once: added, 2\n")
     assert.falsy(out:find("gpt-4o:", 1, true), out)
     file("o.lua", [[return { ["gpt-4o-mini"] = { requests = 50/minute { tz = "UTC" } } }]])
-    says(0, "o.lua", "gpt-4o-mini requests/min: changed from 50 bucket, guard 0.1 s, charged as reserved to 50 calendar "
-      .. "UTC, guard 0.1 s, charged as reserved\n")
+    says(0, "o.lua", "gpt-4o-mini requests/min: changed from 50 bucket, guard 0.1 s, charged as reserved to 50 "
+      .. "calendar UTC, guard 0.1 s, charged as reserved\n")
     file("o.lua", "return {}")
     says(0, "o.lua", "o.lua: good, a table of overrides that changes nothing\n")
   end)
