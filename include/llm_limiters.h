@@ -34,7 +34,8 @@ typedef struct llim_options {
     uint32_t size;          /* sizeof(llim_options) */
     int32_t modality;       /* enum llim_modality; default text */
     const char *tier;       /* "free" (default), "tier1", or per provider "openai=tier3,gemini=free" */
-    const char *quotas;     /* a set of quota tables: "baseline" (default), "published", or a directory of such files */
+    const char *quotas;     /* a set of quota tables: "baseline" (default), "published", or the path of a directory
+                               of such files or of one */
     const char *overrides;  /* path of a Lua file returning { ["model"] = { rpm = 20, ... } }, or of a .json file
                                that holds { "model": { "rpm": 20, ... } }; default none */
     const char *policy;     /* "priority" (default), or the path of a Lua file */
@@ -44,7 +45,7 @@ typedef struct llim_options {
                                what is wanted beyond the models; with them they keep the bounds of the core header */
     uint64_t seed;          /* of the chance in backoffs; 0: another one each time */
     uint32_t scopes; /* of the overrides, in use at one time: room for so many, each with the most that one has */
-    uint32_t reserved;
+    int32_t watch;   /* 1: a thread of the limiter reloads when one of the files changes; see llim_watch_fd() */
     void (*log)(void *ctx, int level, const char *message); /* default none; called under no lock */
     void *log_ctx;
     llim_script_bounds
@@ -75,7 +76,7 @@ typedef struct llim_request {
     const llim_tag *tags;      /* for the policy; borrowed for the call */
 } llim_request;
 
-/* One model of a limiter. Strings live as long as the limiter. */
+/* One model of a limiter, as of the call. Strings live as long as the limiter. */
 typedef struct llim_model_info {
     const char *name;     /* canonical */
     const char *provider; /* "openai", "gemini", "custom" */
@@ -90,17 +91,51 @@ typedef struct llim_model_info {
    LLIM_ELUA, LLIM_EINVAL (unknown modality), LLIM_ERANGE, LLIM_ENOMEM, LLIM_EFULL; *limiter is then NULL. */
 LLIM_API int llim_open(const llim_options *options, llim_limiter **limiter, llim_error *err);
 
-/* What has gone wrong with scripts since the limiter was opened. */
+/* What is in force, and what has gone wrong since the limiter was opened. */
 typedef struct llim_status {
-    uint32_t size; /* sizeof(llim_status), set by the caller */
-    uint32_t reserved;
-    uint64_t faults;  /* decisions that the default took because a hook failed */
-    uint64_t ended;   /* of these, the hook used more than it may; hooks are then not asked for a second */
-    llim_error fault; /* the last one */
+    uint32_t size;           /* sizeof(llim_status), set by the caller */
+    uint32_t generation;     /* of the quotas and policy in force; the first is 1 */
+    uint64_t hash;           /* of their texts, tier, account and bounds: equal where these are, in every process */
+    uint64_t faults;         /* decisions that the default took because a hook failed */
+    uint64_t ended;          /* of these, the hook used more than it may; hooks are then not asked for a second */
+    uint64_t reloads;        /* that put other quotas or another policy in force */
+    uint64_t failed_reloads; /* that left everything as it was */
+    llim_error fault;        /* the last one of a hook */
+    llim_error reload_fault; /* why the last of them failed */
 } llim_status;
 
 /* LLIM_OK, LLIM_EVERSION. */
 LLIM_API int llim_get_status(llim_limiter *limiter, llim_status *status);
+
+/* Reads the texts again and puts them in force, at once for calls that begin afterwards, in every thread. options NULL: the same
+   paths, tier and all as before; else what llim_open() would be given, of which tier, quotas, overrides, policy, account,
+   guard_ns and the bounds count and are kept for the next time. modality must be the limiter's; the others are not read.
+   *generation, which may be NULL, is the number in force afterwards: where nothing has changed, the same as before.
+
+   Counts stay: a limit that has the same meter, law, window and guard keeps what is used of it, whether its amount was raised or
+   lowered; what has been admitted above a lowered one stands. A changed law or window starts charged with all that the old one
+   holds. A model that is gone is refused by LLIM_EUNKNOWN_MODEL or LLIM_ENO_QUOTA; its permits end as ever, against the row that
+   they charged, and if it comes back while anything is in its windows, its counts are there.
+   Rows of llim_scope() get their new limits at the next llim_scope() for them, and have the old ones until then; a scope that
+   has no limits any more is LLIM_ENOTFOUND, and its row as it was for who still holds it.
+
+   An error is one of llim_open(), or LLIM_EINVAL (another modality), and changes nothing: what was in force stays. LLIM_EFULL:
+   the zone, which has the room that llim_open() made, has none for a new limit; options.zone.rows and .sliding make more. The
+   limits of rows that were changed before it are put back, charged with all they hold.
+   Takes some milliseconds, and as much for each thread that has a VM of its own. What threads have left behind is ended by the
+   next call of this. Any thread; one at a time, others wait. */
+LLIM_API int llim_reload(llim_limiter *limiter, const llim_options *options, uint32_t *generation, llim_error *err);
+
+/* A descriptor for poll() or epoll that is readable when llim_watch_poll() is to be called: a file of quotas, overrides or policy,
+   a directory or a symbolic link on the way to them, may have changed. It is the limiter's, the same at each call, and closed by
+   llim_close(). Waiting for it costs nothing; where the system tells no events (network file systems, a directory that is
+   gone, no watch left) it becomes readable once a second. LLIM_ENOMEM, LLIM_EIO. Any thread. */
+LLIM_API int llim_watch_fd(llim_limiter *limiter, llim_error *err);
+
+/* Reloads as llim_reload(limiter, NULL, ...) does if files have changed and 50 ms have passed since the last change, or half a
+   second since the first; else does nothing, in no time. A file that makes it fail is reported once, and read again when it
+   changes. LLIM_EINVAL: llim_watch_fd() was not called; the errors of llim_reload(). Any thread. */
+LLIM_API int llim_watch_poll(llim_limiter *limiter, uint32_t *generation, llim_error *err);
 
 /* Ends a limiter and its zone; NULL is allowed. No other thread may be inside. */
 LLIM_API void llim_close(llim_limiter *limiter);
@@ -145,8 +180,9 @@ LLIM_API int llim_model(llim_limiter *limiter, const char *name, llim_model_info
 /* The models of the tier in force, sorted by name: LLIM_ENOTFOUND when index is past the last. */
 LLIM_API int llim_model_at(llim_limiter *limiter, uint32_t index, llim_model_info *info);
 
-/* The row of a scope that the overrides name ("team:acme", or "team:*" for any of its kind), made at first use. Scopes
-   without limits: LLIM_ENOTFOUND. LLIM_EFULL. */
+/* The row of a scope that the overrides name ("team:acme", or "team:*" for any of its kind), made at first use, and given other
+   limits at the first use after a reload that has them. A row that the caller made by llim_row_set() is found and left as it is.
+   Scopes without limits: LLIM_ENOTFOUND. LLIM_EFULL. */
 LLIM_API int llim_scope(llim_limiter *limiter, const char *scope, llim_row *row, llim_error *err);
 
 #ifdef __cplusplus

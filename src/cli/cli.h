@@ -17,6 +17,7 @@
 int cli_simulate(int argc, char **argv);
 int cli_generate(int argc, char **argv);
 int cli_classify(int argc, char **argv);
+int cli_check(int argc, char **argv);
 
 /* Prints "llm-limiters: " and the sentence; returns 1. */
 __attribute__((format(printf, 1, 2))) int cli_fail(const char *format, ...);

@@ -16,6 +16,7 @@ static const struct command {
     {"simulate", cli_simulate, "run a trace of requests through quotas in virtual time"},
     {"generate", cli_generate, "write a realistic trace"},
     {"classify", cli_classify, "tell what a provider's answer means"},
+    {"check", cli_check, "tell whether quotas and policies are good, and what they change"},
 };
 
 static int help(void)
@@ -46,5 +47,5 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         if (strcmp(name, commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1);
     if (name[0] == '-') return cli_misuse(NULL, "There is no option %s.", name);
-    return cli_misuse(NULL, "There is no command \"%s\"; there are simulate, generate and classify.", name);
+    return cli_misuse(NULL, "There is no command \"%s\"; there are simulate, generate, classify and check.", name);
 }

@@ -19,7 +19,7 @@
 static uint32_t model_of(const llim__set *set, llim_row row)
 {
     uint32_t i = 0;
-    while (i < set->n_models && (set->models[i].row.index != row.index || set->models[i].row.epoch != row.epoch)) i++;
+    while (i < set->n_known && (set->models[i].row.index != row.index || set->models[i].row.epoch != row.epoch)) i++;
     return i;
 }
 
@@ -49,7 +49,7 @@ static void cool(llim_limiter *limiter, const llim__set *set, const llim__action
     if (ns > MOST_COOLED) ns = MOST_COOLED;
     llim_cool(limiter->zone, info->row, ns);
     if (action->scope == LLIM_SCOPE_MODEL) return;
-    for (uint32_t i = 0; i < set->n_models; i++) {
+    for (uint32_t i = 0; i < set->n_known; i++) {
         const llim_model_info *other = &set->models[i];
         if (strcmp(other->provider, info->provider) != 0) continue;
         if (action->scope == LLIM_SCOPE_CREDENTIAL || is_of_family(other->name, family))
@@ -84,7 +84,8 @@ static void judge(llim__ask *ask, const llim__outcome *outcome)
     uint32_t n = 0;
     llim_error why;
     memset(&why, 0, sizeof why);
-    llim__vm *vm = llim__limiter_rests(thread->limiter) ? NULL : llim__thread_vm(thread, &why);
+    const bool gone = ask->candidates[0].model >= thread->set->n_models; /* the scripts in force do not know it */
+    llim__vm *vm = gone || llim__limiter_rests(thread->limiter) ? NULL : llim__thread_vm(thread, &why);
     if (!vm || llim__hook_result(vm, &ask->question, outcome, actions, &n, &why)) {
         if (why.code) llim__thread_fault(thread, &why);
         actions[0] = fallback(ask->candidates[0].model, outcome->answer);
@@ -123,7 +124,7 @@ int llim__answer(llim__thread *thread, llim_permit *permit, const llim__outcome 
     llim__set *set = thread->set;
     const llim_answer *a = outcome->answer;
     const uint32_t model = model_of(set, permit->row[0]);
-    if (model == set->n_models) return LLIM_EINVAL;
+    if (model == set->n_known) return LLIM_EINVAL;
     note(set, model, limiter->zone, a->kind);
     const llim_charge facts = with_cost(&a->facts.charge, &permit->charge, &set->prices[model]);
     if (!heals(set, a)) {
@@ -155,7 +156,7 @@ int llim_answered(llim_limiter *limiter, llim_permit *permit, const llim_respons
     llim__thread *thread = llim__limiter_enter(limiter, NULL);
     if (!thread) return LLIM_ENOMEM;
     const uint32_t model = model_of(thread->set, permit->row[0]);
-    if (model == thread->set->n_models) return LLIM_EINVAL;
+    if (model == thread->set->n_known) return LLIM_EINVAL;
     llim_response r = *response;
     if (r.provider == LLIM_PROVIDER_ANY) r.provider = provider_of(thread->set->models[model].provider);
     if (r.now_wall_ns == 0) llim_zone_now(limiter->zone, NULL, &r.now_wall_ns);

@@ -34,9 +34,53 @@ static int fill(llim_limiter *limiter, const llim_options *o, const llim__texts 
     uint64_t seed = o->seed;
     if (seed == 0 && getrandom(&seed, sizeof seed, 0) < 0) seed = 1;
     at_store_rlx(&limiter->random, seed);
-    int code = llim__set_open(o, texts, limiter->alloc, limiter->alloc_ctx, &limiter->set, err);
+    int code =
+        llim__set_open(o, texts, NULL, &limiter->strings, limiter->alloc, limiter->alloc_ctx, &limiter->set, err);
     if (!code) code = open_zone(limiter, o, err);
-    return code ? code : llim__set_enforce(limiter->set, limiter->zone, err);
+    if (code) return code;
+    llim_zone_stats stats;
+    llim_zone_get_stats(limiter->zone, &stats);
+    limiter->n_scopes = stats.rows + 1;
+    limiter->scopes = llim__take(limiter->alloc, limiter->alloc_ctx, limiter->n_scopes, sizeof *limiter->scopes);
+    if (!limiter->scopes) return llim__fail(err, LLIM_ENOMEM, "no memory for a limiter of %u scopes", stats.rows);
+    limiter->set->generation = 1;
+    at_store_rlx(&limiter->generation, 1);
+    limiter->status.generation = 1;
+    limiter->status.hash = limiter->set->hash;
+    code = llim__set_enforce(limiter->set, limiter->zone, err);
+    if (!code) code = llim__options_keep(limiter, o, err);
+    return !code && o->watch ? llim__watch_start(limiter, err) : code;
+}
+
+int llim__options_check(const llim_options *o, llim_error *err)
+{
+    if (o->size != sizeof *o)
+        return llim__fail(err, LLIM_EVERSION, "llim_options.size is %u, this library expects %zu", o->size, sizeof *o);
+    if (o->zone.size != 0 && o->zone.size != sizeof o->zone)
+        return llim__fail(err, LLIM_EVERSION, "llim_options.zone.size is %u, this library expects 0 or %zu",
+                          o->zone.size, sizeof o->zone);
+    if (o->modality < LLIM_TEXT || o->modality > LLIM_LIVE)
+        return llim__fail(err, LLIM_EINVAL, "modality is %d, expected LLIM_TEXT, LLIM_IMAGE, LLIM_AUDIO or LLIM_LIVE",
+                          o->modality);
+    if (o->guard_ns < LLIM_NO_GUARD)
+        return llim__fail(err, LLIM_ERANGE, "guard_ns is %lld, expected 0 or more, or LLIM_NO_GUARD",
+                          (long long)o->guard_ns);
+    if (o->load.instructions < 0 || o->load.bytes < 0 || o->hook.instructions < 0 || o->hook.bytes < 0)
+        return llim__fail(err, LLIM_ERANGE, "the bounds of scripts are numbers from 0");
+    return LLIM_OK;
+}
+
+int llim__options_keep(llim_limiter *limiter, const llim_options *options, llim_error *err)
+{
+    llim_options o = *options;
+    const char **const strings[] = {&o.tier, &o.quotas, &o.overrides, &o.policy, &o.account};
+    for (size_t i = 0; i < sizeof strings / sizeof *strings; i++) {
+        if (!*strings[i]) continue;
+        *strings[i] = llim__strings_keep(&limiter->strings, *strings[i]);
+        if (!*strings[i]) return llim__fail(err, LLIM_ENOMEM, "no memory for a limiter's options");
+    }
+    limiter->options = o;
+    return LLIM_OK;
 }
 
 int llim__limiter_open(const llim_options *options, const llim__texts *texts, llim_limiter **out, llim_error *err)
@@ -44,28 +88,16 @@ int llim__limiter_open(const llim_options *options, const llim__texts *texts, ll
     llim_options o = {.size = sizeof o};
     *out = NULL;
     if (options) {
-        if (options->size != sizeof o)
-            return llim__fail(err, LLIM_EVERSION, "llim_options.size is %u, this library expects %zu", options->size,
-                              sizeof o);
-        if (options->zone.size != 0 && options->zone.size != sizeof options->zone)
-            return llim__fail(err, LLIM_EVERSION, "llim_options.zone.size is %u, this library expects 0 or %zu",
-                              options->zone.size, sizeof options->zone);
+        int wrong = llim__options_check(options, err);
+        if (wrong) return wrong;
         o = *options;
     }
-    if (o.modality < LLIM_TEXT || o.modality > LLIM_LIVE)
-        return llim__fail(err, LLIM_EINVAL, "modality is %d, expected LLIM_TEXT, LLIM_IMAGE, LLIM_AUDIO or LLIM_LIVE",
-                          o.modality);
-    if (o.guard_ns < LLIM_NO_GUARD)
-        return llim__fail(err, LLIM_ERANGE, "guard_ns is %lld, expected 0 or more, or LLIM_NO_GUARD",
-                          (long long)o.guard_ns);
-    if (o.load.instructions < 0 || o.load.bytes < 0 || o.hook.instructions < 0 || o.hook.bytes < 0)
-        return llim__fail(err, LLIM_ERANGE, "the bounds of scripts are numbers from 0");
     llim_alloc_fn alloc = o.zone.alloc ? o.zone.alloc : llim__libc_alloc;
     llim_limiter *limiter = alloc(o.zone.alloc_ctx, NULL, 0, sizeof *limiter);
     if (!limiter) return llim__fail(err, LLIM_ENOMEM, "no memory for a limiter");
     memset(limiter, 0, sizeof *limiter);
-    limiter->alloc = alloc;
-    limiter->alloc_ctx = o.zone.alloc_ctx;
+    limiter->alloc = limiter->strings.alloc = alloc;
+    limiter->alloc_ctx = limiter->strings.alloc_ctx = o.zone.alloc_ctx;
     limiter->log = o.log;
     limiter->log_ctx = o.log_ctx;
     limiter->modality = o.modality;
@@ -74,6 +106,7 @@ int llim__limiter_open(const llim_options *options, const llim__texts *texts, ll
         return llim__fail(err, LLIM_ENOMEM, "no thread-specific key is left in this process");
     }
     pthread_mutex_init(&limiter->lock, NULL);
+    pthread_mutex_init(&limiter->reloading, NULL);
     int code = fill(limiter, &o, texts, err);
     if (code)
         llim_close(limiter);
@@ -90,10 +123,14 @@ int llim_open(const llim_options *options, llim_limiter **limiter, llim_error *e
 void llim_close(llim_limiter *limiter)
 {
     if (!limiter) return;
+    llim__watch_stop(limiter);
     pthread_key_delete(limiter->key);
     llim__threads_end(limiter);
     llim_zone_close(limiter->zone);
     llim__set_leave(limiter->set);
+    llim__give(limiter->alloc, limiter->alloc_ctx, limiter->scopes, limiter->n_scopes, sizeof *limiter->scopes);
+    llim__strings_free(&limiter->strings);
+    pthread_mutex_destroy(&limiter->reloading);
     pthread_mutex_destroy(&limiter->lock);
     limiter->alloc(limiter->alloc_ctx, limiter, sizeof *limiter, 0);
 }

@@ -9,19 +9,31 @@
 #include "host/set.h"
 #include "policy/hooks.h"
 
+typedef struct llim__watch llim__watch;
+
 /* What belongs to the thread in whose key it stands. */
 typedef struct llim__thread {
     struct llim__thread *next;
     struct llim_limiter *limiter;
     pthread_t thread;
-    llim__set *set; /* that it decides by, and uses */
-    llim__vm *vm;   /* of this set, made when the first hook is asked; or NULL */
+    uint32_t generation; /* of the set */
+    llim__set *set;      /* that it decides by, and uses */
+    llim__vm *vm;        /* of this set, made when the first hook is asked; or NULL */
+    at_u32 asks;         /* whether one ever was */
+
+    /* Between this thread and whoever reloads, under the lock of all threads. Neither ends a VM inside a decision. */
+    llim__vm *next_vm;  /* of the set in force, for when the thread comes to it; or NULL */
+    llim__set *old_set; /* that the thread has left, with the VM that it had there */
+    llim__vm *old_vm;
 } llim__thread;
 
 struct llim_limiter {
     llim_zone *zone;
-    llim__set *set; /* in force */
+    llim__set *set;    /* in force: written by whoever reloads, under the lock of all threads */
+    at_u32 generation; /* its number, by which threads notice */
     at_u64 random;
+    at_u64 *scopes; /* by row, what llim_scope() made: the row's epoch << 32 | generation; 0: not by it */
+    uint32_t n_scopes;
 
     llim_alloc_fn alloc;
     void *alloc_ctx;
@@ -32,14 +44,20 @@ struct llim_limiter {
     pthread_mutex_t lock; /* of each set's VM and learned names, and of status */
     pthread_key_t key;    /* this thread's llim__thread */
     llim_status status;   /* under the lock; the faults are counted here */
+    uint32_t faulty;      /* likewise: the last generation of which one was logged */
     at_i64 rests_until;   /* zone time: no hook is asked before */
+
+    pthread_mutex_t reloading; /* one at a time; what follows is under it */
+    llim_options options;      /* of the set in force, their strings kept */
+    llim__strings strings;
+    llim__watch *watch; /* or NULL */
 };
 
 /* llim_open(), with texts in the place of files unless that is NULL. */
 int llim__limiter_open(const llim_options *options, const llim__texts *texts, llim_limiter **limiter, llim_error *err);
 
 /* What every call begins with: this thread, with the set that is in force. The set stays until the thread's next call. NULL: no
-   memory. */
+   memory. One atomic load unless another set is in force since the last call. */
 llim__thread *llim__limiter_enter(llim_limiter *limiter, llim_error *err);
 
 /* This thread's VM, made at first use; NULL if that fails. */
@@ -49,7 +67,41 @@ llim__vm *llim__thread_vm(llim__thread *thread, llim_error *err);
 void llim__thread_ends(void *value);
 void llim__threads_end(llim_limiter *limiter);
 
-/* A hook failed: counts it, logs the first, and closes this thread's VM if the hook used more than it may. */
+/* For reload.c. What there is to end for one thread, and a VM to give. */
+typedef struct llim__handover {
+    llim__vm *vm; /* in: for the first thread that asks scripts; out: not given, or NULL */
+    llim__vm *unused_vm;
+    llim__vm *old_vm;
+    llim__set *old_set;
+} llim__handover;
+
+/* Of all threads, and of those that ask scripts. */
+uint32_t llim__threads_count(const llim_limiter *limiter, uint32_t *asking);
+
+/* Puts a set in force, unless it is NULL, and takes what the threads have left behind. False: there are more than n threads by
+   now, and nothing has happened. Under limiter->reloading. */
+bool llim__threads_renew(llim_limiter *limiter, llim__set *set, llim__handover *handovers, uint32_t n);
+
+/* llim_reload() for who has limiter->reloading, without the log, for which *err, not NULL, is cleared unless it fails. */
+int llim__limiter_reload(llim_limiter *limiter, const llim_options *options, llim_error *err);
+
+/* Tells the log of what came of it, under no lock. generation: the one that is new, or 0. */
+void llim__limiter_reloaded(llim_limiter *limiter, int code, const llim_error *err, uint32_t generation);
+
+/* Whether the options are good but for the zone's part. */
+int llim__options_check(const llim_options *options, llim_error *err);
+
+/* Makes them limiter->options, with strings that last. */
+int llim__options_keep(llim_limiter *limiter, const llim_options *options, llim_error *err);
+
+/* For limiter.c: a thread that reloads when files change, and the end of all watching. */
+int llim__watch_start(llim_limiter *limiter, llim_error *err);
+void llim__watch_stop(llim_limiter *limiter);
+
+/* Under limiter->reloading: other paths than before are in force. */
+void llim__watch_again(llim_limiter *limiter);
+
+/* A hook failed: counts it, logs the first of a generation, and closes this thread's VM if the hook used more than it may. */
 void llim__thread_fault(llim__thread *thread, const llim_error *fault);
 
 /* Whether hooks are not asked now, because one has just used more than it may: making a VM costs more than many decisions. */

@@ -82,29 +82,45 @@ static bool has_limits(llim_zone *zone, llim_row row, const llim_limit *limits, 
     return found == n;
 }
 
-int llim__limiter_scope(llim_limiter *limiter, llim__set *set, const llim__further *scope, llim_row *row,
-                        llim_error *err)
+/* Whether the scope has a row to which there is nothing new to say: it has the limits that the scope brings; or those of this
+   set or of a later one, or is the caller's own, whatever it has. */
+static bool has_row(llim_limiter *limiter, const llim__set *set, const llim__further *scope, llim_row *row)
 {
-    size_t len = strlen(scope->name);
-    bool found = llim_row_find(limiter->zone, scope->name, len, row) == LLIM_OK;
-    const llim_limit *list = scope->limits;
-    uint32_t n = scope->n_limits;
-    if (found && (!list || has_limits(limiter->zone, *row, list, n))) return LLIM_OK;
-    if (!list) {
-        const llim__scope_limits *limits = limits_of(set, scope->name);
-        list = limits ? limits->limit : NULL;
-        n = limits ? limits->n_limits : 0;
-    }
+    if (llim_row_find(limiter->zone, scope->name, strlen(scope->name), row)) return false;
+    if (scope->limits) return has_limits(limiter->zone, *row, scope->limits, scope->n_limits);
+    const uint64_t made = at_load_acq(&limiter->scopes[row->index]);
+    const bool ours = (uint32_t)made != 0 && made >> 32 == row->epoch;
+    return !ours || (uint32_t)made >= set->generation;
+}
+
+static int place(llim_limiter *limiter, const llim__set *set, const llim__further *scope, llim_row *row,
+                 llim_error *err)
+{
+    const size_t len = strlen(scope->name);
+    const llim__scope_limits *limits = scope->limits ? NULL : limits_of(set, scope->name);
+    const uint32_t n = scope->limits ? scope->n_limits : limits ? limits->n_limits : 0;
     if (n == 0) return llim__fail(err, LLIM_ENOTFOUND, "scope \"%s\" has no limits", scope->name);
     if (len > LLIM_SCOPE_MAX)
         return llim__fail(err, LLIM_EINVAL, "a scope's name has 1 to %d bytes, not %zu", LLIM_SCOPE_MAX, len);
     llim_row_spec spec = {.size = sizeof spec,
                           .scope = scope->name,
                           .scope_len = (uint32_t)len,
-                          .limits = list,
+                          .limits = limits ? limits->limit : scope->limits,
                           .n_limits = n,
                           .generation = set->generation};
-    return llim_row_set(limiter->zone, &spec, row, err);
+    int code = llim_row_set(limiter->zone, &spec, row, err);
+    if (!code && limits) at_store_rel(&limiter->scopes[row->index], (uint64_t)row->epoch << 32 | set->generation);
+    return code;
+}
+
+int llim__limiter_scope(llim_limiter *limiter, llim__set *set, const llim__further *scope, llim_row *row,
+                        llim_error *err)
+{
+    if (has_row(limiter, set, scope, row)) return LLIM_OK;
+    pthread_mutex_lock(&limiter->lock); /* lest an older set have the last word */
+    int code = has_row(limiter, set, scope, row) ? LLIM_OK : place(limiter, set, scope, row, err);
+    pthread_mutex_unlock(&limiter->lock);
+    return code;
 }
 
 int llim_scope(llim_limiter *limiter, const char *scope, llim_row *row, llim_error *err)

@@ -56,35 +56,108 @@ int llim__set_need(const llim__set *set, uint32_t scopes, llim__need *need, llim
     return LLIM_OK;
 }
 
+static int place(const llim__set *set, uint32_t i, llim_zone *zone, llim_row *row, llim_error *err)
+{
+    llim__model model;
+    int code = llim__vm_model(set->vm, i, &model, err);
+    if (code) return code;
+    llim_row_spec spec = {.size = sizeof spec,
+                          .scope = model.scope,
+                          .scope_len = (uint32_t)strlen(model.scope),
+                          .limits = model.limit,
+                          .n_limits = model.n_limits,
+                          .generation = set->generation,
+                          .pinned = 1};
+    return llim_row_set(zone, &spec, row, err);
+}
+
 int llim__set_enforce(llim__set *set, llim_zone *zone, llim_error *err)
 {
-    for (uint32_t i = 0; i < set->n_models; i++) {
-        llim__model model;
-        int code = llim__vm_model(set->vm, i, &model, err);
-        if (code) return code;
-        llim_row_spec spec = {.size = sizeof spec,
-                              .scope = model.scope,
-                              .scope_len = (uint32_t)strlen(model.scope),
-                              .limits = model.limit,
-                              .n_limits = model.n_limits,
-                              .generation = set->generation,
-                              .pinned = 1};
-        code = llim_row_set(zone, &spec, &set->models[i].row, err);
-        if (code) return code;
+    llim_row found;
+    for (int there = 0; there < 2; there++) {
+        for (uint32_t i = 0; i < set->n_models; i++) {
+            llim_model_info *model = &set->models[i];
+            if (model->row.index) continue;
+            if (!there && llim_row_find(zone, model->scope, strlen(model->scope), &found) == LLIM_OK) continue;
+            int code = place(set, i, zone, &model->row, err);
+            if (code) return code;
+        }
     }
     return LLIM_OK;
 }
 
-static int read_models(llim__set *set, llim_error *err)
+/* Whether a model of the set has this row. Scopes are kept strings. */
+static bool has_scope(const llim__set *set, const char *scope)
+{
+    for (uint32_t i = 0; i < set->n_models; i++)
+        if (set->models[i].scope == scope) return true;
+    return false;
+}
+
+/* The row keeps its limits and counts until somebody else needs its place. */
+static void unpin(const llim__set *set, const char *scope, llim_row row, llim_zone *zone)
+{
+    llim_usage usage[LLIM_MAX_LIMITS];
+    llim_limit limits[LLIM_MAX_LIMITS];
+    llim_row_spec spec = {.size = sizeof spec,
+                          .scope = scope,
+                          .scope_len = (uint32_t)strlen(scope),
+                          .limits = limits,
+                          .generation = set->generation};
+    if (llim_row_usage(zone, row, usage, LLIM_MAX_LIMITS, &spec.n_limits)) return;
+    for (uint32_t k = 0; k < spec.n_limits; k++) limits[k] = usage[k].limit;
+    llim_row_set(zone, &spec, &row, NULL); /* which takes no place: the limits are there */
+}
+
+void llim__set_revert(const llim__set *set, llim__set *before, llim_zone *zone)
+{
+    for (uint32_t i = 0; i < set->n_models; i++) {
+        const llim_model_info *model = &set->models[i];
+        if (model->row.index && !has_scope(before, model->scope)) unpin(before, model->scope, model->row, zone);
+    }
+    /* What the new limits took of the zone is given back by this, so there is place, unless another scope is quicker: then the
+       row has the new limits until the next reload. */
+    for (uint32_t i = 0; i < before->n_models; i++) {
+        llim_row row;
+        place(before, i, zone, &row, NULL);
+    }
+}
+
+void llim__set_follow(llim__set *set, const llim__set *before, llim_zone *zone)
+{
+    for (uint32_t i = 0; i < before->n_known; i++) {
+        const llim_model_info *old = &before->models[i];
+        uint32_t same = i < before->n_models ? llim__names_find(&set->names, old->name) : UINT32_MAX;
+        if (same == UINT32_MAX && !has_scope(set, old->scope)) {
+            llim_row row;
+            bool lives = llim_row_find(zone, old->scope, strlen(old->scope), &row) == LLIM_OK;
+            if (!lives || row.index != old->row.index || row.epoch != old->row.epoch) continue;
+            if (i < before->n_models) unpin(set, old->scope, row, zone);
+            same = set->n_known++;
+            set->models[same] = *old;
+            set->prices[same] = before->prices[i];
+        }
+        if (same == UINT32_MAX) continue;
+        at_store_rlx(&set->strikes[same].count, at_load_rlx(&before->strikes[i].count));
+        at_store_rlx(&set->strikes[same].last_ns, at_load_rlx(&before->strikes[i].last_ns));
+    }
+}
+
+static int read_models(llim__set *set, llim__strings *strings, llim_error *err)
 {
     for (uint32_t i = 0; i < set->n_models; i++) {
         llim__model model;
         int code = llim__vm_model(set->vm, i, &model, err);
         if (code) return code;
-        set->models[i] = (llim_model_info){
-            .name = model.name, .provider = model.provider, .scope = model.scope, .blocked = model.blocked};
+        llim_model_info *info = &set->models[i];
+        *info = (llim_model_info){.name = llim__strings_keep(strings, model.name),
+                                  .provider = llim__strings_keep(strings, model.provider),
+                                  .scope = llim__strings_keep(strings, model.scope),
+                                  .blocked = model.blocked};
+        if (!info->name || !info->provider || !info->scope)
+            return llim__fail(err, LLIM_ENOMEM, "no memory for the name of model %s", model.name);
         set->prices[i] = model.price;
-        llim__names_add(&set->names, model.name, i);
+        llim__names_add(&set->names, info->name, i);
     }
     for (uint32_t i = 0; i < set->n_scopes; i++) {
         llim__model scope;
@@ -103,23 +176,46 @@ static llim_script_bounds bounds_of(const llim_script_bounds *asked, int64_t ins
                                 asked->bytes ? asked->bytes : bytes};
 }
 
-static int fill(llim__set *set, const llim_options *o, const llim__texts *texts, llim_error *err)
+static uint64_t hash_of(uint64_t hash, const void *data, size_t size)
+{
+    const uint64_t secret[2] = {hash, size};
+    return llim__hash(secret, data, size).word[0];
+}
+
+/* The same in every process, so no secret; and not of paths, but for what they say of the text. */
+static uint64_t content_hash(const llim__set *set)
+{
+    const llim__sources *s = &set->sources;
+    const llim__vm_options *o = &set->vm_options;
+    const char *path = s->overrides.path ? s->overrides.path : "";
+    const size_t len = strlen(path);
+    const int64_t numbers[] = {
+        o->guard_ns,   o->load.instructions, o->load.bytes,   o->hook.instructions,
+        o->hook.bytes, s->n_quotas,          path[0] ? 1 : 0, len >= 5 && strcmp(path + len - 5, ".json") == 0};
+    uint64_t hash = hash_of(0, numbers, sizeof numbers);
+    hash = hash_of(hash, o->modality, strlen(o->modality));
+    hash = hash_of(hash, o->tier, strlen(o->tier));
+    hash = hash_of(hash, o->account, strlen(o->account));
+    for (uint32_t i = 0; i < s->n_quotas; i++) hash = hash_of(hash, s->quotas[i].text, s->quotas[i].size);
+    hash = hash_of(hash, s->policy.text, s->policy.size);
+    return path[0] ? hash_of(hash, s->overrides.text, s->overrides.size) : hash;
+}
+
+static int read_texts(llim__set *set, const llim_options *o, const llim__texts *texts, llim__strings *strings,
+                      llim_error *err)
 {
     int code = texts ? llim__sources_copy(&set->sources, texts->policy, texts->overrides, texts->overrides_size, err)
                      : llim__sources_read(&set->sources, o->quotas ? o->quotas : "baseline",
                                           o->policy ? o->policy : "priority", o->overrides, err);
     if (code) return code;
-    const char *tier = o->tier ? o->tier : "free", *account = o->account ? o->account : "default";
-    size_t tier_size = strlen(tier) + 1, account_size = strlen(account) + 1;
-    set->tier = take(set, 1, tier_size + account_size);
-    if (!set->tier) return llim__fail(err, LLIM_ENOMEM, "no memory for a limiter");
-    memcpy(set->tier, tier, tier_size);
-    memcpy(set->tier + tier_size, account, account_size);
+    set->tier = llim__strings_keep(strings, o->tier ? o->tier : "free");
+    const char *account = llim__strings_keep(strings, o->account ? o->account : "default");
+    if (!set->tier || !account) return llim__fail(err, LLIM_ENOMEM, "no memory for a limiter");
     set->vm_options = (llim__vm_options){
         .sources = &set->sources,
         .modality = modalities[o->modality],
         .tier = set->tier,
-        .account = set->tier + tier_size,
+        .account = account,
         .guard_ns = o->guard_ns == LLIM_NO_GUARD ? 0
                     : o->guard_ns                ? o->guard_ns
                                                  : LLIM_SECOND / 10,
@@ -128,37 +224,45 @@ static int fill(llim__set *set, const llim_options *o, const llim__texts *texts,
         .alloc = set->alloc,
         .alloc_ctx = set->alloc_ctx,
     };
-    code = llim__vm_open(&set->vm_options, &set->vm, err);
+    set->hash = content_hash(set);
+    return LLIM_OK;
+}
+
+static int fill(llim__set *set, const llim__set *before, llim__strings *strings, llim_error *err)
+{
+    int code = llim__vm_open(&set->vm_options, &set->vm, err);
     if (code) return code;
     set->hooks = llim__vm_hooks(set->vm);
-    set->n_models = llim__vm_models(set->vm);
+    set->n_models = set->n_known = llim__vm_models(set->vm);
+    set->n_places = set->n_models + (before ? before->n_known : 0);
     set->n_scopes = llim__vm_scopes(set->vm);
-    set->models = take(set, set->n_models, sizeof *set->models);
-    set->prices = take(set, set->n_models, sizeof *set->prices);
+    set->models = take(set, set->n_places, sizeof *set->models);
+    set->prices = take(set, set->n_places, sizeof *set->prices);
     set->scopes = take(set, set->n_scopes, sizeof *set->scopes);
-    set->strikes = take(set, set->n_models, sizeof *set->strikes);
+    set->strikes = take(set, set->n_places, sizeof *set->strikes);
     set->names.size = 1;
     while (set->names.size < 2 * (set->n_models + LEARNED_NAMES)) set->names.size *= 2;
     set->names.entries = take(set, set->names.size, sizeof *set->names.entries);
     if (getrandom(set->names.secret, sizeof set->names.secret, 0) < 0) set->names.secret[0] = 1;
     if (!set->models || !set->prices || !set->scopes || !set->strikes || !set->names.entries)
         return llim__fail(err, LLIM_ENOMEM, "no memory for a limiter of %u models", set->n_models);
-    return read_models(set, err);
+    return read_models(set, strings, err);
 }
 
-int llim__set_open(const llim_options *options, const llim__texts *texts, llim_alloc_fn alloc, void *alloc_ctx,
-                   llim__set **out, llim_error *err)
+int llim__set_open(const llim_options *options, const llim__texts *texts, const llim__set *before,
+                   llim__strings *strings, llim_alloc_fn alloc, void *alloc_ctx, llim__set **out, llim_error *err)
 {
     *out = NULL;
     llim__set *set = llim__take(alloc, alloc_ctx, 1, sizeof *set);
     if (!set) return llim__fail(err, LLIM_ENOMEM, "no memory for a limiter");
     set->alloc = alloc;
     set->alloc_ctx = alloc_ctx;
-    set->generation = 1;
     at_store_rlx(&set->users, 1);
-    int code = fill(set, options, texts, err);
-    if (!code && !texts) code = llim__trial_run(set, options, err);
-    if (code)
+    int code = read_texts(set, options, texts, strings, err);
+    const bool same = !code && before && before->hash == set->hash;
+    if (!code && !same) code = fill(set, before, strings, err);
+    if (!code && !same && !texts) code = llim__trial_run(set, options, err);
+    if (code || same)
         llim__set_leave(set);
     else
         *out = set;
@@ -193,14 +297,10 @@ void llim__set_leave(llim__set *set)
     if (!set || at_add_acqrel(&set->users, (uint32_t)-1) != 1) return;
     llim__vm_close(set->vm);
     llim__sources_free(&set->sources);
-    give(set, set->models, set->n_models, sizeof *set->models);
-    give(set, set->prices, set->n_models, sizeof *set->prices);
+    give(set, set->models, set->n_places, sizeof *set->models);
+    give(set, set->prices, set->n_places, sizeof *set->prices);
     give(set, set->scopes, set->n_scopes, sizeof *set->scopes);
-    give(set, set->strikes, set->n_models, sizeof *set->strikes);
+    give(set, set->strikes, set->n_places, sizeof *set->strikes);
     give(set, set->names.entries, set->names.size, sizeof *set->names.entries);
-    if (set->tier) {
-        const char *account = set->tier + strlen(set->tier) + 1;
-        give(set, set->tier, 1, (size_t)(account - set->tier) + strlen(account) + 1);
-    }
     give(set, set, 1, sizeof *set);
 }

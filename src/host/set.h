@@ -9,6 +9,7 @@
 
 #include "base/hash.h"
 #include "host/names.h"
+#include "host/strings.h"
 #include "llm_limiters.h"
 #include "policy/vm.h"
 
@@ -26,22 +27,31 @@ typedef struct llim__strikes {
 
 typedef struct llim__set {
     at_u32 users;
-    uint32_t generation;
-    llim_model_info *models; /* sorted by name */
-    llim__price *prices;     /* of each */
+    uint32_t generation;     /* 1 is the first */
+    uint64_t hash;           /* of the texts and of what decides how they are read */
+    llim_model_info *models; /* sorted by name; behind them those of earlier sets whose rows are in use */
+    llim__price *prices;     /* of each known model */
     uint32_t n_models;
+    uint32_t n_known;  /* with those behind */
+    uint32_t n_places; /* for them */
     uint32_t n_scopes;
     llim__scope_limits *scopes;
-    llim__strikes *strikes; /* of each model */
-    llim__names names;      /* added under the limiter's lock */
-    char *tier;             /* and the account behind it */
+    llim__strikes *strikes; /* of each known model */
+    llim__names names;      /* of the models in force; added under the limiter's lock */
+    const char *tier;
     llim__sources sources;
     llim__vm_options vm_options; /* for a VM of any thread */
-    llim__vm *vm;                /* holds every string of the set; used under the limiter's lock only */
+    llim__vm *vm;                /* holds the names of scopes; once in force, used under the limiter's lock only */
     unsigned hooks;              /* that the policy has, as llim__vm_hooks() */
     llim_alloc_fn alloc;
     void *alloc_ctx;
 } llim__set;
+
+/* Whether the policy is asked at decisions, so that every thread needs a VM. */
+static inline bool llim__set_asks(const llim__set *set)
+{
+    return (set->hooks & ~(unsigned)LLIM__HOOK_TEST) != 0;
+}
 
 /* What a zone must hold beyond what was asked for. */
 typedef struct llim__need {
@@ -56,15 +66,24 @@ typedef struct llim__texts {
 } llim__texts;
 
 /* Reads the texts that the options name, or those that are given, runs the kernel and the policy's test. The set has one user, and no
-   rows yet. */
-int llim__set_open(const llim_options *options, const llim__texts *texts, llim_alloc_fn alloc, void *alloc_ctx,
-                   llim__set **set, llim_error *err);
+   rows and generation yet. What the options and models call by name is kept in strings. before: the set that this one is to
+   replace, or NULL; if it has the same content, *set is NULL. */
+int llim__set_open(const llim_options *options, const llim__texts *texts, const llim__set *before,
+                   llim__strings *strings, llim_alloc_fn alloc, void *alloc_ctx, llim__set **set, llim_error *err);
 
 /* The rows of the set's models, and of so many of its scopes at one time. */
 int llim__set_need(const llim__set *set, uint32_t scopes, llim__need *need, llim_error *err);
 
-/* Gives the zone the set's limits and the models their rows. */
+/* Gives the zone the set's limits and the models their rows. The rows that do not exist yet come first: they are what may find
+   no place, and they can be given back. Stops at the first error. */
 int llim__set_enforce(llim__set *set, llim_zone *zone, llim_error *err);
+
+/* After llim__set_enforce() failed: the zone has the limits of before again, which is in force, and whose VM is the caller's. */
+void llim__set_revert(const llim__set *set, llim__set *before, llim_zone *zone);
+
+/* After it succeeded: the rows that no model of the set has any more may go once they are idle, and are known until then. What
+   models have struck so far goes on. */
+void llim__set_follow(llim__set *set, const llim__set *before, llim_zone *zone);
 
 /* How often a model has refused of late, and once more. A strike is forgotten after a minute, and all of them by a call that
    succeeds. */

@@ -17,7 +17,10 @@ static void drop(llim__thread **at)
     llim__thread *thread = *at;
     *at = thread->next;
     llim__vm_close(thread->vm);
+    llim__vm_close(thread->next_vm);
+    llim__vm_close(thread->old_vm);
     llim__set_leave(thread->set);
+    llim__set_leave(thread->old_set);
     llim__give(thread->limiter->alloc, thread->limiter->alloc_ctx, thread, 1, sizeof *thread);
 }
 
@@ -42,15 +45,21 @@ void llim__threads_end(llim_limiter *limiter)
     pthread_mutex_unlock(&threads_lock);
 }
 
+static void use_set_in_force(llim__thread *mine)
+{
+    mine->set = mine->limiter->set;
+    mine->generation = mine->set->generation;
+    at_add_acqrel(&mine->set->users, 1);
+}
+
 static llim__thread *begin(llim_limiter *limiter, llim_error *err)
 {
     llim__thread *mine = llim__take(limiter->alloc, limiter->alloc_ctx, 1, sizeof *mine);
     if (mine && pthread_setspecific(limiter->key, mine) == 0) {
         mine->limiter = limiter;
         mine->thread = pthread_self();
-        mine->set = limiter->set;
-        at_add_acqrel(&mine->set->users, 1);
         pthread_mutex_lock(&threads_lock);
+        use_set_in_force(mine);
         mine->next = threads;
         threads = mine;
         pthread_mutex_unlock(&threads_lock);
@@ -61,15 +70,74 @@ static llim__thread *begin(llim_limiter *limiter, llim_error *err)
     return NULL;
 }
 
+/* The old places are empty: whoever put another set in force since the thread came to its own has emptied them. */
+static void renew(llim__thread *mine)
+{
+    pthread_mutex_lock(&threads_lock);
+    mine->old_set = mine->set;
+    mine->old_vm = mine->vm;
+    use_set_in_force(mine);
+    mine->vm = mine->next_vm;
+    mine->next_vm = NULL;
+    pthread_mutex_unlock(&threads_lock);
+}
+
 llim__thread *llim__limiter_enter(llim_limiter *limiter, llim_error *err)
 {
     llim__thread *mine = pthread_getspecific(limiter->key);
-    return mine ? mine : begin(limiter, err);
+    if (!mine) return begin(limiter, err);
+    if (mine->generation != at_load_acq(&limiter->generation)) renew(mine);
+    return mine;
+}
+
+uint32_t llim__threads_count(const llim_limiter *limiter, uint32_t *asking)
+{
+    uint32_t n = 0;
+    *asking = 0;
+    pthread_mutex_lock(&threads_lock);
+    for (const llim__thread *t = threads; t; t = t->next) {
+        if (t->limiter != limiter) continue;
+        n++;
+        *asking += at_load_rlx(&t->asks);
+    }
+    pthread_mutex_unlock(&threads_lock);
+    return n;
+}
+
+static llim__vm *trade(llim__vm **a, llim__vm *b)
+{
+    llim__vm *was = *a;
+    *a = b;
+    return was;
+}
+
+bool llim__threads_renew(llim_limiter *limiter, llim__set *set, llim__handover *handovers, uint32_t n)
+{
+    llim__handover *h = handovers, *give = handovers;
+    const bool all = set && llim__set_asks(set);
+    uint32_t there = 0;
+    pthread_mutex_lock(&threads_lock);
+    for (llim__thread *t = threads; t; t = t->next) there += t->limiter == limiter;
+    for (llim__thread *t = threads; t && there <= n; t = t->next) {
+        if (t->limiter != limiter) continue;
+        h->old_set = t->old_set;
+        t->old_set = NULL;
+        h->old_vm = trade(&t->old_vm, NULL);
+        if (set) h->unused_vm = trade(&t->next_vm, all || at_load_rlx(&t->asks) ? trade(&give++->vm, NULL) : NULL);
+        h++;
+    }
+    if (set && there <= n) {
+        limiter->set = set;
+        at_store_rel(&limiter->generation, set->generation);
+    }
+    pthread_mutex_unlock(&threads_lock);
+    return there <= n;
 }
 
 llim__vm *llim__thread_vm(llim__thread *thread, llim_error *err)
 {
     if (!thread->vm) llim__vm_open(&thread->set->vm_options, &thread->vm, err);
+    at_store_rlx(&thread->asks, 1);
     return thread->vm;
 }
 
@@ -90,7 +158,9 @@ void llim__thread_fault(llim__thread *thread, const llim_error *fault)
         at_store_rlx(&limiter->rests_until, steady_now(limiter) + LLIM_SECOND);
     }
     pthread_mutex_lock(&limiter->lock);
-    bool first = limiter->status.faults++ == 0;
+    limiter->status.faults++;
+    const bool first = limiter->faulty != thread->generation;
+    limiter->faulty = thread->generation;
     limiter->status.ended += ended;
     limiter->status.fault = *fault;
     pthread_mutex_unlock(&limiter->lock);

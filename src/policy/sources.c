@@ -62,18 +62,39 @@ static int add_quotas(llim__sources *out, llim__source **next, llim_error *err)
     return LLIM_OK;
 }
 
-static int builtin_set(llim__sources *out, const char *name, llim_error *err)
+/* Whether a file that the library carries is a quota table of the set. */
+static bool is_of_set(const llim__builtin *b, const char *quotas)
 {
-    char prefix[64];
+    static const char prefix[] = "policies/quotas/";
+    const size_t len = strlen(quotas);
+    if (strncmp(b->path, prefix, sizeof prefix - 1) != 0) return false;
+    return strncmp(b->path + sizeof prefix - 1, quotas, len) == 0 && b->path[sizeof prefix - 1 + len] == '/';
+}
+
+bool llim__sources_has_set(const char *quotas)
+{
+    const llim__builtin *b = llim__builtins;
+    while (b->path && !is_of_set(b, quotas)) b++;
+    return b->path != NULL;
+}
+
+static int builtin_set(llim__sources *out, const char *quotas, llim_error *err)
+{
     int code = LLIM_OK;
-    size_t len = (size_t)snprintf(prefix, sizeof prefix, "policies/quotas/%s/", name);
     for (const llim__builtin *b = llim__builtins; b->path && !code; b++) {
         llim__source *next;
-        if (len >= sizeof prefix || strncmp(b->path, prefix, len) != 0) continue;
+        if (!is_of_set(b, quotas)) continue;
         code = add_quotas(out, &next, err);
         if (!code) code = copy(next, b->path, b->text, b->size, err);
     }
     return code;
+}
+
+static int file_set(llim__sources *out, const char *path, llim_error *err)
+{
+    llim__source *next;
+    int code = add_quotas(out, &next, err);
+    return code ? code : read_file(next, path, err);
 }
 
 static int directory_set(llim__sources *out, const char *directory, llim_error *err)
@@ -81,37 +102,47 @@ static int directory_set(llim__sources *out, const char *directory, llim_error *
     char pattern[4096];
     glob_t found;
     struct stat info;
-    if (stat(directory, &info) || !S_ISDIR(info.st_mode) ||
+    const bool there = stat(directory, &info) == 0;
+    if (there && S_ISREG(info.st_mode)) return file_set(out, directory, err);
+    if (!there || !S_ISDIR(info.st_mode) ||
         snprintf(pattern, sizeof pattern, "%s/*.lua", directory) >= (int)sizeof pattern)
         return llim__fail(err, LLIM_ECONFIG,
-                          "%s is neither a set of quota tables (baseline, published) nor a directory of them",
+                          "%s is neither a set of quota tables (baseline, published) nor a directory or file of them",
                           directory);
     if (glob(pattern, 0, NULL, &found)) return llim__fail(err, LLIM_EIO, "%s: holds no quota table (*.lua)", directory);
     int code = LLIM_OK;
     for (size_t i = 0; i < found.gl_pathc && !code; i++) {
-        llim__source *next = NULL;
-        code = add_quotas(out, &next, err);
-        if (!code) code = read_file(next, found.gl_pathv[i], err);
+        code = file_set(out, found.gl_pathv[i], err);
     }
     globfree(&found);
     return code;
 }
 
-static int policy_source(llim__source *out, const char *policy, llim_error *err)
+static const llim__builtin *builtin_policy(const char *policy)
 {
     char path[64];
     snprintf(path, sizeof path, "policies/%s.lua", policy);
-    for (const llim__builtin *b = llim__builtins; b->path; b++)
-        if (strcmp(b->path, path) == 0) return copy(out, b->path, b->text, b->size, err);
-    return read_file(out, policy, err);
+    const llim__builtin *b = llim__builtins;
+    while (b->path && strcmp(b->path, path) != 0) b++;
+    return b->path ? b : NULL;
+}
+
+bool llim__sources_has_policy(const char *policy)
+{
+    return builtin_policy(policy) != NULL;
+}
+
+static int policy_source(llim__source *out, const char *policy, llim_error *err)
+{
+    const llim__builtin *b = builtin_policy(policy);
+    return b ? copy(out, b->path, b->text, b->size, err) : read_file(out, policy, err);
 }
 
 int llim__sources_read(llim__sources *out, const char *quotas, const char *policy, const char *overrides,
                        llim_error *err)
 {
     memset(out, 0, sizeof *out);
-    int code = builtin_set(out, quotas, err);
-    if (!code && out->n_quotas == 0) code = directory_set(out, quotas, err);
+    int code = llim__sources_has_set(quotas) ? builtin_set(out, quotas, err) : directory_set(out, quotas, err);
     if (!code) code = policy_source(&out->policy, policy, err);
     if (!code && overrides) code = read_file(&out->overrides, overrides, err);
     if (code) llim__sources_free(out);

@@ -4,6 +4,8 @@
 #ifndef LLIM_POLICY_SOURCES_H
 #define LLIM_POLICY_SOURCES_H
 
+#include <stdbool.h>
+
 #include "llm_limiters_core.h"
 
 typedef struct llim__source {
@@ -19,7 +21,11 @@ typedef struct llim__sources {
     llim__source overrides; /* path NULL: none */
 } llim__sources;
 
-/* Reads them all: quotas is the name of a built-in set or a directory of *.lua; policy a built-in name or a file; overrides
+/* Whether a set of quota tables, or a policy, of that name is carried by the library; else it is a path. */
+bool llim__sources_has_set(const char *quotas);
+bool llim__sources_has_policy(const char *policy);
+
+/* Reads them all: quotas is the name of a built-in set, a directory of *.lua or one such file; policy a built-in name or a file; overrides
    a file or NULL. LLIM_EIO, LLIM_ECONFIG (no such set or policy), LLIM_ENOMEM; nothing is left to free then. */
 int llim__sources_read(llim__sources *out, const char *quotas, const char *policy, const char *overrides,
                        llim_error *err);

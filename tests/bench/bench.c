@@ -8,6 +8,7 @@
  */
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -465,6 +466,91 @@ static void answers(void)
     }
 }
 
+/* Reloads of 200 models while a thread decides. What counts is how long its decisions take, and how long a reload. */
+enum { RELOADS = 40, DECISIONS = 400000, RELOADED_MODELS = 200 };
+
+typedef struct load {
+    llim_limiter *limiter;
+    atomic_bool stop;
+    double *took; /* ns of each decision, DECISIONS at most */
+    size_t n;
+} load;
+
+static void *decide_until(void *arg)
+{
+    load *l = arg;
+    static const char *const models[] = {"model-7"};
+    llim_request request = {.size = sizeof request, .models = models, .n_models = 1};
+    llim_permit permit;
+    while (!atomic_load_explicit(&l->stop, memory_order_relaxed) && l->n < DECISIONS) {
+        int64_t begin = read_ns();
+        int code = llim_acquire(l->limiter, &request, &permit, NULL, NULL);
+        if (code) die("decide", code);
+        l->took[l->n++] = (double)(read_ns() - begin);
+    }
+    return NULL;
+}
+
+static void write_overrides(const char *path, int change)
+{
+    FILE *file = fopen(path, "w");
+    if (!file) die(path, LLIM_EIO);
+    fputs("return {\n", file);
+    for (int i = 0; i < RELOADED_MODELS; i++)
+        fprintf(file, "  [\"model-%d\"] = { rpm = %d, tpm = 1000000000, rpd = 1000000000 },\n", i, 100000000 + change);
+    fputs("}\n", file);
+    fclose(file);
+}
+
+/* The median and the 99.9th percentile of the decisions beside n reloads, or for as long as they would take. */
+static void decide_beside(load *l, const char *path, int n, int64_t lasts, double *reloads, double *median,
+                          double *late)
+{
+    pthread_t thread;
+    atomic_store(&l->stop, false);
+    l->n = 0;
+    if (pthread_create(&thread, NULL, decide_until, l)) die("thread", LLIM_ENOMEM);
+    for (int i = 0; i < n; i++) {
+        write_overrides(path, i + 1);
+        int64_t begin = read_ns();
+        int code = llim_reload(l->limiter, NULL, NULL, NULL);
+        if (code) die("reload", code);
+        reloads[i] = (double)(read_ns() - begin);
+    }
+    for (int64_t begin = read_ns(); n == 0 && read_ns() - begin < lasts;)
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
+    atomic_store(&l->stop, true);
+    pthread_join(thread, NULL);
+    qsort(l->took, l->n, sizeof *l->took, by_value);
+    *median = l->took[l->n / 2];
+    *late = l->took[l->n - 1 - l->n / 1000];
+}
+
+static void reloads(void)
+{
+    char path[] = "/tmp/llim-bench-XXXXXX";
+    int fd = mkstemp(path);
+    if (fd < 0) die(path, LLIM_EIO);
+    close(fd);
+    write_overrides(path, 0);
+    llim_options options = {.size = sizeof options, .overrides = path};
+    load l = {.took = calloc(DECISIONS, sizeof *l.took)};
+    int code = llim_open(&options, &l.limiter, NULL);
+    if (code || !l.took) die("open", code);
+    double took[RELOADS], alone, alone_late, beside, beside_late;
+    decide_beside(&l, path, 0, SECOND / 5, took, &alone, &alone_late);
+    decide_beside(&l, path, RELOADS, 0, took, &beside, &beside_late);
+    qsort(took, RELOADS, sizeof *took, by_value);
+    printf("%-54s %8.2f ms  %7.2f .. %-8.2f bar 5%s\n", "reload of 200 models under load", took[RELOADS / 2] / 1e6,
+           took[0] / 1e6, took[RELOADS - 1] / 1e6, took[RELOADS / 2] <= 5e6 ? "" : "  MISSED");
+    printf("%-54s median %.0f ns, 99.9th percentile %.0f ns; without reloads %.0f and %.0f  bar 10 x median%s\n",
+           "decisions beside reloads", beside, beside_late, alone, alone_late,
+           beside_late <= 10 * beside ? "" : "  MISSED");
+    llim_close(l.limiter);
+    unlink(path);
+    free(l.took);
+}
+
 int main(void)
 {
     printf("medians of %d repetitions of %d; least .. most; floor: clock_gettime + 3 compare-and-swaps\n", REPETITIONS,
@@ -475,5 +561,6 @@ int main(void)
     tenants();
     memory();
     answers();
+    reloads();
     return 0;
 }

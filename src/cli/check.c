@@ -1,0 +1,289 @@
+/*
+ * check.c - the command check: whether quota tables, overrides and policies are good, and what they would change.
+ *
+ * Each file is opened as a limiter opens it, which runs a policy's test as well. What it is shows by what it returns: tried in a
+ * role that is not its own, a file is refused as a whole, by a message without line and field.
+ */
+#include "cli/cli.h"
+#include "cli/compare.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <cjson/cJSON.h>
+#include <dirent.h>
+#include <getopt.h>
+#include <sys/stat.h>
+
+static const char usage[] = "usage: llm-limiters check FILE|DIR... [OPTION]...\n"
+                            "\n"
+                            "Tells of each file whether it is a good quota table, table of overrides or policy, as a\n"
+                            "program that opens or reloads it would find, and how it changes the quotas: the models\n"
+                            "and limits that it adds, removes, raises, lowers or counts in another way. A policy's\n"
+                            "own test is run. Of a directory, all *.lua and *.json are read, and if all are quota\n"
+                            "tables, together as a set too.\n"
+                            "\n"
+                            "  --against SET    quota tables to compare with: baseline, published, a directory or a\n"
+                            "                   file (baseline)\n"
+                            "  --tier NAME      \"tier1\", or per provider \"openai=tier3,gemini=free\" (free, or the\n"
+                            "                   first that a quota table has)\n"
+                            "  --modality KIND  text, image, audio or live (quota tables: all; overrides: text)\n"
+                            "  --json           as JSON\n"
+                            "\n"
+                            "The exit code is 0 if all are good, 1 if not, 2 if the command was misused.\n";
+
+enum { AGAINST = 1, TIER, MODALITY, JSON, HELP };
+
+static const struct option options[] = {
+    {"against", required_argument, NULL, AGAINST},
+    {"tier", required_argument, NULL, TIER},
+    {"modality", required_argument, NULL, MODALITY},
+    {"json", no_argument, NULL, JSON},
+    {"help", no_argument, NULL, HELP},
+    {NULL, 0, NULL, 0},
+};
+
+static const char *const modalities[] = {"text", "image", "audio", "live"};
+
+enum role { QUOTAS, POLICY, OVERRIDES, ROLES };
+
+static const char *const roles[] = {"a quota table", "a policy", "a table of overrides"};
+
+typedef struct setup {
+    const char *against, *tier;
+    int32_t modality; /* -1: not given */
+    bool json;
+    cJSON *report; /* with json */
+} setup;
+
+/* Opens a limiter with the path in that role; NULL: err. */
+static llim_limiter *open_as(const setup *s, enum role role, const char *path, const char *tier, int32_t modality,
+                             int *code, llim_error *err)
+{
+    llim_limiter *limiter;
+    llim_options o = {.size = sizeof o, .quotas = s->against, .tier = tier, .modality = modality};
+    if (role == QUOTAS) o.quotas = path;
+    if (role == POLICY) o.policy = path;
+    if (role == OVERRIDES) o.overrides = path;
+    memset(err, 0, sizeof *err);
+    *code = llim_open(&o, &limiter, err);
+    return limiter;
+}
+
+/* The tier to judge in: the one that was given, else the first of these that the tables have. */
+static const char *tier_of(const setup *s, enum role role, const char *path)
+{
+    static const char *const tiers[] = {"free", "tier1", "tier2", "tier3", "tier4", "tier5"};
+    for (size_t i = 0; i < sizeof tiers / sizeof *tiers && !s->tier && role == QUOTAS; i++) {
+        int code;
+        llim_error err;
+        llim_close(open_as(s, role, path, tiers[i], LLIM_TEXT, &code, &err));
+        if (code != LLIM_EUNKNOWN_TIER) return tiers[i];
+    }
+    return s->tier ? s->tier : "free";
+}
+
+static bool names_a_place(const llim_error *err)
+{
+    return err->line > 0 || err->field[0];
+}
+
+/* What a file is; ROLES, and *err, if that cannot be told. */
+static enum role role_of(const setup *s, const char *path, llim_error *err)
+{
+    const size_t len = strlen(path);
+    llim_error errs[ROLES];
+    if (len >= 5 && strcmp(path + len - 5, ".json") == 0) return OVERRIDES;
+    for (enum role role = QUOTAS; role < ROLES; role++) {
+        int code;
+        llim_close(open_as(s, role, path, s->tier, s->modality < 0 ? LLIM_TEXT : s->modality, &code, &errs[role]));
+        if (code == LLIM_OK || (role == QUOTAS && code == LLIM_EUNKNOWN_TIER)) return role; /* a table was read */
+    }
+    *err = errs[POLICY]; /* the same whatever it is: it cannot be read, or fails */
+    if (strcmp(errs[POLICY].message, errs[OVERRIDES].message) == 0) return ROLES;
+    for (enum role role = QUOTAS; role < ROLES; role++)
+        if (names_a_place(&errs[role])) return role;
+    snprintf(
+        err->message, sizeof err->message,
+        "%s: the script returns neither a quota table (return quota \"provider\" { ... }), nor a policy (return policy "
+        "{ ... }), nor overrides (return { [\"model\"] = { rpm = 20 } }).",
+        path);
+    return ROLES;
+}
+
+static void write_difference(const cli_difference *d)
+{
+    printf("  ");
+    if (d->modality != LLIM_TEXT) printf("%s ", modalities[d->modality]);
+    printf("%s%s%s: %s", d->model, d->limit[0] ? " " : "", d->limit, d->change);
+    if (d->before[0] && d->after[0])
+        printf(" from %s to %s", d->before, d->after);
+    else if (d->limit[0])
+        printf(", %s%s", d->before[0] ? "was " : "", d->before[0] ? d->before : d->after);
+    putchar('\n');
+}
+
+static void add_difference(cJSON *list, const cli_difference *d)
+{
+    cJSON *item = cJSON_CreateObject();
+    cJSON_AddItemToArray(list, item);
+    cJSON_AddStringToObject(item, "modality", modalities[d->modality]);
+    cJSON_AddStringToObject(item, "model", d->model);
+    if (d->limit[0]) cJSON_AddStringToObject(item, "limit", d->limit);
+    cJSON_AddStringToObject(item, "change", d->change);
+    if (d->before[0]) cJSON_AddStringToObject(item, "before", d->before);
+    if (d->after[0]) cJSON_AddStringToObject(item, "after", d->after);
+}
+
+static void report_json(const setup *s, const char *path, const char *kind, const llim_error *err,
+                        const cli_differences *d)
+{
+    cJSON *item = cJSON_CreateObject();
+    cJSON_AddItemToArray(s->report, item);
+    cJSON_AddStringToObject(item, "path", path);
+    cJSON_AddStringToObject(item, "kind", strncmp(kind, "a ", 2) == 0 ? kind + 2 : kind);
+    cJSON_AddBoolToObject(item, "good", err == NULL);
+    if (err) {
+        cJSON *fault = cJSON_AddObjectToObject(item, "fault");
+        if (err->file[0]) cJSON_AddStringToObject(fault, "file", err->file);
+        if (err->line) cJSON_AddNumberToObject(fault, "line", err->line);
+        if (err->field[0]) cJSON_AddStringToObject(fault, "field", err->field);
+        cJSON_AddStringToObject(fault, "message", err->message);
+    }
+    cJSON *list = d ? cJSON_AddArrayToObject(item, "differences") : NULL;
+    for (uint32_t i = 0; d && i < d->n; i++) add_difference(list, &d->items[i]);
+}
+
+/* err NULL: it is good. d NULL: it was not compared. Returns what becomes of the exit code. */
+static int report(const setup *s, const char *path, const char *kind, const llim_error *err, const cli_differences *d)
+{
+    if (s->json) {
+        report_json(s, path, kind, err, d);
+    } else if (err) {
+        const bool named = err->file[0] || strncmp(err->message, path, strlen(path)) == 0;
+        printf("%s%s%s\n", named ? "" : path, named ? "" : ": ", err->message);
+    } else {
+        printf("%s: good, %s%s\n", path, kind, d && !d->n ? " that changes nothing" : "");
+        for (uint32_t i = 0; d && i < d->n; i++) write_difference(&d->items[i]);
+    }
+    return err != NULL;
+}
+
+/* Opens it in every modality that it may matter in, compares if that is wanted, and reports. */
+static int judge(const setup *s, enum role role, const char *path, const char *kind, bool compares, bool own)
+{
+    const bool all = s->modality < 0 && role == QUOTAS;
+    const int32_t first = s->modality < 0 ? LLIM_TEXT : s->modality, last = all ? LLIM_LIVE : first;
+    const char *tier = tier_of(s, role, path);
+    cli_differences d = {0};
+    llim_error err, ignored;
+    int code = LLIM_OK;
+    for (int32_t m = first; m <= last && code == LLIM_OK; m++) {
+        llim_limiter *after = open_as(s, role, path, tier, m, &code, &err);
+        if (after && compares) {
+            int compared;
+            llim_limiter *before = open_as(s, ROLES, NULL, tier, m, &compared, &ignored); /* NULL: without that tier */
+            cli_compare(before, after, m, own, &d);
+            llim_close(before);
+        }
+        llim_close(after);
+    }
+    int result = report(s, path, kind, code ? &err : NULL, compares ? &d : NULL);
+    cli_differences_free(&d);
+    return result;
+}
+
+/* of_set: a quota table that is one of several, which are compared together. */
+static int check_file(const setup *s, const char *path, bool of_set, bool *is_table)
+{
+    llim_error err;
+    const enum role role = role_of(s, path, &err);
+    if (is_table) *is_table = role == QUOTAS;
+    if (role == ROLES) return report(s, path, "unknown", &err, NULL);
+    return judge(s, role, path, roles[role], role != POLICY && !(of_set && role == QUOTAS), true);
+}
+
+static int is_source(const struct dirent *entry)
+{
+    const char *dot = strrchr(entry->d_name, '.');
+    return entry->d_name[0] != '.' && dot && (strcmp(dot, ".lua") == 0 || strcmp(dot, ".json") == 0);
+}
+
+static int check_directory(const setup *s, const char *directory)
+{
+    struct dirent **found;
+    int n = scandir(directory, &found, is_source, alphasort), result = 0;
+    bool all_tables = true;
+    if (n <= 0) {
+        if (n == 0) free(found);
+        llim_error err = {.code = LLIM_EIO};
+        snprintf(err.message, sizeof err.message, "%s: holds no *.lua or *.json that can be read", directory);
+        return report(s, directory, "unknown", &err, NULL);
+    }
+    for (int i = 0; i < n; i++) {
+        bool is_table;
+        const size_t size = strlen(directory) + strlen(found[i]->d_name) + 2;
+        char *path = cli_resize(NULL, size, 1);
+        snprintf(path, size, "%s/%s", directory, found[i]->d_name);
+        result |= check_file(s, path, true, &is_table);
+        all_tables = all_tables && is_table;
+        free(path);
+        free(found[i]);
+    }
+    free(found);
+    return all_tables && !result ? judge(s, QUOTAS, directory, "a set of quota tables", true, false) : result;
+}
+
+static int check(const setup *s, char **paths, int n)
+{
+    int result = 0;
+    llim_error err;
+    int code;
+    llim_limiter *base = open_as(s, ROLES, NULL, s->tier, LLIM_TEXT, &code, &err);
+    if (!base && code != LLIM_EUNKNOWN_TIER) return cli_fail("%s", err.message);
+    llim_close(base);
+    for (int i = 0; i < n; i++) {
+        struct stat info;
+        const bool directory = stat(paths[i], &info) == 0 && S_ISDIR(info.st_mode);
+        result |= directory ? check_directory(s, paths[i]) : check_file(s, paths[i], false, NULL);
+    }
+    if (s->json) {
+        char *text = cJSON_Print(s->report);
+        if (!text) exit(cli_fail("There is no memory for the JSON report."));
+        puts(text);
+        cJSON_free(text);
+    }
+    int ended = cli_finish(stdout, "standard output");
+    return result ? result : ended;
+}
+
+static int read_modality(setup *s)
+{
+    for (s->modality = LLIM_TEXT; s->modality <= LLIM_LIVE; s->modality++)
+        if (strcmp(optarg, modalities[s->modality]) == 0) return 0;
+    return cli_misuse("check", "--modality is \"%s\"; expected text, image, audio or live.", optarg);
+}
+
+int cli_check(int argc, char **argv)
+{
+    setup s = {.modality = -1};
+    int code = 0;
+    opterr = 0;
+    for (int option; code == 0 && (option = getopt_long(argc, argv, ":", options, NULL)) != -1;) {
+        if (option == HELP) {
+            fputs(usage, stdout);
+            return cli_finish(stdout, "standard output");
+        }
+        if (option == '?' || option == ':') code = cli_bad_option("check", argv, option);
+        if (option == AGAINST) s.against = optarg;
+        if (option == TIER) s.tier = optarg;
+        if (option == MODALITY) code = read_modality(&s);
+        if (option == JSON) s.json = true;
+    }
+    if (code == 0 && optind == argc) code = cli_misuse("check", "A file or directory is missing.");
+    if (code) return code;
+    if (s.json) s.report = cJSON_CreateArray();
+    code = check(&s, argv + optind, argc - optind);
+    cJSON_Delete(s.report);
+    return code;
+}

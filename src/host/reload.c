@@ -1,0 +1,126 @@
+/*
+ * reload.c - puts another set in force while threads decide.
+ *
+ * A set is loaded and judged beside the one in force; then the zone gets its limits, row by row, each keeping its counts; then
+ * one number changes, by which threads notice. Whoever still decides by the old set until then meets the limits of the rows, so
+ * no order of these steps admits more than the limits that a row has. Whatever takes long (making VMs, ending what threads have
+ * left) happens here, in the thread that reloads.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "host/limiter.h"
+
+enum { MORE_THREADS = 8 }; /* that may come while their VMs are made */
+
+/* Those that cannot be made are left to the threads. */
+static void make_vms(const llim__set *set, llim__handover *handovers, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (llim__vm_open(&set->vm_options, &handovers[i].vm, NULL)) return;
+}
+
+/* set NULL: only ends what threads have left. */
+static int hand_over(llim_limiter *limiter, llim__set *set, llim_error *err)
+{
+    for (bool done = false; !done;) {
+        uint32_t asking;
+        const uint32_t n = llim__threads_count(limiter, &asking), places = n + MORE_THREADS;
+        llim__handover *handovers = llim__take(limiter->alloc, limiter->alloc_ctx, places, sizeof *handovers);
+        if (!handovers) return llim__fail(err, LLIM_ENOMEM, "no memory for the threads of a limiter");
+        if (set) make_vms(set, handovers, llim__set_asks(set) ? n : asking);
+        done = llim__threads_renew(limiter, set, handovers, places);
+        for (llim__handover *h = handovers; h < handovers + places; h++) {
+            llim__vm_close(h->vm);
+            llim__vm_close(h->unused_vm);
+            llim__vm_close(h->old_vm);
+            llim__set_leave(h->old_set);
+        }
+        llim__give(limiter->alloc, limiter->alloc_ctx, handovers, places, sizeof *handovers);
+    }
+    return LLIM_OK;
+}
+
+static int replace(llim_limiter *limiter, llim__set *set, const llim_options *options, llim_error *err)
+{
+    llim__set *before = limiter->set;
+    const llim_options kept = limiter->options;
+    set->generation = before->generation + 1;
+    int code = llim__options_keep(limiter, options, err);
+    if (!code) code = llim__set_enforce(set, limiter->zone, err);
+    if (!code) llim__set_follow(set, before, limiter->zone);
+    if (!code) code = hand_over(limiter, set, err);
+    if (!code) {
+        at_store_rlx(&limiter->rests_until, 0);
+        llim__set_leave(before);
+        return LLIM_OK;
+    }
+    limiter->options = kept;
+    pthread_mutex_lock(&limiter->lock); /* of before's VM */
+    llim__set_revert(set, before, limiter->zone);
+    pthread_mutex_unlock(&limiter->lock);
+    llim__set_leave(set);
+    return code;
+}
+
+int llim__limiter_reload(llim_limiter *limiter, const llim_options *options, llim_error *err)
+{
+    llim__set *set;
+    if (!options) options = &limiter->options;
+    int code =
+        llim__set_open(options, NULL, limiter->set, &limiter->strings, limiter->alloc, limiter->alloc_ctx, &set, err);
+    if (!code && set)
+        code = replace(limiter, set, options, err);
+    else if (!code)
+        code = llim__options_keep(limiter, options, err);
+    if (!code && !set) code = hand_over(limiter, NULL, err);
+    pthread_mutex_lock(&limiter->lock);
+    llim_status *s = &limiter->status;
+    if (code) {
+        s->failed_reloads++;
+        s->reload_fault = *err;
+    } else if (set) {
+        s->reloads++;
+        s->generation = limiter->set->generation;
+        s->hash = limiter->set->hash;
+    }
+    pthread_mutex_unlock(&limiter->lock);
+    return code;
+}
+
+void llim__limiter_reloaded(llim_limiter *limiter, int code, const llim_error *err, uint32_t generation)
+{
+    if (!limiter->log || (!code && !generation)) return;
+    char text[sizeof err->message + 64];
+    if (code)
+        snprintf(text, sizeof text, "generation %u stays in force: %s", (unsigned)at_load_rlx(&limiter->generation),
+                 err->message);
+    else
+        snprintf(text, sizeof text, "generation %u is in force", (unsigned)generation);
+    limiter->log(limiter->log_ctx, code ? LLIM_LOG_WARNING : LLIM_LOG_INFO, text);
+}
+
+int llim_reload(llim_limiter *limiter, const llim_options *options, uint32_t *generation, llim_error *err)
+{
+    if (options) {
+        int wrong = llim__options_check(options, err);
+        if (wrong) return wrong;
+        if (options->modality != limiter->modality)
+            return llim__fail(err, LLIM_EINVAL, "modality is %d, but a limiter keeps the one it was opened with, %d",
+                              options->modality, limiter->modality);
+    }
+    llim_error own;
+    memset(&own, 0, sizeof own);
+    pthread_mutex_lock(&limiter->reloading);
+    const uint32_t before = limiter->set->generation;
+    int code = llim__limiter_reload(limiter, options, &own);
+    const uint32_t after = limiter->set->generation;
+    if (!code && options) llim__watch_again(limiter);
+    pthread_mutex_unlock(&limiter->reloading);
+    llim__limiter_reloaded(limiter, code, &own, after == before ? 0 : after);
+    if (generation) *generation = after;
+    if (code && err) *err = own;
+    return code;
+}

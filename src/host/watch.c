@@ -1,0 +1,300 @@
+/*
+ * watch.c - notices that the files of a limiter have changed, and reloads.
+ *
+ * One descriptor that event loops can wait for, an epoll of two: inotify, on every directory in which a change may give the paths
+ * another meaning (where a file stands, and where a symbolic link on the way to it does), and a timer. An event starts the
+ * timer, so that a burst settles; when it has run out, the files are looked at: whether anything of them has changed by what
+ * stat() tells, and if so they are read again. What is read is compared by its content. All directories are watched anew before
+ * each look, so that whatever happens after the look is seen.
+ *
+ * Where directories cannot be watched, the timer runs all the time. All is under limiter->reloading.
+ */
+#include <errno.h>
+#include <glob.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "host/limiter.h"
+
+enum { SETTLE_MS = 50, LONGEST_BURST_MS = 500, TICK_MS = 1000 };
+enum { MOST_LINKS = 40 }; /* on one path, as the kernel has it */
+
+/* A file that was written so shortly before the look may be written again without another time: clocks of files are coarse. */
+enum { COARSE_MS = 20 };
+
+#define MS ((int64_t)1000000)
+
+struct llim__watch {
+    int fd; /* epoll; the others are in it */
+    int timer;
+    int inotify;      /* -1: none */
+    uint64_t seen;    /* what the files looked like */
+    bool hasty;       /* one had been written just before */
+    int64_t burst_ns; /* when the burst began that has not settled, steady; 0: none */
+
+    pthread_t thread; /* that reloads, if has_thread */
+    bool has_thread;
+    int stop;
+};
+
+static int64_t now_ns(clockid_t clock)
+{
+    struct timespec ts;
+    clock_gettime(clock, &ts);
+    return (int64_t)ts.tv_sec * LLIM_SECOND + ts.tv_nsec;
+}
+
+static void wake_in(const llim__watch *w, int64_t ms) /* 0: never */
+{
+    const struct itimerspec when = {.it_value = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * MS}};
+    timerfd_settime(w->timer, 0, &when, NULL);
+}
+
+/* What other machines change there is not told to this one. */
+static bool is_remote(const char *directory)
+{
+    static const unsigned long kinds[] = {0x6969, 0xff534d42, 0xfe534d42,
+                                          0x517b, 0x65735546, 0x01021997}; /* statfs(2) */
+    struct statfs info;
+    if (statfs(directory, &info)) return false;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if ((unsigned long)info.f_type == kinds[i]) return true;
+    return false;
+}
+
+static bool watch_directory(int inotify, const char *directory)
+{
+    const uint32_t events = IN_CREATE | IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB | IN_MOVED_TO | IN_MOVED_FROM |
+                            IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
+    if (!*directory) directory = ".";
+    return inotify_add_watch(inotify, directory, events) >= 0 && !is_remote(directory);
+}
+
+/* Goes along a path as the kernel does. False: not all of it can be watched. */
+static bool watch_path(int inotify, const char *path)
+{
+    char left[PATH_MAX], done[PATH_MAX] = "", target[PATH_MAX], name[PATH_MAX];
+    struct stat info;
+    int links = 0;
+    if (snprintf(left, sizeof left, "%s", path) >= (int)sizeof left) return false;
+    for (;;) {
+        if (left[0] == '/') strcpy(done, "/");
+        const char *begin = left + strspn(left, "/");
+        const size_t len = strcspn(begin, "/");
+        const char *rest = begin + len + strspn(begin + len, "/");
+        if (len == 0) return watch_directory(inotify, done);
+        if (snprintf(name, sizeof name, "%s%.*s", done, (int)len, begin) >= (int)sizeof name) return false;
+        if (lstat(name, &info)) return watch_directory(inotify, done); /* where it would come */
+        if (S_ISLNK(info.st_mode)) {
+            const ssize_t n = readlink(name, target, sizeof target - 1);
+            if (n < 0 || ++links > MOST_LINKS || !watch_directory(inotify, done)) return false;
+            target[n] = 0;
+            if (snprintf(name, sizeof name, "%s%s%s", target, *rest ? "/" : "", rest) >= (int)sizeof name) return false;
+            strcpy(left, name);
+            continue;
+        }
+        if (!*rest && !watch_directory(inotify, done)) return false;
+        if (!*rest) return !S_ISDIR(info.st_mode) || watch_directory(inotify, name);
+        if (snprintf(done, sizeof done, "%s/", name) >= (int)sizeof done) return false;
+        memmove(left, rest, strlen(rest) + 1);
+    }
+}
+
+/* Calls each for every path that the options name and every quota table in a directory, while it returns true. */
+static bool for_paths(const llim_options *o, bool (*each)(void *ctx, const char *path), void *ctx)
+{
+    const char *const quotas = o->quotas && !llim__sources_has_set(o->quotas) ? o->quotas : NULL;
+    const char *const policy = o->policy && !llim__sources_has_policy(o->policy) ? o->policy : NULL;
+    char pattern[PATH_MAX];
+    glob_t found;
+    bool go_on =
+        (!o->overrides || each(ctx, o->overrides)) && (!policy || each(ctx, policy)) && (!quotas || each(ctx, quotas));
+    if (!quotas || snprintf(pattern, sizeof pattern, "%s/*.lua", quotas) >= (int)sizeof pattern ||
+        glob(pattern, 0, NULL, &found))
+        return go_on;
+    for (size_t i = 0; i < found.gl_pathc && go_on; i++) go_on = each(ctx, found.gl_pathv[i]);
+    globfree(&found);
+    return go_on;
+}
+
+static bool watch_each(void *ctx, const char *path)
+{
+    return watch_path(*(int *)ctx, path);
+}
+
+/* Watches what the paths mean now. False: events do not tell everything. */
+static bool watch_all(llim_limiter *limiter)
+{
+    llim__watch *w = limiter->watch;
+    if (w->inotify >= 0) close(w->inotify);
+    w->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    struct epoll_event in = {.events = EPOLLIN};
+    return w->inotify >= 0 && epoll_ctl(w->fd, EPOLL_CTL_ADD, w->inotify, &in) == 0 &&
+           for_paths(&limiter->options, watch_each, &w->inotify);
+}
+
+typedef struct look {
+    uint64_t seen;
+    int64_t newest_ns;
+} look;
+
+static bool look_at(void *ctx, const char *path)
+{
+    look *l = ctx;
+    struct stat s;
+    const size_t len = strlen(path);
+    if (stat(path, &s)) memset(&s, 0, sizeof s);
+    const int64_t written_ns = (int64_t)s.st_mtim.tv_sec * LLIM_SECOND + s.st_mtim.tv_nsec,
+                  changed_ns = (int64_t)s.st_ctim.tv_sec * LLIM_SECOND + s.st_ctim.tv_nsec;
+    const uint64_t facts[] = {(uint64_t)s.st_dev,   (uint64_t)s.st_ino,   (uint64_t)s.st_size,
+                              (uint64_t)written_ns, (uint64_t)changed_ns, (uint64_t)s.st_mode};
+    l->seen = llim__hash((const uint64_t[2]){l->seen, len}, path, len).word[0];
+    l->seen = llim__hash((const uint64_t[2]){l->seen, 0}, facts, sizeof facts).word[0];
+    if (changed_ns > l->newest_ns) l->newest_ns = changed_ns;
+    if (written_ns > l->newest_ns) l->newest_ns = written_ns;
+    return true;
+}
+
+/* Looks at the files. Whether they may have changed since the last time. */
+static bool look_again(llim_limiter *limiter)
+{
+    llim__watch *w = limiter->watch;
+    const bool told = watch_all(limiter), was_hasty = w->hasty;
+    const int64_t now = now_ns(CLOCK_REALTIME);
+    const uint64_t before = w->seen;
+    look l = {0, 0};
+    for_paths(&limiter->options, look_at, &l);
+    w->seen = l.seen;
+    w->hasty = l.newest_ns <= now && l.newest_ns > now - COARSE_MS * MS;
+    w->burst_ns = 0;
+    wake_in(w, w->hasty ? SETTLE_MS : told ? 0 : TICK_MS);
+    return was_hasty || w->seen != before;
+}
+
+void llim__watch_again(llim_limiter *limiter)
+{
+    if (limiter->watch) look_again(limiter);
+}
+
+/* Whether an event has come. */
+static bool drain(int inotify)
+{
+    _Alignas(struct inotify_event) char events[4096];
+    bool any = false;
+    while (inotify >= 0 && read(inotify, events, sizeof events) > 0) any = true;
+    return any;
+}
+
+int llim_watch_poll(llim_limiter *limiter, uint32_t *generation, llim_error *err)
+{
+    llim_error own;
+    memset(&own, 0, sizeof own);
+    pthread_mutex_lock(&limiter->reloading);
+    llim__watch *w = limiter->watch;
+    const uint32_t before = limiter->set->generation;
+    int code = LLIM_OK;
+    uint64_t ran_out;
+    if (w) {
+        bool due = read(w->timer, &ran_out, sizeof ran_out) > 0;
+        const int64_t now = now_ns(CLOCK_MONOTONIC);
+        if (drain(w->inotify)) {
+            if (!w->burst_ns) w->burst_ns = now;
+            due = now - w->burst_ns >= LONGEST_BURST_MS * MS;
+            if (!due) wake_in(w, SETTLE_MS);
+        }
+        if (due && look_again(limiter)) code = llim__limiter_reload(limiter, NULL, &own);
+    } else {
+        code = llim__fail(&own, LLIM_EINVAL, "llim_watch_poll() comes after llim_watch_fd()");
+    }
+    const uint32_t after = limiter->set->generation;
+    pthread_mutex_unlock(&limiter->reloading);
+    if (w) llim__limiter_reloaded(limiter, code, &own, after == before ? 0 : after);
+    if (generation) *generation = after;
+    if (code && err) *err = own;
+    return code;
+}
+
+static void end(llim_limiter *limiter, llim__watch *w)
+{
+    const int fds[] = {w->timer, w->inotify, w->stop, w->fd};
+    for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
+        if (fds[i] >= 0) close(fds[i]);
+    llim__give(limiter->alloc, limiter->alloc_ctx, w, 1, sizeof *w);
+    limiter->watch = NULL;
+}
+
+static int begin(llim_limiter *limiter, llim_error *err)
+{
+    llim__watch *w = llim__take(limiter->alloc, limiter->alloc_ctx, 1, sizeof *w);
+    if (!w) return llim__fail(err, LLIM_ENOMEM, "no memory to watch files");
+    limiter->watch = w;
+    w->inotify = -1;
+    w->fd = epoll_create1(EPOLL_CLOEXEC);
+    w->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    w->stop = eventfd(0, EFD_CLOEXEC);
+    struct epoll_event in = {.events = EPOLLIN};
+    if (w->fd < 0 || w->timer < 0 || w->stop < 0 || epoll_ctl(w->fd, EPOLL_CTL_ADD, w->timer, &in)) {
+        int code = llim__fail(err, LLIM_EIO, "no descriptor to watch files by: %s", strerror(errno));
+        end(limiter, w);
+        return code;
+    }
+    look_again(limiter);
+    w->hasty = true; /* they may have changed since they were read */
+    wake_in(w, SETTLE_MS);
+    return LLIM_OK;
+}
+
+int llim_watch_fd(llim_limiter *limiter, llim_error *err)
+{
+    pthread_mutex_lock(&limiter->reloading);
+    int code = limiter->watch ? LLIM_OK : begin(limiter, err);
+    int fd = code ? code : limiter->watch->fd;
+    pthread_mutex_unlock(&limiter->reloading);
+    return fd;
+}
+
+static void *reload_on_change(void *arg)
+{
+    llim_limiter *limiter = arg;
+    struct pollfd fds[] = {{.fd = limiter->watch->fd, .events = POLLIN},
+                           {.fd = limiter->watch->stop, .events = POLLIN}};
+    while (!fds[1].revents) {
+        if (poll(fds, 2, -1) < 0 && errno != EINTR) return NULL;
+        if (fds[0].revents) llim_watch_poll(limiter, NULL, NULL);
+    }
+    return NULL;
+}
+
+int llim__watch_start(llim_limiter *limiter, llim_error *err)
+{
+    int code = llim_watch_fd(limiter, err);
+    if (code < 0) return code;
+    sigset_t all, before;
+    sigfillset(&all); /* signals are the program's */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    limiter->watch->has_thread = pthread_create(&limiter->watch->thread, NULL, reload_on_change, limiter) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return limiter->watch->has_thread ? LLIM_OK : llim__fail(err, LLIM_ENOMEM, "no thread to watch files by");
+}
+
+void llim__watch_stop(llim_limiter *limiter)
+{
+    llim__watch *w = limiter->watch;
+    if (!w) return;
+    const uint64_t one = 1;
+    if (w->has_thread && write(w->stop, &one, sizeof one) == sizeof one) pthread_join(w->thread, NULL);
+    end(limiter, w);
+}
