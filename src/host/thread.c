@@ -9,9 +9,11 @@
 
 /* The threads of all limiters. A thread ends when it likes, perhaps while its limiter is closed: whoever takes one off the list,
    under the lock, closes its VM, under the lock, so that nothing of the limiter is touched once it is closed. */
-static pthread_mutex_t threads_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t threads_lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP; /* see drop() */
 static llim__thread *threads;
 
+/* The last user of a set ends its VM, and with it what the policy's test has opened and not let go: further limiters, which come
+   here again. So the lock may be taken twice, and the list is another one afterwards. */
 static void drop(llim__thread **at)
 {
     llim__thread *thread = *at;
@@ -37,11 +39,14 @@ void llim__thread_ends(void *value)
 void llim__threads_end(llim_limiter *limiter)
 {
     pthread_mutex_lock(&threads_lock);
-    for (llim__thread **at = &threads; *at;)
-        if ((*at)->limiter == limiter)
-            drop(at);
-        else
+    for (llim__thread **at = &threads; *at;) {
+        if ((*at)->limiter != limiter) {
             at = &(*at)->next;
+            continue;
+        }
+        drop(at);
+        at = &threads;
+    }
     pthread_mutex_unlock(&threads_lock);
 }
 

@@ -503,6 +503,31 @@ static void test_strings_live_on(void **state)
     close_world(&w);
 }
 
+static void *decide_once(void *arg)
+{
+    llim_permit permit;
+    return (void *)(uintptr_t)(acquire(arg, "a", 1, &permit) == LLIM_OK);
+}
+
+/* A policy's test may keep the limiters that it opens: they end with the last thread that uses the set. */
+static void test_the_last_thread_ends_what_a_test_has_kept(void **state)
+{
+    (void)state;
+    world w;
+    pthread_t thread;
+    void *admitted;
+    open_world(&w, "return { a = { rpm = 9 } }",
+               "local kept return policy { api = 1, name = 'keeps', test = function(t)"
+               " kept = t { models = { b = { rpm = 1 } } } assert(kept:acquire({ 'b' }) == 'b') end }\n");
+    assert_int_equal(pthread_create(&thread, NULL, decide_once, &w), 0);
+    assert_int_equal(pthread_join(thread, &admitted), 0);
+    assert_non_null(admitted);
+    assert_int_equal(acquire(&w, "a", 1, NULL), LLIM_OK);
+    write_to(w.rules, "return policy { api = 1, name = 'none' }\n");
+    assert_int_equal(reload(&w, NULL), 2);
+    close_world(&w); /* this thread still uses the first set */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -518,6 +543,7 @@ int main(void)
         cmocka_unit_test(test_what_is_wrong_changes_nothing),
         cmocka_unit_test(test_a_full_zone_changes_nothing),
         cmocka_unit_test(test_strings_live_on),
+        cmocka_unit_test(test_the_last_thread_ends_what_a_test_has_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
