@@ -467,13 +467,12 @@ static void answers(void)
 }
 
 /* Reloads of 200 models while a thread decides. What counts is how long its decisions take, and how long a reload. */
-enum { RELOADS = 40, DECISIONS = 400000, RELOADED_MODELS = 200 };
+enum { RELOADS = 40, RELOADED_MODELS = 200, STEP_NS = 10, STEPS = 100000 };
 
 typedef struct load {
     llim_limiter *limiter;
     atomic_bool stop;
-    double *took; /* ns of each decision, DECISIONS at most */
-    size_t n;
+    uint64_t n, took[STEPS]; /* decisions, and those that took so many steps; the last has all that took longer */
 } load;
 
 static void *decide_until(void *arg)
@@ -482,13 +481,22 @@ static void *decide_until(void *arg)
     static const char *const models[] = {"model-7"};
     llim_request request = {.size = sizeof request, .models = models, .n_models = 1};
     llim_permit permit;
-    while (!atomic_load_explicit(&l->stop, memory_order_relaxed) && l->n < DECISIONS) {
+    for (; !atomic_load_explicit(&l->stop, memory_order_relaxed); l->n++) {
         int64_t begin = read_ns();
         int code = llim_acquire(l->limiter, &request, &permit, NULL, NULL);
         if (code) die("decide", code);
-        l->took[l->n++] = (double)(read_ns() - begin);
+        const int64_t steps = (read_ns() - begin) / STEP_NS;
+        l->took[steps < STEPS ? steps : STEPS - 1]++;
     }
     return NULL;
+}
+
+/* What all but a share of them took at most. */
+static double all_but(const load *l, double share)
+{
+    uint64_t longer = (uint64_t)((double)l->n * share), i = STEPS;
+    for (uint64_t seen = 0; i > 0 && seen <= longer;) seen += l->took[--i];
+    return (double)(i + 1) * STEP_NS;
 }
 
 static void write_overrides(const char *path, int change)
@@ -509,6 +517,7 @@ static void decide_beside(load *l, const char *path, int n, int64_t lasts, doubl
     pthread_t thread;
     atomic_store(&l->stop, false);
     l->n = 0;
+    memset(l->took, 0, sizeof l->took);
     if (pthread_create(&thread, NULL, decide_until, l)) die("thread", LLIM_ENOMEM);
     for (int i = 0; i < n; i++) {
         write_overrides(path, i + 1);
@@ -521,9 +530,8 @@ static void decide_beside(load *l, const char *path, int n, int64_t lasts, doubl
         nanosleep(&(struct timespec){0, 1000000}, NULL);
     atomic_store(&l->stop, true);
     pthread_join(thread, NULL);
-    qsort(l->took, l->n, sizeof *l->took, by_value);
-    *median = l->took[l->n / 2];
-    *late = l->took[l->n - 1 - l->n / 1000];
+    *median = all_but(l, 0.5);
+    *late = all_but(l, 0.001);
 }
 
 static void reloads(void)
@@ -534,9 +542,9 @@ static void reloads(void)
     close(fd);
     write_overrides(path, 0);
     llim_options options = {.size = sizeof options, .overrides = path};
-    load l = {.took = calloc(DECISIONS, sizeof *l.took)};
+    static load l;
     int code = llim_open(&options, &l.limiter, NULL);
-    if (code || !l.took) die("open", code);
+    if (code) die("open", code);
     double took[RELOADS], alone, alone_late, beside, beside_late;
     decide_beside(&l, path, 0, SECOND / 5, took, &alone, &alone_late);
     decide_beside(&l, path, RELOADS, 0, took, &beside, &beside_late);
@@ -548,7 +556,6 @@ static void reloads(void)
            beside_late <= 10 * beside ? "" : "  MISSED");
     llim_close(l.limiter);
     unlink(path);
-    free(l.took);
 }
 
 int main(void)
