@@ -402,6 +402,7 @@ static void test_what_is_wrong_changes_nothing(void **state)
         {NULL, "return policy { api = 2, name = 'x' }", LLIM_ECONFIG, 1},
         {NULL, "return policy { api = 1, ", LLIM_ECONFIG, 1},
         {NULL, "return {}", LLIM_ECONFIG, 0},
+        {NULL, "return policy { api = 1, name = 'x',\n test = function(t)\n error 'no' end }", LLIM_ECONFIG, 3},
     };
     world w;
     const char *good = "return { a = { rpm = 5, tpm = 50, rpd = 9 } }";
