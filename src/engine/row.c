@@ -376,6 +376,7 @@ int llim_row_set(llim_zone *zone, const llim_row_spec *spec, llim_row *row, llim
         code = index ? change(zone, now, spec, index, &p, row, err) : add(zone, now, spec, key, &p, row, err);
     }
     llim__zone_unlock(zone);
+    if (!code) llim__zone_freed(zone);
     return code;
 }
 
