@@ -146,7 +146,8 @@ typedef struct llim__period_cache {
 } llim__period_cache;
 
 /*
- * Who watches is not to miss what is given back, and who gives back must not pay for it while nobody watches: one load.
+ * Who watches is not to miss what is given back, and who gives back must not pay for it while nobody watches: one load,
+ * and a fence where a read-modify-write is none.
  *   watching    stores watch, fence, reads the limits' words: refused, it sleeps until it is told
  *   giving back changes a limit's word, fence, loads watch: if there is one, it is told
  * The fences are in some order. If that of giving back is first, then who watches reads the changed word; if not, then who

@@ -296,7 +296,7 @@ int llim_wait(llim_limiter *limiter, const llim_request *request, const llim_wai
     if (code) return code;
     if (!refusal) refusal = &mine;
     /* Where nobody waits nobody is overtaken, and no lock is taken. */
-    code = at_load_rlx(&limiter->queue.n) ? LLIM_LATER : llim_acquire(limiter, request, permit, refusal, err);
+    code = at_load_rlx(&limiter->queue.n) ? LLIM_LATER : ask(&w, true, permit, refusal, err);
     return code == LLIM_LATER ? wait_in_queue(&w, permit, refusal, err) : code;
 }
 

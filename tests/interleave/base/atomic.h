@@ -48,9 +48,13 @@ static inline bool at_cas_i64(at_i64 *p, int64_t *expected, int64_t desired)
     return atomic_compare_exchange_strong_explicit(p, expected, desired, memory_order_acq_rel, memory_order_acquire);
 }
 
-static inline void at_fence_after_rmw(void) {}
+static inline void at_fence_after_rmw(void)
+{
+}
 
-static inline void at_relax(void) {}
+static inline void at_relax(void)
+{
+}
 
 #define pthread_mutex_lock   sim_lock
 #define pthread_mutex_unlock sim_unlock
