@@ -218,11 +218,12 @@ static int look(llim_waiter *w, llim_permit *permit, llim_refusal *refusal, int6
     if (!ends && turn) *at_ns = again(w, refusal);
     pthread_mutex_lock(&q->lock);
     w->known = true;
-    if (ends || now_of(w) > w->deadline_ns) {
+    const int64_t now = now_of(w);
+    if (ends || now > w->deadline_ns) {
         leave(w);
         return code;
     }
-    if (w->called) *at_ns = now_of(w);
+    if (w->called) *at_ns = now;
     return LLIM_WAITING;
 }
 
