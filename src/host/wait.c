@@ -218,13 +218,9 @@ static int look(llim_waiter *w, llim_permit *permit, llim_refusal *refusal, int6
     if (!ends && turn) *at_ns = again(w, refusal);
     pthread_mutex_lock(&q->lock);
     w->known = true;
-    const int64_t now = now_of(w);
-    if (ends || now > w->deadline_ns) {
-        leave(w);
-        return code;
-    }
-    if (w->called) *at_ns = now;
-    return LLIM_WAITING;
+    if (!ends && now_of(w) <= w->deadline_ns) return LLIM_WAITING;
+    leave(w);
+    return code;
 }
 
 static int prepare(llim_waiter *w, llim_limiter *limiter, const llim_request *request, const llim_wait_options *options,
