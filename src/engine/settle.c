@@ -44,13 +44,14 @@ static int64_t after(const correction *c, int meter, const llim__shape *shape)
 /* False: the limit is gone. */
 static bool correct_limit(llim_zone *zone, llim__now *now, correction *c, llim__step *step, int64_t from, int64_t to)
 {
-    c->frees |= to < from;
     for (;;) {
         int code;
-        if (to > from)
+        if (to > from) {
             code = llim__law_add_debt(zone, llim__zone_now_once(zone, now), c->then, step, to - from, c->how == RECORD);
-        else
+        } else {
             code = llim__law_give_back(zone, c->then, step, from, to);
+            c->frees = true;
+        }
         if (code != LLIM__WAIT) return true;
         if (!llim__step_again(zone, step)) return false;
     }
