@@ -497,6 +497,9 @@ static void test_a_watch_is_called_for_what_frees(void **state)
     assert_int_equal(calls, 2);
     kit_row(zone, "a", limit, 1);
     assert_int_equal(calls, 3);
+    kit_row(zone, "a", limit, 1);
+    kit_row(zone, "b", limit, 1);
+    assert_int_equal(calls, 3);
     kit_advance(zone, 1);
     assert_int_equal(calls, 4);
     assert_int_equal(llim_zone_set_clock(zone, 0, KIT_WALL), LLIM_ERANGE);
