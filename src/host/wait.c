@@ -18,8 +18,6 @@
 #include "base/error.h"
 #include "host/limiter.h"
 
-enum { MOST_MODELS = 64 };
-
 /* How long a refusal is believed where the clock is real: the wall clock may be set, which may open a period early. */
 static const int64_t believed = LLIM_SECOND;
 
@@ -38,7 +36,7 @@ struct llim_waiter {
     llim_wait_options options;
     pthread_cond_t *sleeps; /* of a thread that waits in llim_wait(), else NULL */
     uint32_t n_rows;
-    llim_row row[MOST_MODELS]; /* of its models */
+    llim_row row[LLIM__MOST_MODELS]; /* of its models */
 };
 
 static int64_t now_of(const llim_waiter *w)
@@ -237,8 +235,9 @@ static int prepare(llim_waiter *w, llim_limiter *limiter, const llim_request *re
     if (request->size != sizeof *request)
         return llim__fail(err, LLIM_EVERSION, "llim_request.size is %u, this library expects %zu", request->size,
                           sizeof *request);
-    if (request->n_models == 0 || request->n_models > MOST_MODELS)
-        return llim__fail(err, LLIM_EINVAL, "a request names 1 to %d models, not %u", MOST_MODELS, request->n_models);
+    if (request->n_models == 0 || request->n_models > LLIM__MOST_MODELS)
+        return llim__fail(err, LLIM_EINVAL, "a request names 1 to %d models, not %u", LLIM__MOST_MODELS,
+                          request->n_models);
     w->limiter = limiter;
     w->request = request;
     w->deadline_ns = w->options.timeout_ns ? later(now_of(w), w->options.timeout_ns) : INT64_MAX;

@@ -469,6 +469,29 @@ static void test_a_policy_that_leaves_out_is_asked_again(void **state)
     llim_close(limiter);
 }
 
+/* Each question may set the scope's row anew. */
+static void test_scopes_of_a_policy_wake_nobody(void **state)
+{
+    (void)state;
+    llim_limiter *limiter =
+        open_limiter(LLIM_CLOCK_VIRTUAL, "return policy { api = 1, name = 'x', scopes = function() "
+                                         "return { { name = 'team:x', limits = { tpm = 5 } } } end }\n");
+    llim_permit held = hold(limiter, "tokens", LLIM_TOKENS, 5);
+    seeker s;
+    seek(&s, limiter, "tokens", LLIM_TOKENS, 1);
+    begin(&s);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(poll_once(&s), LLIM_WAITING);
+        assert_string_equal(s.refusal.scope, "team:x");
+        assert_int_equal(s.woken, 0);
+    }
+    assert_int_equal(llim_cancel(llim_limiter_zone(limiter), &held), LLIM_OK);
+    assert_int_equal(s.woken, 1);
+    assert_int_equal(poll_once(&s), LLIM_OK);
+    llim_wait_end(s.waiter);
+    llim_close(limiter);
+}
+
 static void test_a_watch_is_called_for_what_frees(void **state)
 {
     (void)state;
@@ -733,6 +756,7 @@ int main(void)
         cmocka_unit_test(test_who_is_cancelled_leaves_the_queue),
         cmocka_unit_test(test_a_higher_priority_takes_the_turn),
         cmocka_unit_test(test_a_policy_that_leaves_out_is_asked_again),
+        cmocka_unit_test(test_scopes_of_a_policy_wake_nobody),
         cmocka_unit_test(test_a_watch_is_called_for_what_frees),
         cmocka_unit_test(test_no_wake_up_is_lost),
         cmocka_unit_test(test_deadlines_hold_while_time_passes),
