@@ -148,9 +148,64 @@ LLIM_API llim_zone *llim_limiter_zone(llim_limiter *limiter);
    in this. LLIM_NEVER: none ever can; *refusal is the first's.
    LLIM_EUNKNOWN_MODEL, LLIM_ENO_QUOTA: a name of the list is wrong, whether or not another would fit; the message suggests
    the nearest name, or names the tier. LLIM_ERANGE, LLIM_EINVAL, LLIM_ENOTFOUND (a scope of the request was recycled), LLIM_EFULL (no lease
-   is left for a candidate, and no other fits). */
+   is left for a candidate, and no other fits). It does not look at who waits (below), and may overtake them. */
 LLIM_API int llim_acquire(llim_limiter *limiter, const llim_request *request, llim_permit *permit,
                           llim_refusal *refusal, llim_error *err);
+
+/* Waiting for room.
+ *
+ * Those who wait on one limiter stand in one queue: the higher priority first, and within one first come first served. Of two
+ * that name models of the same quota only the first is asked for until it is admitted or gives up, so that small requests do
+ * not starve a large one; scopes that they share do not count in this. Requests for other models pass. Who comes with a higher
+ * priority does not stop a decision that is being taken.
+ *
+ * Who is first is asked for again at the instant that its refusal names, and as soon as anything is given back to the zone
+ * by this process (llim_settle(), llim_reject(), llim_cancel(), llim_answered()), a row gets other limits, or a virtual clock
+ * is set. With a real clock it is asked for at least once a second, since a step of the wall clock may open a period early; a
+ * request that fits but that the policy leaves out, ten times a second. Other processes and llim_acquire() do not queue:
+ * fairness is among those that wait in one process. Nothing runs in the background.
+ *
+ * Nobody is admitted after its deadline. Who is refused for longer than that is told so at once if the refusal is by a cooldown
+ * or a limit on requests, of every model, since neither settling nor rejecting gives those back; else it waits until then. */
+typedef struct llim_wait_options {
+    uint32_t size;           /* sizeof(llim_wait_options) */
+    int32_t priority;        /* any; higher goes first */
+    int64_t timeout_ns;      /* the deadline, from the call on; 0: none */
+    void (*wake)(void *ctx); /* llim_wait_begin() only: it is worth polling now; see there. May be NULL */
+    void *wake_ctx;
+} llim_wait_options;
+
+/* llim_acquire() that waits: blocks the calling thread until the request is admitted or cannot be before its deadline. Where
+   nobody waits and it fits, it costs what llim_acquire() does. options may be NULL.
+   LLIM_OK. LLIM_LATER: the deadline has passed or will; *refusal is the last one, by LLIM_BY_QUEUE if the request would fit
+   but others come first. LLIM_NEVER and errors of llim_acquire() at once. LLIM_ERANGE (timeout_ns), LLIM_EVERSION. Unless
+   LLIM_OK *permit is as it was, or has ended. A thread that waits is not to be ended by pthread_cancel(). */
+LLIM_API int llim_wait(llim_limiter *limiter, const llim_request *request, const llim_wait_options *options,
+                       llim_permit *permit, llim_refusal *refusal, llim_error *err);
+
+/* The same for event loops, which never block: a waiter stands in the queue from llim_wait_begin() until a poll decides or
+   llim_wait_end() takes it out. */
+typedef struct llim_waiter llim_waiter;
+
+/* Puts a request into the queue, to be polled at once. The request and all that it points to are borrowed until
+   llim_wait_end(), which has to come before llim_close(); a waiter belongs to one thread at a time.
+   wake is called, at most once between two polls, when its turn has come or it may fit earlier than the last poll said: by
+   whatever thread gives back, sets the clock, polls or ends, perhaps by the waiter's own within such a call. It runs under the
+   queue's lock, so it passes the news on and calls nothing of this library: uv_async_send(), a write to an eventfd or pipe, a
+   flag of a loop that has but one thread. It is not called for the instants that polls have told: those are the loop's timer.
+   Without it, poll at those instants and after giving something back.
+   LLIM_OK; LLIM_ENOMEM; what is wrong with the request's names, LLIM_EINVAL, LLIM_ERANGE, LLIM_EVERSION; *waiter is then NULL. */
+LLIM_API int llim_wait_begin(llim_limiter *limiter, const llim_request *request, const llim_wait_options *options,
+                             llim_waiter **waiter, llim_error *err);
+
+/* LLIM_WAITING: not yet; *at_ns (may be NULL) is the instant of the zone's steady clock at which to poll again at the latest,
+   perhaps now. All else is the end, as of llim_wait(); the waiter is then out of the queue, and further polls are
+   LLIM_EENDED. */
+LLIM_API int llim_wait_poll(llim_waiter *waiter, llim_permit *permit, llim_refusal *refusal, int64_t *at_ns,
+                            llim_error *err);
+
+/* Ends a waiter, whether or not it was decided; NULL is allowed. wake is not called any more once this has returned. */
+LLIM_API void llim_wait_end(llim_waiter *waiter);
 
 /* Ends a permit of llim_acquire() by what the provider answered, and cools what the answer says. response is read by
    llim_classify(), as an answer of the model's provider and of now unless it says otherwise; *answer, if not NULL, is what it

@@ -63,7 +63,8 @@ enum llim_code {
     LLIM_ECONFIG = -13,        /* a quota table, override or policy file is wrong; see file, line and field */
     LLIM_EIO = -14,            /* a file cannot be read or written */
     LLIM_ELUA = -15,           /* a script failed, or this process runs another Lua under the same symbols */
-    LLIM_EVERSION = -16        /* a struct size or a zone layout that this build does not know */
+    LLIM_EVERSION = -16,       /* a struct size or a zone layout that this build does not know */
+    LLIM_WAITING = -17         /* not decided yet: llim_wait_poll() tells when to ask again */
 };
 
 /* What is counted. */
@@ -166,7 +167,8 @@ enum llim_reason {
     LLIM_BY_LIMIT,
     LLIM_BY_COOLDOWN,
     LLIM_BY_BLOCKED, /* the tables say that the model is not to be used in this tier */
-    LLIM_BY_POLICY /* it fits, but the policy's plan leaves it out; wait_ns is 0, when to ask again is the policy's rule */
+    LLIM_BY_POLICY, /* it fits, but the policy's plan leaves it out; wait_ns is 0, when to ask again is the policy's rule */
+    LLIM_BY_QUEUE /* it fits, but others that wait for its models come first; wait_ns is 0 */
 };
 
 typedef struct llim_refusal {
@@ -249,6 +251,19 @@ LLIM_API void llim_zone_now(llim_zone *zone, int64_t *steady_ns, int64_t *wall_n
 LLIM_API int llim_zone_set_clock(llim_zone *zone, int64_t steady_ns, int64_t wall_ns);
 
 LLIM_API void llim_zone_get_stats(llim_zone *zone, llim_zone_stats *stats);
+
+/* Somebody who waits for room in a zone. */
+typedef struct llim_watch {
+    void (*freed)(void *ctx);
+    void *ctx;
+} llim_watch;
+
+/* From now on watch->freed(watch->ctx) is called whenever a request may fit earlier than a refusal said: something was given
+   back, a row got other limits, a virtual clock was set. It is called under no lock, by the thread that did so, through this
+   handle of the zone; it may be called for nothing, and once more after another watch has taken its place. NULL: nobody.
+   Whoever asks after this call, is refused, and is not called, has missed nothing. watch is borrowed until the zone is
+   closed. A limiter watches its own zone: leave that to it. */
+LLIM_API void llim_zone_watch(llim_zone *zone, const llim_watch *watch);
 
 /* Makes the scope's row, or gives an existing one these limits: a limit of the same meter, law, window, unit, time zone
    and guard keeps its count (charged and amount may change); a new one of the same meter starts charged with everything

@@ -25,6 +25,8 @@ _Static_assert(sizeof(at_u64) == 8 && sizeof(at_u32) == 4, "atomics have the siz
 #define at_add_rlx(p, v)    atomic_fetch_add_explicit((p), (v), memory_order_relaxed)
 #define at_add_acqrel(p, v) atomic_fetch_add_explicit((p), (v), memory_order_acq_rel)
 
+#define at_swap(p, v) atomic_exchange_explicit((p), (v), memory_order_acq_rel)
+
 /* Strong; on failure *expected holds what was there, with acquire order. */
 static inline bool at_cas_acqrel(at_u64 *p, uint64_t *expected, uint64_t desired)
 {
@@ -40,6 +42,17 @@ static inline bool at_cas_i64(at_i64 *p, int64_t *expected, int64_t desired)
 static inline bool at_cas_u32(at_u32 *p, uint32_t *expected, uint32_t desired)
 {
     return atomic_compare_exchange_strong_explicit(p, expected, desired, memory_order_acq_rel, memory_order_acquire);
+}
+
+/* Orders every access before it with every one after it, where the last change before it was made by a read-modify-write: on
+   x86 that is a full barrier by itself. */
+static inline void at_fence_after_rmw(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    atomic_signal_fence(memory_order_seq_cst);
+#else
+    atomic_thread_fence(memory_order_seq_cst);
+#endif
 }
 
 /* Tells the processor that this is a loop that waits for another one: some nanoseconds. */

@@ -46,7 +46,8 @@ const char *llim_code_name(int code)
                                         "LLIM_ECONFIG",
                                         "LLIM_EIO",
                                         "LLIM_ELUA",
-                                        "LLIM_EVERSION"};
+                                        "LLIM_EVERSION",
+                                        "LLIM_WAITING"};
     return code > 0 ? "?" : name_at(names, COUNT(names), -code);
 }
 

@@ -118,15 +118,18 @@ static bool find(decision *d, uint32_t k)
     return false;
 }
 
-/* Takes back the first n. A limit that is not there any more keeps its charge until its window ends. */
+/* Takes back the first n. A limit that is not there any more keeps its charge until its window ends. Another request may have
+   been refused because of them. */
 static __attribute__((noinline)) void undo(decision *d, uint32_t n)
 {
+    if (n == 0) return;
     for (llim__step *step; n-- > 0;) {
         step = &d->step[n];
         /* A calendar's word may be another tenant's by now, which is to be told. */
         if (!d->swap[n].word || find(d, n) || (step->shape->law == LLIM_CALENDAR && llim__step_is_anothers(step)))
             llim__law_undo(d->zone, d->now, step);
     }
+    llim__zone_freed(d->zone);
 }
 
 /* What is more than a swap, or whose word has changed since it was planned: until it is true or does not fit any more. Its

@@ -165,6 +165,7 @@ bool llim__gauge_renew(llim_zone *zone, llim_lease lease)
         if (!at_cas_acqrel(&slot->word, &old, longer)) continue;
         if (expires_at(word) > llim__zone_now(zone).steady) return true;
         at_cas_acqrel(&slot->word, &longer, 0);
+        llim__zone_freed(zone);
         return false;
     }
 }
@@ -174,6 +175,7 @@ int llim__gauge_commit(llim_zone *zone, llim__now now, llim__step *step)
     if (!claim(zone, now, step)) return LLIM_EFULL;
     if (at_cas_acqrel(step->swap.word, &step->swap.expected, step->swap.desired)) return LLIM_OK;
     llim__gauge_release(zone, now, step->lease);
+    llim__zone_freed(zone); /* it counted while it was there */
     return LLIM__RETRY;
 }
 

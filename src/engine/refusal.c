@@ -153,6 +153,7 @@ int llim_refusal_text(const llim_refusal *r, char *buf, size_t cap)
     }
     if (r->reason == LLIM_BY_COOLDOWN) return snprintf(buf, cap, "%s cools down%s", r->scope, when);
     if (r->reason == LLIM_BY_POLICY) return snprintf(buf, cap, "%s fits, but the policy leaves it out", r->scope);
+    if (r->reason == LLIM_BY_QUEUE) return snprintf(buf, cap, "%s fits, but others are waiting for it", r->scope);
     if (r->reason == LLIM_BY_BLOCKED) return snprintf(buf, cap, "%s is blocked in this tier", r->scope);
     if (r->code == LLIM_LATER && r->used + r->amount <= r->limit && r->guard_ns > 0 && r->law != LLIM_SLIDING)
         snprintf(guard, sizeof guard, " within the guard of %.3f s", (double)r->guard_ns / LLIM_SECOND);

@@ -323,7 +323,7 @@ static void take_over(llim_zone *zone, const llim__limits *old, plan *p, const b
 }
 
 static int change(llim_zone *zone, llim__now now, const llim_row_spec *spec, uint32_t index, plan *p, llim_row *out,
-                  llim_error *err)
+                  bool *frees, llim_error *err)
 {
     llim__row *row = &zone->row[index];
     llim__writer_recover(zone, row);
@@ -335,7 +335,8 @@ static int change(llim_zone *zone, llim__now now, const llim_row_spec *spec, uin
     *out = (llim_row){index, LLIM__STATE_EPOCH(state)};
     llim__limits_read(zone, row, out->epoch, &old);
     place(zone, &old, p, gone);
-    if (flags == LLIM__STATE_FLAGS(state) && same_limits(&old, p)) {
+    const bool same = same_limits(&old, p);
+    if (flags == LLIM__STATE_FLAGS(state) && same) {
         at_store_rlx(&row->generation, spec->generation);
         return LLIM_OK;
     }
@@ -352,6 +353,7 @@ static int change(llim_zone *zone, llim__now now, const llim_row_spec *spec, uin
     if (identity_changes) at_store_rel(&row->identity, old.identity + 1);
     at_store_rlx(&row->generation, spec->generation);
     write_cells(zone, row, p, LLIM__STATE(LLIM__STATE_EPOCH(state), LLIM__STATE_VERSION(state) + 1, p->n, flags));
+    *frees = !same;
     /* Last: a ring that a dead writer has left to nobody is lost, one with two owners would be wrong. */
     for (uint32_t k = 0; k < old.n; k++)
         if (gone[k] && old.step[k].shape->law == LLIM_SLIDING) llim__sliding_put_ring(zone, words[k][1], words[k][0]);
@@ -369,13 +371,16 @@ int llim_row_set(llim_zone *zone, const llim_row_spec *spec, llim_row *row, llim
     llim__key key = llim__hash(zone->header->secret, spec->scope, spec->scope_len);
     llim__zone_lock(zone);
     plan p;
+    bool frees = false;
     int code = plan_limits(zone, spec, &p, err);
     if (!code) {
         llim__now now = llim__zone_now(zone);
         uint32_t index = llim__table_find(zone, key);
-        code = index ? change(zone, now, spec, index, &p, row, err) : add(zone, now, spec, key, &p, row, err);
+        code = index ? change(zone, now, spec, index, &p, row, &frees, err) : add(zone, now, spec, key, &p, row, err);
     }
     llim__zone_unlock(zone);
+    if (frees)
+        llim__zone_freed(zone); /* not if it is as it was: who is told may be the one who set it, in order to ask */
     return code;
 }
 

@@ -19,6 +19,7 @@ typedef struct correction {
     const llim_permit *permit; /* NULL: RECORD */
     const llim_charge *facts;
     llim__now then; /* when it was charged */
+    bool frees;     /* something was given back */
 } correction;
 
 static int64_t before(const correction *c, int meter)
@@ -41,22 +42,23 @@ static int64_t after(const correction *c, int meter, const llim__shape *shape)
 }
 
 /* False: the limit is gone. */
-static bool correct_limit(llim_zone *zone, llim__now *now, const correction *c, llim__step *step, int64_t from,
-                          int64_t to)
+static bool correct_limit(llim_zone *zone, llim__now *now, correction *c, llim__step *step, int64_t from, int64_t to)
 {
     for (;;) {
         int code;
-        if (to > from)
+        if (to > from) {
             code = llim__law_add_debt(zone, llim__zone_now_once(zone, now), c->then, step, to - from, c->how == RECORD);
-        else
+        } else {
             code = llim__law_give_back(zone, c->then, step, from, to);
+            c->frees = true;
+        }
         if (code != LLIM__WAIT) return true;
         if (!llim__step_again(zone, step)) return false;
     }
 }
 
 /* One row; identity tells the limits that were there when it was charged. False: it was recycled. */
-static bool correct(llim_zone *zone, llim__now *now, const correction *c, llim_row handle, uint32_t identity)
+static bool correct(llim_zone *zone, llim__now *now, correction *c, llim_row handle, uint32_t identity)
 {
     llim__limits limits;
     /* Beyond the first round: debts of these meters, of limits that were born after seen. */
@@ -97,9 +99,10 @@ static int end(llim_zone *zone, llim_permit *permit, enum how how, const llim_ch
     llim__now now = {0, 0};
     for (uint32_t i = 0; i < permit->n_leases; i++)
         held = llim__gauge_release(zone, llim__zone_now_once(zone, &now), permit->lease[i]) && held;
-    const correction c = {how, permit, facts, {permit->at_ns + LLIM__EPOCH, permit->wall_ns}};
+    correction c = {how, permit, facts, {permit->at_ns + LLIM__EPOCH, permit->wall_ns}, permit->n_leases > 0};
     for (uint32_t r = 0; held && r < permit->n_rows; r++) correct(zone, &now, &c, permit->row[r], permit->identity[r]);
     permit->n_rows = permit->n_leases = 0;
+    if (c.frees) llim__zone_freed(zone);
     return held ? LLIM_OK : LLIM_EENDED;
 }
 
@@ -134,7 +137,7 @@ int llim_record(llim_zone *zone, const llim_row *rows, uint32_t n_rows, const ll
     for (uint32_t r = 0; r < n_rows; r++)
         if (!llim__row_of(zone, rows[r], &state)) return LLIM_ENOTFOUND;
     llim__now now = llim__zone_now(zone);
-    const correction c = {RECORD, NULL, facts, now};
+    correction c = {RECORD, NULL, facts, now, false};
     for (uint32_t r = 0; r < n_rows; r++)
         if (!correct(zone, &now, &c, rows[r], 0)) return LLIM_ENOTFOUND;
     return LLIM_OK;

@@ -160,7 +160,14 @@ int llim_zone_set_clock(llim_zone *zone, int64_t steady_ns, int64_t wall_ns)
     const bool back = steady_ns < llim__clock_now(&zone->clock).steady;
     if (!back) llim__clock_set(&zone->clock, steady_ns, wall_ns);
     llim__zone_unlock(zone);
+    if (!back) llim__zone_freed(zone);
     return back ? LLIM_ERANGE : LLIM_OK;
+}
+
+void llim_zone_watch(llim_zone *zone, const llim_watch *watch)
+{
+    at_swap(&zone->watch, watch);
+    at_fence_after_rmw();
 }
 
 void llim_zone_get_stats(llim_zone *zone, llim_zone_stats *stats)

@@ -107,6 +107,7 @@ int llim__limiter_open(const llim_options *options, const llim__texts *texts, ll
     }
     pthread_mutex_init(&limiter->lock, NULL);
     pthread_mutex_init(&limiter->reloading, NULL);
+    llim__queue_init(limiter, o.zone.clock == LLIM_CLOCK_VIRTUAL);
     int code = fill(limiter, &o, texts, err);
     if (code)
         llim_close(limiter);
@@ -132,6 +133,7 @@ void llim_close(llim_limiter *limiter)
     llim__strings_free(&limiter->strings);
     pthread_mutex_destroy(&limiter->reloading);
     pthread_mutex_destroy(&limiter->lock);
+    llim__queue_destroy(limiter);
     limiter->alloc(limiter->alloc_ctx, limiter, sizeof *limiter, 0);
 }
 

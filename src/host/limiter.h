@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "host/set.h"
+#include "host/wait.h"
 #include "policy/hooks.h"
 
 typedef struct llim__watch llim__watch;
@@ -46,6 +47,7 @@ struct llim_limiter {
     llim_status status;   /* under the lock; the faults are counted here */
     uint32_t faulty;      /* likewise: the last generation of which one was logged */
     at_i64 rests_until;   /* zone time: no hook is asked before */
+    llim__queue queue;
 
     pthread_mutex_t reloading; /* one at a time; what follows is under it */
     llim_options options;      /* of the set in force, their strings kept */

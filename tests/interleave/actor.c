@@ -82,10 +82,15 @@ void actor_admit(actor *a)
         a->highest[i] = b->highest;
         a->sure[i] = !b->closed;
     }
+    a->charge = charge;
+    memcpy(a->row, rows, sizeof rows);
+    a->n_rows = n;
+    a->told = false;
     a->deciding = true;
     llim_refusal refusal;
     int code = llim_admit(s->world.zone, rows, n, &charge, &h->permit, &refusal);
     a->deciding = false;
+    a->refused = code == LLIM_LATER;
     uint64_t known = ++s->events;
     for (unsigned i = 0; i < s->n_books; i++) {
         entry *e = h->entry[i];

@@ -19,6 +19,21 @@ static void act(void *arg)
     }
 }
 
+static void tell(void *arg)
+{
+    scene *s = arg;
+    for (actor *a = s->actor; a < s->actor + SIM_THREADS; a++) a->told = true;
+}
+
+/* While both clocks stand, who was refused and not told since has nothing to wait for yet. */
+static void check_told(scene *s)
+{
+    if (!s->play->still || s->play->wall_step_ns || sim_deaths()) return;
+    for (actor *a = s->actor; a < s->actor + SIM_THREADS; a++)
+        if (a->refused && !a->told && llim_check(s->world.zone, a->row, a->n_rows, &a->charge, NULL) == LLIM_OK)
+            sim_wrong("who was refused is not told that it fits by now");
+}
+
 static void set_up(scene *s, const play *p, uint64_t seed)
 {
     *s = (scene){.play = p, .rng = {seed}};
@@ -40,6 +55,8 @@ static void set_up(scene *s, const play *p, uint64_t seed)
         }
     }
     for (unsigned i = 0; i < SIM_THREADS; i++) s->actor[i].scene = s;
+    s->watch = (llim_watch){tell, s};
+    llim_zone_watch(s->world.zone, &s->watch);
 }
 
 /* A scope's limits as the engine shows them; 0: nothing is there, nothing used. */
@@ -195,7 +212,8 @@ const char *scene_run(const play *p, uint64_t seed)
     const char *wrong = sim_run();
     s.ended = sim_clock();
     for (unsigned i = 0; i < SIM_THREADS; i++) s.actor[i].n = 0;
-    if (!wrong) check_used(&s, true);
+    if (!wrong) check_told(&s);
+    if (!sim_failure()) check_used(&s, true);
     if (!sim_failure() && !stage_reloads(p) && !p->places && !p->wall_step_ns) play_on(&s, window);
     if (!sim_failure()) check_owners(&s);
     if (!sim_failure()) check_whole(&s, window);

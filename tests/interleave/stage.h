@@ -25,6 +25,12 @@ typedef struct actor {
     uint64_t began;
     int64_t highest[SCENE_BOOKS]; /* the limit that may have been in force when it took effect */
     bool sure[SCENE_BOOKS];       /* the limit was there then */
+    /* Of its last one: */
+    llim_charge charge;
+    llim_row row[SCENE_ROWS];
+    uint32_t n_rows;
+    bool refused;
+    bool told; /* since it began: it may fit earlier than the refusal says */
 } actor;
 
 typedef struct scene {
@@ -43,6 +49,7 @@ typedef struct scene {
     actor actor[SIM_THREADS];
     uint64_t events;
     int64_t ended; /* when the last thread did */
+    llim_watch watch;
 } scene;
 
 bool stage_reloads(const play *play);

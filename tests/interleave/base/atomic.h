@@ -28,6 +28,7 @@ int sim_yield(void);
 #define at_store_rlx(p, v) (sim_step(p), atomic_store_explicit((p), (v), memory_order_relaxed))
 #define at_store_rel(p, v) (sim_step(p), atomic_store_explicit((p), (v), memory_order_release))
 #define at_add_rlx(p, v)   (sim_step(p), atomic_fetch_add_explicit((p), (v), memory_order_relaxed))
+#define at_swap(p, v)      (sim_step(p), atomic_exchange_explicit((p), (v), memory_order_acq_rel))
 
 static inline bool at_cas_acqrel(at_u64 *p, uint64_t *expected, uint64_t desired)
 {
@@ -45,6 +46,10 @@ static inline bool at_cas_i64(at_i64 *p, int64_t *expected, int64_t desired)
 {
     sim_step(p);
     return atomic_compare_exchange_strong_explicit(p, expected, desired, memory_order_acq_rel, memory_order_acquire);
+}
+
+static inline void at_fence_after_rmw(void)
+{
 }
 
 static inline void at_relax(void)
