@@ -265,7 +265,8 @@ typedef struct llim_row_spec {
     uint32_t n_limits;
     uint32_t generation; /* of the quotas these limits come from; carried by permits */
     int32_t pinned;
-    int32_t notes; /* 1: the row learns from its settlements, see llim_row_notes(); once it does, it does so for good */
+    int32_t notes; /* 1: the row learns from its settlements, see llim_row_notes(), from now on. Where notes are scarce
+                      a row that is not pinned loses its own to another; they begin anew when it is set again */
 } llim_row_spec;
 LLIM_API int llim_row_set(llim_zone *zone, const llim_row_spec *spec, llim_row *row, llim_error *err);
 
@@ -290,7 +291,7 @@ typedef struct llim_notes {
     double in_flight; /* 1 until that is known */
 } llim_notes;
 
-/* LLIM_ENOTFOUND: the row was recycled, or keeps no notes. */
+/* LLIM_ENOTFOUND: the row was recycled, or has no notes. */
 LLIM_API int llim_row_notes(llim_zone *zone, llim_row row, llim_notes *notes);
 
 /* Charges the request to all limits of all rows, or to none. Each limit of the rows is asked for the amount of its meter;

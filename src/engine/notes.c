@@ -86,37 +86,42 @@ llim__note *llim__row_notes(llim_zone *zone, llim_row row)
     return find(zone, row.index, owner_of(row.index, row.epoch));
 }
 
-static bool is_free(llim_zone *zone, uint64_t owner)
-{
-    if (owner == 0) return true;
-    const uint64_t state = at_load_acq(&zone->row[(uint32_t)owner].state);
-    return LLIM__STATE_EPOCH(state) != owner >> 32 || !(state & LLIM__NOTED);
-}
-
 static void begin(at_u64 *word)
 {
     const pair empty = {0, 0, 0, unpack(at_load_rlx(word)).mark + 1};
     at_store_rel(word, pack(&empty));
 }
 
-bool llim__notes_take(llim_zone *zone, uint32_t index, uint32_t epoch)
+/* The first from the row's own place on whose owner has gone or, with robs, is not pinned; NULL: none. */
+static llim__note *find_free(llim_zone *zone, uint32_t index, bool robs)
 {
     const uint32_t n = zone->header->notes;
     for (uint32_t i = index < n ? index : index % n, k = 0; k < n; k++, i = i + 1 == n ? 0 : i + 1) {
-        llim__note *note = &zone->note[i];
-        if (!is_free(zone, at_load_acq(&note->owner))) continue;
-        at_store_rel(&note->owner, 0); /* before its words change, lest they be taken for its */
-        begin(&note->input);
-        begin(&note->output);
-        begin(&note->flight);
-        at_store_rel(&note->settled_at, 0);
-        at_store_rel(&note->since, 0);
-        at_store_rel(&note->strikes, 0);
-        at_store_rel(&note->struck_at, 0);
-        at_store_rel(&note->owner, owner_of(index, epoch));
-        return true;
+        const uint64_t owner = at_load_acq(&zone->note[i].owner);
+        const uint64_t state = at_load_acq(&zone->row[(uint32_t)owner].state); /* the row 0 has nothing */
+        if (LLIM__STATE_EPOCH(state) != owner >> 32 || !(state & LLIM__NOTED) || (robs && !(state & LLIM__PINNED)))
+            return &zone->note[i];
     }
-    return false;
+    return NULL;
+}
+
+bool llim__notes_take(llim_zone *zone, uint32_t index, uint32_t epoch)
+{
+    const uint64_t owner = owner_of(index, epoch);
+    if (find(zone, index, owner)) return true;
+    llim__note *note = find_free(zone, index, false);
+    if (!note) note = find_free(zone, index, true);
+    if (!note) return false;
+    at_store_rel(&note->owner, 0); /* before its words change, lest they be taken for its */
+    begin(&note->input);
+    begin(&note->output);
+    begin(&note->flight);
+    at_store_rel(&note->settled_at, 0);
+    at_store_rel(&note->since, 0);
+    at_store_rel(&note->strikes, 0);
+    at_store_rel(&note->struck_at, 0);
+    at_store_rel(&note->owner, owner);
+    return true;
 }
 
 /* The mean with one more; that one does not carry it off if it is absurd: it counts for eight times most at the most. */

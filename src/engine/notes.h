@@ -14,8 +14,8 @@
 /* The row's note, or NULL if it keeps none or was recycled. Its strikes are for whoever handles refusals. */
 llim__note *llim__row_notes(llim_zone *zone, llim_row row);
 
-/* Under the mutex: finds the row a note for this epoch, with nothing learned. False: none is left. The note is the row's once
-   its state says LLIM__NOTED. */
+/* Under the mutex: finds the row a note for this epoch, with nothing learned, unless it has one. A row that is not pinned may
+   lose its own for that. False: all are of pinned rows. The note is the row's once its state says LLIM__NOTED. */
 bool llim__notes_take(llim_zone *zone, uint32_t index, uint32_t epoch);
 
 /* Learns from a charge of then that is settled by these facts. */

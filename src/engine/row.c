@@ -148,7 +148,7 @@ static uint32_t flags_of(const llim_row_spec *spec)
 
 static int no_note(const llim_zone *zone, llim_error *err)
 {
-    return llim__fail(err, LLIM_EFULL, "no note is left: all %u are in use", zone->header->notes);
+    return llim__fail(err, LLIM_EFULL, "no note is left: all %u are in use by pinned scopes", zone->header->notes);
 }
 
 static int add(llim_zone *zone, llim__now now, const llim_row_spec *spec, llim__key key, plan *p, llim_row *out,
@@ -345,6 +345,7 @@ static int change(llim_zone *zone, llim__now now, const llim_row_spec *spec, uin
     bool gone[LLIM_MAX_LIMITS], identity_changes = false;
     uint64_t words[LLIM_MAX_LIMITS][2];
     *out = (llim_row){index, LLIM__STATE_EPOCH(state)};
+    if (spec->notes && !llim__notes_take(zone, index, out->epoch)) return no_note(zone, err);
     llim__limits_read(zone, row, out->epoch, &old);
     place(zone, &old, p, gone);
     if (flags == LLIM__STATE_FLAGS(state) && same_limits(&old, p)) {
@@ -354,7 +355,6 @@ static int change(llim_zone *zone, llim__now now, const llim_row_spec *spec, uin
     int code = take_rings(zone, now, index, p, err);
     if (code) return code;
     code = extend(zone, now, index, p->n, err);
-    if (!code && flags & ~state & LLIM__NOTED && !llim__notes_take(zone, index, out->epoch)) code = no_note(zone, err);
     if (code) {
         return_rings(zone, p, p->n);
         return code;

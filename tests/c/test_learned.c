@@ -26,7 +26,7 @@ static llim_zone *open_zone(uint32_t rows, uint32_t notes)
     return zone;
 }
 
-static int try_noted(llim_zone *zone, const char *scope, int64_t rpm, int32_t notes, llim_row *row)
+static int try_noted(llim_zone *zone, const char *scope, int64_t rpm, int32_t notes, int32_t pinned, llim_row *row)
 {
     const llim_limit limit = kit_limit(LLIM_REQUESTS, LLIM_BUCKET, rpm, KIT_MINUTE, 0);
     const llim_row_spec spec = {.size = sizeof spec,
@@ -34,14 +34,15 @@ static int try_noted(llim_zone *zone, const char *scope, int64_t rpm, int32_t no
                                 .scope_len = (uint32_t)strlen(scope),
                                 .limits = &limit,
                                 .n_limits = 1,
-                                .notes = notes};
+                                .notes = notes,
+                                .pinned = pinned};
     return llim_row_set(zone, &spec, row, NULL);
 }
 
 static llim_row noted(llim_zone *zone, const char *scope)
 {
     llim_row row;
-    assert_int_equal(try_noted(zone, scope, LLIM_AMOUNT_MAX, 1, &row), LLIM_OK);
+    assert_int_equal(try_noted(zone, scope, LLIM_AMOUNT_MAX, 1, 0, &row), LLIM_OK);
     return row;
 }
 
@@ -369,24 +370,48 @@ static void test_new_limits_keep_it(void **state)
     llim_zone *zone = open_zone(8, 1);
     llim_row row, other;
     llim_notes n;
-    assert_int_equal(try_noted(zone, "model:m", 5, 0, &row), LLIM_OK);
+    assert_int_equal(try_noted(zone, "model:m", 5, 0, 1, &row), LLIM_OK);
     assert_int_equal(llim_row_notes(zone, row, &n), LLIM_ENOTFOUND);
-    assert_int_equal(try_noted(zone, "model:m", 5, 1, &row), LLIM_OK);
+    assert_int_equal(try_noted(zone, "model:m", 5, 1, 1, &row), LLIM_OK);
     call(zone, row, 77);
     for (int32_t i = 0; i < 4; i++) {
-        assert_int_equal(try_noted(zone, "model:m", 100 + i, i & 1, &row), LLIM_OK);
+        assert_int_equal(try_noted(zone, "model:m", 100 + i, i & 1, 1, &row), LLIM_OK);
         assert_int_equal(notes_of(zone, row).outputs, 1 + i);
         call(zone, row, 77);
     }
     /* There is one note in this zone: who gets none changes nothing. */
-    assert_int_equal(try_noted(zone, "model:other", 5, 1, &other), LLIM_EFULL);
+    assert_int_equal(try_noted(zone, "model:other", 5, 1, 1, &other), LLIM_EFULL);
     assert_int_equal(llim_row_find(zone, "model:other", 11, &other), LLIM_ENOTFOUND);
-    assert_int_equal(try_noted(zone, "model:other", 5, 0, &other), LLIM_OK);
-    assert_int_equal(try_noted(zone, "model:other", 9, 1, &other), LLIM_EFULL);
+    assert_int_equal(try_noted(zone, "model:other", 5, 0, 1, &other), LLIM_OK);
+    assert_int_equal(try_noted(zone, "model:other", 9, 1, 1, &other), LLIM_EFULL);
     llim_usage usage;
     uint32_t n_limits;
     assert_int_equal(llim_row_usage(zone, other, &usage, 1, &n_limits), LLIM_OK);
     assert_int_equal(usage.limit.amount, 5);
+    llim_zone_close(zone);
+}
+
+/* Models that a reload has removed are not pinned any more: their notes go to those that need them. */
+static void test_who_is_not_pinned_may_lose_it(void **state)
+{
+    (void)state;
+    llim_zone *zone = open_zone(8, 1);
+    llim_row old, new;
+    llim_notes n;
+    assert_int_equal(try_noted(zone, "model:old", 5, 1, 1, &old), LLIM_OK);
+    call(zone, old, 77);
+    assert_int_equal(try_noted(zone, "model:old", 5, 0, 0, &old), LLIM_OK);
+    assert_int_equal(notes_of(zone, old).outputs, 1);
+    assert_int_equal(try_noted(zone, "model:new", 5, 1, 0, &new), LLIM_OK);
+    assert_int_equal(notes_of(zone, new).outputs, 0);
+    assert_int_equal(llim_row_notes(zone, old, &n), LLIM_ENOTFOUND);
+    call(zone, old, 77);
+    call(zone, new, 7);
+    assert_int_equal(notes_of(zone, new).outputs, 1);
+    assert_int_equal(try_noted(zone, "model:old", 5, 1, 1, &old), LLIM_OK);
+    assert_int_equal(notes_of(zone, old).outputs, 0);
+    assert_int_equal(llim_row_notes(zone, new, &n), LLIM_ENOTFOUND);
+    assert_int_equal(try_noted(zone, "model:new", 5, 1, 0, &new), LLIM_EFULL);
     llim_zone_close(zone);
 }
 
@@ -442,7 +467,7 @@ static void test_threads(void **state)
     for (int i = 0; i < HANDS; i++) assert_int_equal(pthread_create(&threads[i], NULL, settle_many, &h), 0);
     for (int i = 0; i < 100; i++) { /* meanwhile its limits change */
         llim_row row;
-        assert_int_equal(try_noted(zone, "model:m", LLIM_AMOUNT_MAX - i % 2, 1, &row), LLIM_OK);
+        assert_int_equal(try_noted(zone, "model:m", LLIM_AMOUNT_MAX - i % 2, 1, 1, &row), LLIM_OK);
         const llim_notes n = notes_of(zone, h.row);
         assert_true(n.outputs == 0 || (n.output_mean >= 49.9 && n.output_mean <= 149.1));
     }
@@ -572,6 +597,7 @@ int main(void)
         cmocka_unit_test(test_other_ends_teach_nothing),
         cmocka_unit_test(test_absurd_facts_do_not_carry_it_off),
         cmocka_unit_test(test_new_limits_keep_it),
+        cmocka_unit_test(test_who_is_not_pinned_may_lose_it),
         cmocka_unit_test(test_recycled_rows_forget),
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_the_default_estimate),
