@@ -68,7 +68,12 @@ typedef struct llim_request {
     llim_charge charge; /* what is known. requests 0 means 1; so do images in the image modality, and sessions in the
                             live one. tokens 0 is estimated: input_tokens + output_tokens if
                             given, else characters / 4 (rounded up) + max_output_tokens; input_tokens likewise, and
-                            without either it is tokens */
+                            without either it is tokens. Where tokens is 0 and an input is told, the model's
+                            settlements correct that (llim_row_notes()), unless one of its limits on tokens is
+                            charged as reserved: characters / 4 times input_reserve, and output_reserve for an
+                            output that is not given, at most max_output_tokens. An output that nothing is known of
+                            is taken for max_output_tokens or, of a text, 512; n settlements later for at least an
+                            n + 1st of that */
     int64_t max_output_tokens; /* the limit declared to the provider, 0 if none */
     const llim_row *scopes;    /* further rows to charge with the model's (tenant, user); borrowed for the call */
     uint32_t n_scopes;         /* 0 .. LLIM_MAX_ROWS - 1 */

@@ -53,7 +53,7 @@ enum llim_code {
     LLIM_EINVAL = -3,          /* an argument breaks this header's contract */
     LLIM_ERANGE = -4,          /* a number outside its stated range */
     LLIM_ENOMEM = -5,          /* memory, at open */
-    LLIM_EFULL = -6,           /* no row, sliding window, lease or shape is left in the zone */
+    LLIM_EFULL = -6,           /* no row, sliding window, lease, note or shape is left in the zone */
     LLIM_ENOTFOUND = -7,       /* no such scope in this zone, or the row was recycled since */
     LLIM_EENDED = -8,          /* the permit has ended, or its lease has expired */
     LLIM_ETIMEZONE = -9,       /* the name is not a time zone of the system's database */
@@ -213,8 +213,8 @@ typedef struct llim_zone_options {
     uint32_t rows;    /* scopes of up to three limits; four more limits take one more. Default 1024, at most 2^24 */
     uint32_t sliding; /* sliding limits. Default 256, at most 2^20 */
     uint32_t leases;  /* leases of gauges at one time. Default 1024, at most 2^20 */
-    uint32_t reserved;
-    int64_t start_ns;      /* virtual clock: its first steady time, 0 .. 2^58 (9 years) */
+    uint32_t notes;   /* rows that learn from their settlements. Default 256, at most 2^20 */
+    int64_t start_ns; /* virtual clock: its first steady time, 0 .. 2^58 (9 years) */
     int64_t start_wall_ns; /* virtual clock: its first wall time, 1970 .. 2199 */
     llim_alloc_fn alloc;   /* default: the C library's */
     void *alloc_ctx;
@@ -280,7 +280,8 @@ typedef struct llim_row_spec {
     uint32_t n_limits;
     uint32_t generation; /* of the quotas these limits come from; carried by permits */
     int32_t pinned;
-    uint32_t reserved;
+    int32_t notes; /* 1: the row learns from its settlements, see llim_row_notes(), from now on. Where notes are scarce
+                      a row that is not pinned loses its own to another; they begin anew when it is set again */
 } llim_row_spec;
 LLIM_API int llim_row_set(llim_zone *zone, const llim_row_spec *spec, llim_row *row, llim_error *err);
 
@@ -290,6 +291,23 @@ LLIM_API int llim_row_find(llim_zone *zone, const char *scope, size_t scope_len,
 /* The limits of a row with their use: up to cap of them into out, their number into *n. One that stays through changes keeps
    its place among those that stay. LLIM_ENOTFOUND. */
 LLIM_API int llim_row_usage(llim_zone *zone, llim_row row, llim_usage *out, uint32_t cap, uint32_t *n);
+
+/* What the settlements of a row have taught. An input is the tokens of one for each four characters that its permit was
+   charged with; an output is the tokens of one, in the facts' output_tokens or else tokens without input_tokens. Facts that do
+   not tell these teach nothing, nor do settlements without facts and other ends of a permit. */
+typedef struct llim_notes {
+    uint32_t inputs, outputs; /* how many taught it; counts up to 255 */
+    /* Of late, and of those in flight at an instant: each weighs as long as it took. */
+    double input_mean, output_mean; /* over some 64 settlements */
+    double input_high, output_high; /* the 99th percentile; 8 settlements above it double it, 700 below it halve it */
+    /* What each call should reserve so that all that are in flight together are hardly ever short: the mean, and what the
+       percentile is above it over the square root of their number. */
+    double input_reserve, output_reserve;
+    double in_flight; /* 1 until that is known */
+} llim_notes;
+
+/* LLIM_ENOTFOUND: the row was recycled, or has no notes. */
+LLIM_API int llim_row_notes(llim_zone *zone, llim_row row, llim_notes *notes);
 
 /* Charges the request to all limits of all rows, or to none. Each limit of the rows is asked for the amount of its meter;
    a limit that is in debt refuses an amount of 0 too. rows: 1 .. LLIM_MAX_ROWS, distinct.

@@ -39,6 +39,12 @@ static inline int64_t llim__clock_read(clockid_t id)
     return (int64_t)ts.tv_sec * LLIM_SECOND + ts.tv_nsec;
 }
 
+/* Steady, by some milliseconds less than llim__clock_now() at the most, for a quarter of the price. */
+static inline int64_t llim__clock_roughly(llim__clock *clock)
+{
+    return clock->kind == LLIM_CLOCK_VIRTUAL ? at_load_acq(&clock->steady) : llim__clock_read(CLOCK_MONOTONIC_COARSE);
+}
+
 static inline llim__now llim__clock_now(llim__clock *clock)
 {
     int64_t steady, offset;

@@ -101,6 +101,21 @@ static uint32_t *places(uint32_t n)
     return place;
 }
 
+/* A provider for each row that models have, with that row's limits. */
+static int open_providers(cli_run *run)
+{
+    run->providers = cli_resize(NULL, run->n_model_watches, sizeof *run->providers);
+    memset(run->providers, 0, run->n_model_watches * sizeof *run->providers);
+    for (uint32_t i = 0; i < run->n_model_watches; i++) {
+        llim_usage limits[LLIM_MAX_LIMITS];
+        uint32_t n;
+        int code = llim_row_usage(llim_limiter_zone(run->limiter), run->watches[i].row, limits, LLIM_MAX_LIMITS, &n);
+        if (code != LLIM_OK) return fail(run, code);
+        cli_provider_open(&run->providers[i], limits, n, run->setup->provider);
+    }
+    return LLIM_OK;
+}
+
 int cli_run_open(cli_run *run, const cli_setup *setup, const cli_trace *trace, llim_limiter *limiter)
 {
     *run = (cli_run){.setup = setup, .trace = trace, .limiter = limiter};
@@ -125,11 +140,13 @@ int cli_run_open(cli_run *run, const cli_setup *setup, const cli_trace *trace, l
         }
     }
     cli_names_free(&named);
+    if (run->code == LLIM_OK && setup->unknown) open_providers(run);
     return run->code == LLIM_OK ? find_scopes(run) : run->code;
 }
 
 void cli_run_close(cli_run *run)
 {
+    for (uint32_t i = 0; run->providers && i < run->n_model_watches; i++) cli_provider_close(&run->providers[i]);
     for (uint32_t i = 0; i < run->n_watches; i++) cli_watch_close(&run->watches[i]);
     for (uint32_t i = 0; i < run->n_choices; i++) {
         cli_queue_free(&run->choices[i].parties);
@@ -139,6 +156,8 @@ void cli_run_close(cli_run *run)
     for (uint32_t i = 0; run->parties && i < run->trace->n_groups; i++) cli_queue_free(&run->parties[i].waiting);
     cli_names_free(&run->reasons);
     cli_names_free(&run->scope_names);
+    cli_calls_free(&run->calls);
+    free(run->providers);
     free(run->watches);
     free(run->choices);
     free(run->parties);

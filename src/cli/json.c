@@ -68,6 +68,12 @@ void cli_write_json(const cli_run *run, const cli_summary *s, FILE *out)
     add_tally(root, "admitted", &s->admitted);
     add_tally(root, "expired", &s->expired);
     add_tally(root, "never", &s->never);
+    if (run->setup->unknown) {
+        cJSON *provider = cJSON_AddObjectToObject(root, "provider");
+        cJSON_AddStringToObject(provider, "law", llim_law_name(run->setup->provider));
+        cJSON_AddNumberToObject(provider, "sent", (double)run->sent);
+        cJSON_AddNumberToObject(provider, "answered_429", (double)run->answered_429);
+    }
     cJSON *waits = cJSON_AddObjectToObject(root, "wait_seconds");
     cJSON_AddNumberToObject(waits, "p50", s->p50);
     cJSON_AddNumberToObject(waits, "p95", s->p95);

@@ -86,6 +86,12 @@ void cli_queue_put(cli_queue *queue, uint32_t item, const cli_node *leaf)
     set(queue, queue->place[item], leaf);
 }
 
+void cli_queue_forget(cli_queue *queue)
+{
+    for (uint32_t i = 1; i < 2 * queue->cap; i++)
+        if (queue->node[i].first != CLI_NONE) queue->node[i].not_before_ns = 0;
+}
+
 void cli_queue_remove(cli_queue *queue, uint32_t item)
 {
     set(queue, queue->place[item], &empty);

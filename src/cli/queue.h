@@ -40,6 +40,9 @@ cli_node cli_queue_root(const cli_queue *queue);
 /* Adds the item, or changes it. Items are searched in the order of first. */
 void cli_queue_put(cli_queue *queue, uint32_t item, const cli_node *leaf);
 
+/* Something was given back: what was known of instants may be later than the truth now, so it is forgotten. */
+void cli_queue_forget(cli_queue *queue);
+
 /* The item must be in the queue. */
 void cli_queue_remove(cli_queue *queue, uint32_t item);
 

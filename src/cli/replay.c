@@ -27,6 +27,17 @@ void cli_row_charge(const void *ctx, uint32_t row, llim_charge *charge)
     charge->amount[LLIM_SESSIONS] = run->setup->limiter.modality == LLIM_LIVE;
 }
 
+/* What a row, or the least of several, declares. */
+static llim_charge declared(const cli_run *run, int64_t tokens, int64_t input, int64_t output)
+{
+    llim_charge charge;
+    cli_row_charge(run, 0, &charge);
+    charge.amount[LLIM_TOKENS] = run->setup->unknown ? 0 : tokens;
+    charge.amount[LLIM_INPUT_TOKENS] = input;
+    charge.amount[LLIM_OUTPUT_TOKENS] = run->setup->unknown ? 0 : output;
+    return charge;
+}
+
 /* Asks the limiter for the models of a choice and maybe a scope; without a permit nothing is charged. A row that the zone
    has given to another scope meanwhile is made again. */
 static int ask(cli_run *run, uint32_t choice, uint32_t scope, const llim_charge *charge, llim_permit *permit,
@@ -71,11 +82,7 @@ static int64_t ask_node(void *ctx, const cli_node *node, uint32_t item, uint32_t
     (void)item;
     (void)first;
     struct asking *a = ctx;
-    llim_charge charge;
-    cli_row_charge(a->run, 0, &charge);
-    charge.amount[LLIM_TOKENS] = node->tokens;
-    charge.amount[LLIM_INPUT_TOKENS] = node->input;
-    charge.amount[LLIM_OUTPUT_TOKENS] = node->output;
+    const llim_charge charge = declared(a->run, node->tokens, node->input, node->output);
     llim_refusal refusal;
     return put_off(a->run, ask(a->run, a->choice, a->scope, &charge, NULL, &refusal), &refusal);
 }
@@ -131,6 +138,48 @@ static void decide(cli_run *run, uint32_t row, enum cli_outcome outcome, int64_t
     regroup(run, group, INT64_MAX);
 }
 
+static int64_t ends_at(const cli_run *run, const cli_row *row)
+{
+    const int64_t most = CALL_MOST_NS - CALL_NS, per_token = LLIM_SECOND / CALL_TOKENS;
+    return run->now_ns + CALL_NS + (row->output < most / per_token ? row->output * per_token : most);
+}
+
+/* The call goes to the model's provider, and is in flight; or it is refused there. */
+static bool send(cli_run *run, uint32_t row, uint32_t model, llim_permit *permit, int64_t *wait_ns)
+{
+    const uint32_t watch = run->models[model].watch;
+    llim_charge used;
+    cli_row_charge(run, row, &used);
+    run->sent++;
+    if (cli_provider_take(&run->providers[watch], run->now_ns, run->trace->wall_ns + run->now_ns, &used, wait_ns)) {
+        const cli_call call = {ends_at(run, &run->trace->rows[row]), row, *permit};
+        cli_calls_add(&run->calls, &call);
+        return true;
+    }
+    run->answered_429++;
+    llim_zone *zone = llim_limiter_zone(run->limiter);
+    llim_reject(zone, permit);
+    if (*wait_ns != INT64_MAX) llim_cool(zone, run->watches[watch].row, *wait_ns);
+    return false;
+}
+
+/* Ends the calls that are due by what they used. True: something may have been given back. */
+static bool end_calls(cli_run *run)
+{
+    bool any = false;
+    for (cli_call call; cli_calls_next(&run->calls) <= run->now_ns; any = true) {
+        cli_calls_take(&run->calls, &call);
+        const cli_row *r = &run->trace->rows[call.row];
+        llim_charge facts;
+        for (int m = 0; m < LLIM_METERS; m++) facts.amount[m] = LLIM_UNKNOWN;
+        facts.amount[LLIM_TOKENS] = r->tokens;
+        facts.amount[LLIM_INPUT_TOKENS] = r->input;
+        facts.amount[LLIM_OUTPUT_TOKENS] = r->output;
+        llim_settle(llim_limiter_zone(run->limiter), &call.permit, &facts);
+    }
+    return any;
+}
+
 static void admit(cli_run *run, uint32_t row, llim_permit *permit)
 {
     const cli_party *party = &run->parties[run->trace->rows[row].group];
@@ -140,7 +189,8 @@ static void admit(cli_run *run, uint32_t row, llim_permit *permit)
     cli_watch_note(&run->watches[run->models[model].watch], zone, &admission, cli_row_charge, run);
     if (party->scope != CLI_NONE)
         cli_watch_note(&run->watches[run->scopes[party->scope].watch], zone, &admission, cli_row_charge, run);
-    /* The estimate is what was used, so there is nothing to settle; a lease lives for its time, since no trace tells more. */
+    /* A size that was known is what is used, so there is nothing to settle; a lease then lives for its time, since no trace
+       tells more. */
     run->fates[row].model = model;
     decide(run, row, CLI_ADMITTED, run->now_ns);
 }
@@ -150,14 +200,21 @@ static void try_row(cli_run *run, uint32_t row)
 {
     const cli_row *r = &run->trace->rows[row];
     cli_party *party = &run->parties[r->group];
-    llim_charge charge;
+    const llim_charge charge = declared(run, r->tokens, r->input, r->output);
     llim_permit permit;
     llim_refusal refusal;
-    cli_row_charge(run, row, &charge);
-    int code = ask(run, party->choice, party->scope, &charge, &permit, &refusal);
-    if (code == LLIM_OK) {
-        admit(run, row, &permit);
-        return;
+    int code;
+    while ((code = ask(run, party->choice, party->scope, &charge, &permit, &refusal)) == LLIM_OK) {
+        const uint32_t model = run->choices[party->choice].models[permit.candidate];
+        int64_t wait_ns = 0;
+        if (!run->setup->unknown || send(run, row, model, &permit, &wait_ns)) {
+            admit(run, row, &permit);
+            return;
+        }
+        if (wait_ns == INT64_MAX) {
+            decide(run, row, CLI_NEVER, run->now_ns);
+            return;
+        }
     }
     if (code != LLIM_LATER && code != LLIM_NEVER) return;
     cli_fate *fate = &run->fates[row];
@@ -165,10 +222,11 @@ static void try_row(cli_run *run, uint32_t row)
     int64_t deadline_ns = r->at_ns + run->setup->deadline_ns, at_ns = put_off(run, code, &refusal);
     if (code == LLIM_NEVER) {
         decide(run, row, CLI_NEVER, run->now_ns);
-    } else if (at_ns > deadline_ns) {
+    } else if (at_ns > deadline_ns && !run->setup->unknown) {
         decide(run, row, CLI_EXPIRED, deadline_ns); /* nothing gives capacity back before its time */
     } else {
-        cli_node leaf = {r->tokens, r->input, r->output, at_ns, row};
+        cli_node leaf = {charge.amount[LLIM_TOKENS], charge.amount[LLIM_INPUT_TOKENS],
+                         charge.amount[LLIM_OUTPUT_TOKENS], at_ns, row};
         cli_queue_put(&party->waiting, row, &leaf);
         regroup(run, r->group, at_ns);
     }
@@ -189,7 +247,7 @@ static uint32_t next_fitting(cli_run *run)
 
 static int64_t next_wake(const cli_run *run)
 {
-    int64_t wake_ns = INT64_MAX;
+    int64_t wake_ns = cli_calls_next(&run->calls);
     for (uint32_t i = 0; i < run->n_choices; i++) {
         int64_t not_before_ns = cli_queue_root(&run->choices[i].parties).not_before_ns;
         if (not_before_ns < wake_ns) wake_ns = not_before_ns;
@@ -211,6 +269,13 @@ static bool expire(cli_run *run, uint32_t arrived, int64_t now_ns, uint32_t *old
     return any;
 }
 
+/* What was given back may let the waiting go earlier than they were told. */
+static void forget(cli_run *run)
+{
+    for (uint32_t i = 0; i < run->trace->n_groups; i++) cli_queue_forget(&run->parties[i].waiting);
+    for (uint32_t i = 0; i < run->n_choices; i++) cli_queue_forget(&run->choices[i].parties);
+}
+
 int cli_replay(cli_run *run)
 {
     const cli_trace *trace = run->trace;
@@ -229,6 +294,7 @@ int cli_replay(cli_run *run)
                      llim_code_name(run->code));
             break;
         }
+        if (end_calls(run)) forget(run);
         for (uint32_t row; run->code == LLIM_OK && (row = next_fitting(run)) != CLI_NONE;) try_row(run, row);
         while (run->code == LLIM_OK && arrived < trace->n && trace->rows[arrived].at_ns == wake_ns)
             try_row(run, arrived++);

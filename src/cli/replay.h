@@ -4,11 +4,18 @@
  * At any instant the waiting are served before those who arrive, each in the order of arrival, and whoever fits goes: a
  * small request may pass a large one. A request that cannot go until its deadline expires then; one that never fits ends
  * on arrival. An admitted request is settled at once with what it reserved, so that only time gives anything back.
+ *
+ * With unknown outputs a request declares its input alone and is in flight for CALL_NS and a second for every CALL_TOKENS of
+ * its output, at most CALL_MOST_NS; then it is settled by what it used, and the waiting are asked again. A provider of each
+ * model counts what it will have used when it arrives. What that refuses is rejected, its model cools as long as the provider
+ * says, and the request goes on along its list, or waits.
  */
 #ifndef LLIM_CLI_REPLAY_H
 #define LLIM_CLI_REPLAY_H
 
+#include "cli/calls.h"
 #include "cli/names.h"
+#include "cli/provider.h"
 #include "cli/queue.h"
 #include "cli/trace.h"
 #include "cli/watch.h"
@@ -21,10 +28,16 @@ typedef struct cli_setup {
     const char **models;
     uint32_t n_models;
     bool json;
+    bool unknown;     /* outputs are not declared */
+    int32_t provider; /* with unknown: how it counts, enum llim_law */
     llim_options limiter;
     int64_t deadline_ns;
     double deadline, guard, speed, demand; /* as given */
 } cli_setup;
+
+#define CALL_NS      ((int64_t)LLIM_SECOND)
+#define CALL_TOKENS  50
+#define CALL_MOST_NS (3600 * (int64_t)LLIM_SECOND)
 
 enum cli_outcome { CLI_WAITING, CLI_ADMITTED, CLI_EXPIRED, CLI_NEVER };
 
@@ -76,6 +89,9 @@ typedef struct cli_run {
     cli_scope *scopes;
     cli_names scope_names;
     uint32_t *row_place, *party_place;
+    cli_provider *providers; /* by watch of models */
+    cli_calls calls;         /* with unknown outputs only */
+    uint64_t sent, answered_429;
     int64_t now_ns;
     int code; /* the first error, for the callbacks of queues */
     llim_error err;

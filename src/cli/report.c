@@ -122,6 +122,13 @@ void cli_write_table(const cli_run *run, const cli_summary *s, FILE *out)
             setup->limiter.quotas ? setup->limiter.quotas : "baseline", setup->deadline, setup->guard, setup->speed,
             setup->demand);
     write_models(run, s, out);
+    if (setup->unknown) {
+        char share[16], b[CLI_COUNT_TEXT];
+        percent(share, sizeof share, (double)run->answered_429, (double)run->sent);
+        fprintf(out, "unknown outputs, %s provider: %s calls sent, %s answered 429 (%s)\n",
+                llim_law_name(setup->provider), cli_count_text((int64_t)run->sent, a),
+                cli_count_text((int64_t)run->answered_429, b), share);
+    }
     putc('\n', out);
     write_limits(run, out);
     fprintf(out, "\nwaits of the admitted: p50 %.3f s, p95 %.3f s, p99 %.3f s, max %.3f s; %s waited\n", s->p50, s->p95,

@@ -41,6 +41,12 @@ static const char usage[] =
     "  --guard SECONDS       safety margin of each window, at most a quarter of it (0.1)\n"
     "  --speed FACTOR        divides the gaps between arrivals (1)\n"
     "  --demand FACTOR       multiplies the requests: 2 has each twice, 0.5 every second (1)\n"
+    "  --unknown-output      requests declare ContextTokens only; a call takes a second and one\n"
+    "                        more for every 50 GeneratedTokens, at most an hour, is settled\n"
+    "                        then, and meets a provider that knows them when it arrives: tells\n"
+    "                        its 429s\n"
+    "  --provider LAW        how that provider counts windows: sliding, calendar (minutes of\n"
+    "                        the clock) or bucket (sliding)\n"
     "  --log FILE            writes a CSV line for each request:\n"
     "                        arrival,decided,outcome,model,tokens,wait,reason\n"
     "  --json                the summary as JSON\n"
@@ -48,7 +54,7 @@ static const char usage[] =
     "In the log times are seconds since the first row, rounded up; an outcome is admitted,\n"
     "expired or never. The same trace and options always give the same bytes.\n";
 
-enum { MODELS = 1, TIER, SET, QUOTAS, MODALITY, DEADLINE, GUARD, SPEED, DEMAND, LOG, JSON, HELP };
+enum { MODELS = 1, TIER, SET, QUOTAS, MODALITY, DEADLINE, GUARD, SPEED, DEMAND, UNKNOWN, PROVIDER, LOG, JSON, HELP };
 
 static const struct option options[] = {
     {"models", required_argument, NULL, MODELS},
@@ -60,6 +66,8 @@ static const struct option options[] = {
     {"guard", required_argument, NULL, GUARD},
     {"speed", required_argument, NULL, SPEED},
     {"demand", required_argument, NULL, DEMAND},
+    {"unknown-output", no_argument, NULL, UNKNOWN},
+    {"provider", required_argument, NULL, PROVIDER},
     {"log", required_argument, NULL, LOG},
     {"json", no_argument, NULL, JSON},
     {"help", no_argument, NULL, HELP},
@@ -81,6 +89,13 @@ static int read_modality(cli_setup *setup)
         if (strcmp(optarg, names[i]) == 0) return 0;
     }
     return cli_misuse("simulate", "--modality is \"%s\"; expected text, image, audio or live.", optarg);
+}
+
+static int read_provider(cli_setup *setup)
+{
+    for (setup->provider = LLIM_SLIDING; setup->provider <= LLIM_BUCKET; setup->provider++)
+        if (strcmp(optarg, llim_law_name(setup->provider)) == 0) return 0;
+    return cli_misuse("simulate", "--provider is \"%s\"; expected sliding, calendar or bucket.", optarg);
 }
 
 /* Cuts the list at its commas, in place. */
@@ -121,6 +136,11 @@ static int read_option(cli_setup *setup, int option)
         return number("speed", "", 0.001, 1e6, &setup->speed);
     case DEMAND:
         return number("demand", "", 0.001, 1000, &setup->demand);
+    case UNKNOWN:
+        setup->unknown = true;
+        return 0;
+    case PROVIDER:
+        return read_provider(setup);
     case LOG:
         setup->log = optarg;
         if (strcmp(optarg, "-") == 0)
@@ -238,7 +258,7 @@ static int simulate(cli_setup *setup)
 
 int cli_simulate(int argc, char **argv)
 {
-    cli_setup setup = {.deadline = 60, .guard = 0.1, .speed = 1, .demand = 1};
+    cli_setup setup = {.deadline = 60, .guard = 0.1, .speed = 1, .demand = 1, .provider = -1};
     int code = 0;
     opterr = 0;
     for (int option; code == 0 && (option = getopt_long(argc, argv, ":", options, NULL)) != -1;) {
@@ -249,11 +269,15 @@ int cli_simulate(int argc, char **argv)
         }
         code = option == '?' || option == ':' ? cli_bad_option("simulate", argv, option) : read_option(&setup, option);
     }
+    if (code == 0 && setup.provider >= 0 && !setup.unknown)
+        code = cli_misuse("simulate", "--provider says how calls of an unknown output are judged; expected "
+                                      "--unknown-output beside it.");
     if (code == 0 && optind == argc) code = cli_misuse("simulate", "A trace is missing.");
     if (code == 0 && optind + 1 < argc)
         code = cli_misuse("simulate", "There is one trace too many: \"%s\".", argv[optind + 1]);
     if (code == 0) {
         setup.trace = argv[optind];
+        if (setup.provider < 0) setup.provider = LLIM_SLIDING;
         setup.deadline_ns = llrint(setup.deadline * LLIM_SECOND);
         code = simulate(&setup);
     }

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "engine/laws.h"
+#include "engine/notes.h"
 #include "engine/rings.h"
 #include "engine/shape.h"
 #include "engine/table.h"
@@ -140,6 +141,16 @@ static int extend(llim_zone *zone, llim__now now, uint32_t index, uint32_t n, ll
     return LLIM_OK;
 }
 
+static uint32_t flags_of(const llim_row_spec *spec)
+{
+    return LLIM__LIVE | (spec->pinned ? LLIM__PINNED : 0) | (spec->notes ? LLIM__NOTED : 0);
+}
+
+static int no_note(const llim_zone *zone, llim_error *err)
+{
+    return llim__fail(err, LLIM_EFULL, "no note is left: all %u are in use by pinned scopes", zone->header->notes);
+}
+
 static int add(llim_zone *zone, llim__now now, const llim_row_spec *spec, llim__key key, plan *p, llim_row *out,
                llim_error *err)
 {
@@ -148,6 +159,8 @@ static int add(llim_zone *zone, llim__now now, const llim_row_spec *spec, llim__
     uint32_t index = llim__table_take(zone, now, 0);
     llim__row *row = &zone->row[index];
     code = index ? extend(zone, now, index, p->n, err) : no_row(zone, err);
+    const uint32_t epoch = LLIM__STATE_EPOCH(at_load_rlx(&row->state));
+    if (!code && spec->notes && !llim__notes_take(zone, index, epoch)) code = no_note(zone, err);
     if (code) {
         return_rings(zone, p, p->n);
         if (index) llim__table_put(zone, index);
@@ -155,7 +168,6 @@ static int add(llim_zone *zone, llim__now now, const llim_row_spec *spec, llim__
     }
     at_store_rlx(&row->key[0], key.word[0]);
     at_store_rlx(&row->key[1], key.word[1]);
-    const uint32_t epoch = LLIM__STATE_EPOCH(at_load_rlx(&row->state));
     at_store_rlx(&row->cool_until, now.steady - epoch % 1024); /* over, and not what it was before */
     at_store_rlx(&row->identity, 0);
     at_store_rlx(&row->generation, spec->generation);
@@ -169,7 +181,7 @@ static int add(llim_zone *zone, llim__now now, const llim_row_spec *spec, llim__
         p->born[i] = 0;
         start(zone, now, p, i, 0, epoch);
     }
-    write_cells(zone, row, p, LLIM__STATE(epoch, 0, p->n, LLIM__LIVE | (spec->pinned ? LLIM__PINNED : 0)));
+    write_cells(zone, row, p, LLIM__STATE(epoch, 0, p->n, flags_of(spec)));
     llim__table_publish(zone, index, key);
     *out = (llim_row){index, epoch};
     return LLIM_OK;
@@ -328,11 +340,12 @@ static int change(llim_zone *zone, llim__now now, const llim_row_spec *spec, uin
     llim__row *row = &zone->row[index];
     llim__writer_recover(zone, row);
     const uint64_t state = at_load_acq(&row->state);
-    const uint32_t flags = LLIM__LIVE | (spec->pinned ? LLIM__PINNED : 0);
+    const uint32_t flags = flags_of(spec) | (LLIM__STATE_FLAGS(state) & LLIM__NOTED);
     llim__limits old;
     bool gone[LLIM_MAX_LIMITS], identity_changes = false;
     uint64_t words[LLIM_MAX_LIMITS][2];
     *out = (llim_row){index, LLIM__STATE_EPOCH(state)};
+    if (spec->notes && !llim__notes_take(zone, index, out->epoch)) return no_note(zone, err);
     llim__limits_read(zone, row, out->epoch, &old);
     place(zone, &old, p, gone);
     const bool same = same_limits(&old, p);

@@ -9,6 +9,7 @@
 
 #include "engine/law.h"
 #include "engine/laws.h"
+#include "engine/notes.h"
 #include "engine/writer.h"
 
 enum how { SETTLE, REJECT, CANCEL, RECORD };
@@ -80,6 +81,8 @@ static bool correct(llim_zone *zone, llim__now *now, correction *c, llim_row han
         meters = lost;
         seen = limits.identity;
     }
+    if (limits.state & LLIM__NOTED && c->how == SETTLE && c->facts)
+        llim__notes_learn(zone, handle, c->then, &c->permit->charge, c->facts);
     return true;
 }
 

@@ -13,8 +13,8 @@
 #include "base/error.h"
 #include "engine/law.h"
 
-enum { DEFAULT_ROWS = 1024, DEFAULT_SLIDING = 256, DEFAULT_LEASES = 1024 };
-enum { MOST_ROWS = 1 << 24, MOST_SLIDING = 1 << 20, MOST_LEASES = 1 << 20 };
+enum { DEFAULT_ROWS = 1024, DEFAULT_SLIDING = 256, DEFAULT_LEASES = 1024, DEFAULT_NOTES = 256 };
+enum { MOST_ROWS = 1 << 24, MOST_SLIDING = 1 << 20, MOST_LEASES = 1 << 20, MOST_NOTES = 1 << 20 };
 
 static uint64_t place(uint64_t *end, uint64_t count, uint64_t size)
 {
@@ -29,6 +29,7 @@ static llim__header layout(const llim_zone_options *o)
     h.rows = o->rows ? o->rows : DEFAULT_ROWS;
     h.rings = o->sliding ? o->sliding : DEFAULT_SLIDING;
     h.slots = o->leases ? o->leases : DEFAULT_LEASES;
+    h.notes = o->notes ? o->notes : DEFAULT_NOTES;
     h.index_size = h.rows + h.rows / 2 + 8; /* two thirds full at the most: short probes */
     uint64_t end = sizeof h;
     h.rows_at = place(&end, (uint64_t)h.rows + 1, sizeof(llim__row));
@@ -37,6 +38,7 @@ static llim__header layout(const llim_zone_options *o)
     h.rings_at = place(&end, h.rings, sizeof(llim__ring));
     h.ring_cum_at = place(&end, h.rings, 8);
     h.slots_at = place(&end, h.slots, sizeof(llim__slot));
+    h.notes_at = place(&end, h.notes, sizeof(llim__note));
     h.shapes_at = place(&end, LLIM__SHAPES, sizeof(llim__shape));
     h.zones_at = place(&end, LLIM__ZONES, 48);
     h.size = place(&end, 0, 1);
@@ -53,6 +55,7 @@ static void find_parts(llim_zone *zone, char *bytes)
     zone->ring = (void *)(bytes + h->rings_at);
     zone->ring_cum = (void *)(bytes + h->ring_cum_at);
     zone->slot = (void *)(bytes + h->slots_at);
+    zone->note = (void *)(bytes + h->notes_at);
     zone->shape = (void *)(bytes + h->shapes_at);
     zone->zone_name = (void *)(bytes + h->zones_at);
 }
@@ -83,10 +86,11 @@ int llim_zone_open(const llim_zone_options *options, llim_zone **out, llim_error
                               options->size, sizeof o);
         o = *options;
     }
-    if (o.rows > MOST_ROWS || o.sliding > MOST_SLIDING || o.leases > MOST_LEASES)
-        return llim__fail(err, LLIM_ERANGE,
-                          "a zone has at most %d rows, %d sliding limits and %d leases, not %u, %u and %u", MOST_ROWS,
-                          MOST_SLIDING, MOST_LEASES, o.rows, o.sliding, o.leases);
+    if (o.rows > MOST_ROWS || o.sliding > MOST_SLIDING || o.leases > MOST_LEASES || o.notes > MOST_NOTES)
+        return llim__fail(
+            err, LLIM_ERANGE,
+            "a zone has at most %d rows, %d sliding limits, %d leases and %d notes, not %u, %u, %u and %u", MOST_ROWS,
+            MOST_SLIDING, MOST_LEASES, MOST_NOTES, o.rows, o.sliding, o.leases, o.notes);
     if (o.clock != LLIM_CLOCK_REAL && o.clock != LLIM_CLOCK_VIRTUAL)
         return llim__fail(err, LLIM_ERANGE, "clock is %d, expected LLIM_CLOCK_REAL or LLIM_CLOCK_VIRTUAL", o.clock);
     if (!good_times(o.start_ns, o.start_wall_ns))

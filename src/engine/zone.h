@@ -80,7 +80,7 @@ _Static_assert(sizeof(llim__row) == 128, "a row is two cache lines");
 _Static_assert(offsetof(llim__row, cell[0].word) == 64,
                "what deciders write is in the second, what they only read in the first");
 
-enum { LLIM__LIVE = 1, LLIM__PINNED = 2, LLIM__CHANGING = 4 };
+enum { LLIM__LIVE = 1, LLIM__PINNED = 2, LLIM__CHANGING = 4, LLIM__NOTED = 8 };
 
 #define LLIM__STATE(epoch, version, n, flags)                                                                          \
     ((uint64_t)(epoch) << 32 | (uint64_t)((version)&0xffff) << 16 | (uint64_t)(n) << 8 | (uint64_t)(flags))
@@ -123,11 +123,24 @@ typedef struct llim__slot {
     at_u64 owner;  /* nonce << 40 | pid */
 } llim__slot;
 
+/* What a row keeps beside its limits; see notes.c. */
+typedef struct llim__note {
+    at_u64 owner;         /* epoch << 32 | row, 0: none yet */
+    at_u64 input, output; /* of each settlement: input tokens per four characters, output tokens */
+    at_u64 flight;        /* ns between settlements, and from charge to settlement */
+    at_i64 settled_at;    /* zone time of the last that was learned from, 0: none */
+    at_u64 since;         /* settlements since then */
+    at_u64 strikes;
+    at_i64 struck_at;
+} llim__note;
+
+_Static_assert(sizeof(llim__note) == 64, "a note is one cache line");
+
 typedef struct llim__header {
     uint64_t magic;
     uint32_t version, header_size;
-    uint32_t rows, index_size, rings, slots;
-    uint64_t rows_at, index_at, names_at, rings_at, ring_cum_at, slots_at, shapes_at, zones_at, size;
+    uint32_t rows, index_size, rings, slots, notes, reserved;
+    uint64_t rows_at, index_at, names_at, rings_at, ring_cum_at, slots_at, notes_at, shapes_at, zones_at, size;
     uint64_t secret[2];
     /* Changed only under the mutex. */
     at_u32 rows_top, rows_free, rows_used, rows_hand, scopes_used;
@@ -163,6 +176,7 @@ struct llim_zone {
     llim__ring *ring;
     at_u64 *ring_cum; /* per free ring: next free ring << 42 | where its count stopped; see rings.c */
     llim__slot *slot;
+    llim__note *note;
     llim__shape *shape;
     char (*zone_name)[48];
 

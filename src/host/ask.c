@@ -114,6 +114,7 @@ int llim__ask_ready(llim__ask *ask, uint32_t i, llim_error *err)
     if (ask->ready[i]) return LLIM_OK;
     int code = llim__estimate(request, ask->thread->limiter->modality, &c->charge, err);
     if (code) return code;
+    llim__estimate_learned(ask->question.zone, c->row[0], request, ask->thread->limiter->modality, &c->charge);
     c->n_rows = 1;
     for (uint32_t k = 0; k < request->n_scopes; k++) add_row(c, request->scopes[k]);
     llim_error why;

@@ -9,7 +9,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
-enum { MARGIN_ROWS = 1024, MARGIN_SLIDING = 64, MARGIN_LEASES = 1024 };
+enum { MARGIN_ROWS = 1024, MARGIN_SLIDING = 64, MARGIN_LEASES = 1024, MARGIN_NOTES = 256 };
 
 /* What the set needs comes on top of the caller's figures. */
 static int open_zone(llim_limiter *limiter, const llim_options *o, llim_error *err)
@@ -23,6 +23,8 @@ static int open_zone(llim_limiter *limiter, const llim_options *o, llim_error *e
     zone.rows = need.rows < UINT32_MAX ? (uint32_t)need.rows : UINT32_MAX; /* which opening the zone then refuses */
     zone.sliding = need.sliding < UINT32_MAX ? (uint32_t)need.sliding : UINT32_MAX;
     if (!zone.leases) zone.leases = MARGIN_LEASES;
+    const uint64_t notes = (uint64_t)limiter->set->n_models + (zone.notes ? zone.notes : MARGIN_NOTES);
+    zone.notes = notes < UINT32_MAX ? (uint32_t)notes : UINT32_MAX;
     zone.size = sizeof zone;
     zone.alloc = limiter->alloc;
     zone.alloc_ctx = limiter->alloc_ctx;

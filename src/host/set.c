@@ -67,7 +67,8 @@ static int place(const llim__set *set, uint32_t i, llim_zone *zone, llim_row *ro
                           .limits = model.limit,
                           .n_limits = model.n_limits,
                           .generation = set->generation,
-                          .pinned = 1};
+                          .pinned = 1,
+                          .notes = 1};
     return llim_row_set(zone, &spec, row, err);
 }
 

@@ -91,7 +91,7 @@ describe("llm-limiters", function()
     assert.truthy(good("$B --help"):find("simulate", 1, true))
     assert.truthy(good("$B --version"):find("^llm%-limiters %d+%.%d+%.%d+\n$"))
     for _, option in ipairs { "tier", "quotas", "modality", "set", "models", "deadline", "guard", "speed", "demand",
-                              "log", "json" } do
+                              "log", "json", "unknown-output", "provider" } do
       assert.truthy(good("$B simulate --help"):find("--" .. option, 1, true), option)
     end
     assert.truthy(good("$B generate --help"):find("--burst", 1, true))
@@ -467,6 +467,65 @@ describe("simulate", function()
     assert.equal("", out)
     assert.equal(1, code)
     assert.truthy(err:find("standard output cannot be written: No space left", 1, true), err)
+  end)
+
+  -- Against each kind of provider: the tokens that unknown outputs give, as a share of those that known ones do.
+  local function learns(trace)
+    local known = number(good(simulate(trace, models .. " --json")), '"admitted"', "tokens")
+    for _, law in ipairs { "sliding", "calendar", "bucket" } do
+      local json = good(simulate(trace, models .. " --json --unknown-output --provider " .. law))
+      local sent, refusals = number(json, '"provider"', "sent"), number(json, '"provider"', "answered_429")
+      local tokens = number(json, '"admitted"', "tokens")
+      print(("%s, %s: %d of %d calls answered 429, %.2f %%; %.1f %% of the tokens of known outputs"):format(
+        trace, law, refusals, sent, 100 * refusals / sent, 100 * tokens / known))
+      assert.equal(number(json, '"admitted"', "requests"), sent - refusals)
+      assert.is_true(refusals <= 0.01 * sent)
+      assert.is_true(tokens >= 0.95 * known)
+    end
+  end
+
+  it("learns how long outputs get, on generated traces", function()
+    for seed = 1, 3 do
+      local trace = file ""
+      good(("$B generate --seed %d --out %s"):format(seed, trace))
+      learns(trace)
+    end
+  end)
+
+  it("learns how long outputs get, on a production trace", function()
+    local found = io.open(azure)
+    if not found then
+      print("there is no " .. azure)
+      pending("there is no " .. azure)
+      return
+    end
+    found:close()
+    learns(azure)
+  end)
+
+  it("tells what an exact provider answers", function()
+    -- The first two are in flight with 512 tokens of output each; the second of them is short of its 3,000.
+    local trace = file("TIMESTAMP,ContextTokens,GeneratedTokens\n2024-01-01 00:00:00,97000,1\n"
+      .. "2024-01-01 00:00:01,1000,3000\n2024-01-01 00:00:01,800,200\n")
+    local only = " --models trace-small --unknown-output"
+    local out = good(simulate(trace, only))
+    assert.truthy(out:find("unknown outputs, sliding provider: 4 calls sent, 1 answered 429 (25.0 %)\n", 1, true), out)
+    local log = file ""
+    good(simulate(trace, only .. " --log " .. log))
+    local rows = log_of(log)
+    assert.equal("0.000000", rows[1].decided)
+    assert.equal("60.000000", rows[2].decided) -- when the provider had said
+    assert.equal("60.000000", rows[3].decided) -- all wait while the model cools
+    good(simulate(trace, only .. " --provider calendar --log " .. log))
+    assert.equal("60.000000", log_of(log)[2].decided)
+    good(simulate(trace, only .. " --provider bucket --log " .. log))
+    local wait = (97001 + 4000 - 100000) * 60 / 100000 - 1 -- of a bucket that refills all the time
+    assert.equal(("%.6f"):format(1 + math.max(wait, 0)), log_of(log)[2].decided)
+    -- What is larger than the provider's limit never goes.
+    trace = file "TIMESTAMP,ContextTokens,GeneratedTokens\n2024-01-01 00:00:00,99000,2000\n"
+    assert.equal(1, number(good(simulate(trace, only .. " --json")), '"never"', "requests"))
+    refused(2, simulate(trace, only .. " --provider gauge"), "--provider", "sliding, calendar or bucket")
+    refused(2, simulate(trace, models .. " --provider bucket"), "--provider", "--unknown-output")
   end)
 
   it("keeps every limit on a production trace, and its goodput", function()

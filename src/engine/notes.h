@@ -1,0 +1,28 @@
+/*
+ * notes.h - what a row keeps beside its limits: what its settlements have taught, and how often it has refused.
+ *
+ * Only rows that are made with notes have any. A note is found by the row's index, and belongs to the row and epoch that its
+ * owner names: one whose owner has gone is free. Every word is changed by itself, so that a thread that stops between two of
+ * them leaves nothing half-done. What was learned counts nothing: a lost or stray observation makes an estimate a little
+ * worse, never a limit.
+ */
+#ifndef LLIM_ENGINE_NOTES_H
+#define LLIM_ENGINE_NOTES_H
+
+#include "engine/zone.h"
+
+/* The row's note, or NULL if it keeps none or was recycled. Its strikes are for whoever handles refusals. */
+llim__note *llim__row_notes(llim_zone *zone, llim_row row);
+
+/* Under the mutex: finds the row a note for this epoch, with nothing learned, unless it has one. A row that is not pinned may
+   lose its own for that. False: all are of pinned rows. The note is the row's once its state says LLIM__NOTED. */
+bool llim__notes_take(llim_zone *zone, uint32_t index, uint32_t epoch);
+
+/* Learns from a charge of then that is settled by these facts. */
+void llim__notes_learn(llim_zone *zone, llim_row row, llim__now then, const llim_charge *charge,
+                       const llim_charge *facts);
+
+/* Whether a limit of the row on tokens counts what was declared, not what was used: then what is learned does not matter to it. */
+bool llim__row_counts_declared(llim_zone *zone, llim_row row);
+
+#endif
