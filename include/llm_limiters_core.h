@@ -253,17 +253,17 @@ LLIM_API int llim_zone_set_clock(llim_zone *zone, int64_t steady_ns, int64_t wal
 LLIM_API void llim_zone_get_stats(llim_zone *zone, llim_zone_stats *stats);
 
 /* Somebody who waits for room in a zone. */
-typedef struct llim_watch {
+typedef struct llim_listener {
     void (*freed)(void *ctx);
     void *ctx;
-} llim_watch;
+} llim_listener;
 
-/* From now on watch->freed(watch->ctx) is called whenever a request may fit earlier than a refusal said: something was given
+/* From now on listener->freed(listener->ctx) is called whenever a request may fit earlier than a refusal said: something was given
    back, a row got other limits, a virtual clock was set. It is called under no lock, by the thread that did so, through this
-   handle of the zone; it may be called for nothing, and once more after another watch has taken its place. NULL: nobody.
-   Whoever asks after this call, is refused, and is not called, has missed nothing. watch is borrowed until the zone is
-   closed. A limiter watches its own zone: leave that to it. */
-LLIM_API void llim_zone_watch(llim_zone *zone, const llim_watch *watch);
+   handle of the zone; it may be called for nothing, and once more after another listener has taken its place. NULL: nobody.
+   Whoever asks after this call, is refused, and is not called, has missed nothing. listener is borrowed until the zone is
+   closed. A limiter listens to its own zone: leave that to it. */
+LLIM_API void llim_zone_listen(llim_zone *zone, const llim_listener *listener);
 
 /* Makes the scope's row, or gives an existing one these limits: a limit of the same meter, law, window, unit, time zone
    and guard keeps its count (charged and amount may change); a new one of the same meter starts charged with everything

@@ -168,9 +168,9 @@ int llim_zone_set_clock(llim_zone *zone, int64_t steady_ns, int64_t wall_ns)
     return back ? LLIM_ERANGE : LLIM_OK;
 }
 
-void llim_zone_watch(llim_zone *zone, const llim_watch *watch)
+void llim_zone_listen(llim_zone *zone, const llim_listener *listener)
 {
-    at_swap(&zone->watch, watch);
+    at_swap(&zone->listener, listener);
     at_fence_after_rmw();
 }
 

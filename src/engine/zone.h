@@ -159,17 +159,17 @@ typedef struct llim__period_cache {
 } llim__period_cache;
 
 /*
- * Who watches is not to miss what is given back, and who gives back must not pay for it while nobody watches: one load,
- * and a fence where a read-modify-write is none.
- *   watching    stores watch, fence, reads the limits' words: refused, it sleeps until it is told
- *   giving back changes a limit's word, fence, loads watch: if there is one, it is told
- * The fences are in some order. If that of giving back is first, then who watches reads the changed word; if not, then who
- * gives back loads the watch. All that gives back ends by a read-modify-write, be it a mutex's unlocking.
- * The watch is this process's own, not in the zone's bytes: one that dies while it waits leaves nothing behind.
+ * Who listens is not to miss what is given back, and who gives back must not pay for it while nobody listens: one load, and
+ * a fence where a read-modify-write is none.
+ *   listening   stores listener, fence, reads the limits' words: refused, it sleeps until it is told
+ *   giving back changes a limit's word, fence, loads listener: if there is one, it is told
+ * The fences are in some order. If that of giving back is first, then who listens reads the changed word; if not, then who
+ * gives back loads the listener. All that gives back ends by a read-modify-write, be it a mutex's unlocking.
+ * The listener is this process's own, not in the zone's bytes: one that dies while it waits leaves nothing behind.
  */
 struct llim_zone {
     llim__header *header; /* the zone's bytes begin here */
-    _Atomic(const llim_watch *) watch;
+    _Atomic(const llim_listener *) listener;
     llim__row *row; /* [rows + 1]; 0 is not a row */
     at_u64 *index;
     char (*name)[LLIM_SCOPE_SHOWN];
@@ -223,8 +223,8 @@ static inline llim__row *llim__row_more(llim_zone *zone, llim__row *row, uint32_
 static inline void llim__zone_freed(llim_zone *zone)
 {
     at_fence_after_rmw();
-    const llim_watch *watch = at_load_acq(&zone->watch);
-    if (watch) watch->freed(watch->ctx);
+    const llim_listener *listener = at_load_acq(&zone->listener);
+    if (listener) listener->freed(listener->ctx);
 }
 
 /* The cell of the i-th limit. */

@@ -6,7 +6,7 @@
  * it sleeps until the refusal's instant. All others sleep until they get their turn, so that what a large request waits for is
  * not taken by small ones behind it.
  *
- * No lock is held while somebody asks. What is given back meanwhile is not missed: the zone is watched from before the first
+ * No lock is held while somebody asks. What is given back meanwhile is not missed: the zone is listened to from before the first
  * one asks, and what it tells is noted under the lock as a call to everybody whose turn it is. Who was called since it last
  * began to ask asks again instead of sleeping.
  */
@@ -101,7 +101,7 @@ static void enter(llim_waiter *w)
     for (; behind; behind = behind->next) /* a higher priority takes their turn */
         if (!behind->before && compete(w, behind)) set_before(behind, w);
     at_store_rlx(&q->n, at_load_rlx(&q->n) + 1);
-    if (!w->previous && !w->next) llim_zone_watch(w->limiter->zone, &q->watch);
+    if (!w->previous && !w->next) llim_zone_listen(w->limiter->zone, &q->listener);
 }
 
 static void leave(llim_waiter *w)
@@ -113,7 +113,7 @@ static void leave(llim_waiter *w)
     if (w->next) w->next->previous = w->previous;
     w->queued = false;
     at_store_rlx(&q->n, at_load_rlx(&q->n) - 1);
-    if (!q->first) llim_zone_watch(w->limiter->zone, NULL);
+    if (!q->first) llim_zone_listen(w->limiter->zone, NULL);
     for (llim_waiter *behind = w->next; behind; behind = behind->next) {
         if (behind->before != w) continue;
         set_before(behind, find_before(behind));
@@ -339,7 +339,7 @@ void llim_wait_end(llim_waiter *w)
 void llim__queue_init(llim_limiter *limiter, bool is_virtual)
 {
     limiter->queue.is_virtual = is_virtual;
-    limiter->queue.watch = (llim_watch){freed, limiter};
+    limiter->queue.listener = (llim_listener){freed, limiter};
     pthread_mutex_init(&limiter->queue.lock, NULL);
 }
 

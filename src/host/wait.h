@@ -13,7 +13,7 @@ typedef struct llim__queue {
     at_u32 n;           /* changed under the lock */
     uint32_t turns;     /* of these, how many have nobody before them */
     bool is_virtual;    /* the zone's clock stands still unless it is set, which the zone tells */
-    llim_watch watch;
+    llim_listener listener;
 } llim__queue;
 
 void llim__queue_init(llim_limiter *limiter, bool is_virtual);

@@ -495,18 +495,18 @@ static void test_scopes_of_a_policy_wake_nobody(void **state)
     llim_close(limiter);
 }
 
-static void test_a_watch_is_called_for_what_frees(void **state)
+static void test_a_listener_is_told_of_what_frees(void **state)
 {
     (void)state;
     kit_world world;
     atomic_uint calls = 0;
-    const llim_watch watch = {note, &calls};
+    const llim_listener listener = {note, &calls};
     kit_open(&world, 8, 8, 8);
     llim_zone *zone = world.zone;
     const llim_limit limit[] = {kit_limit(LLIM_TOKENS, LLIM_SLIDING, 10, KIT_MINUTE, 0),
                                 kit_limit(LLIM_SESSIONS, LLIM_GAUGE, 2, KIT_MINUTE, 0)};
     llim_row row = kit_row(zone, "a", limit, 2);
-    llim_zone_watch(zone, &watch);
+    llim_zone_listen(zone, &listener);
     llim_permit permit = kit_permit(zone, row, LLIM_TOKENS, 4);
     llim_charge facts = kit_fact(LLIM_TOKENS, 5);
     assert_int_equal(llim_settle(zone, &permit, &facts), LLIM_OK);
@@ -529,7 +529,7 @@ static void test_a_watch_is_called_for_what_frees(void **state)
     kit_advance(zone, 1);
     assert_int_equal(calls, 4);
     assert_int_equal(llim_zone_set_clock(zone, 0, KIT_WALL), LLIM_ERANGE);
-    llim_zone_watch(zone, NULL);
+    llim_zone_listen(zone, NULL);
     kit_advance(zone, 1);
     assert_int_equal(calls, 4);
     kit_close(&world);
@@ -760,7 +760,7 @@ int main(void)
         cmocka_unit_test(test_a_higher_priority_takes_the_turn),
         cmocka_unit_test(test_a_policy_that_leaves_out_is_asked_again),
         cmocka_unit_test(test_scopes_of_a_policy_wake_nobody),
-        cmocka_unit_test(test_a_watch_is_called_for_what_frees),
+        cmocka_unit_test(test_a_listener_is_told_of_what_frees),
         cmocka_unit_test(test_no_wake_up_is_lost),
         cmocka_unit_test(test_deadlines_hold_while_time_passes),
         cmocka_unit_test(test_a_real_clock),

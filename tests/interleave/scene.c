@@ -55,8 +55,8 @@ static void set_up(scene *s, const play *p, uint64_t seed)
         }
     }
     for (unsigned i = 0; i < SIM_THREADS; i++) s->actor[i].scene = s;
-    s->watch = (llim_watch){tell, s};
-    llim_zone_watch(s->world.zone, &s->watch);
+    s->listener = (llim_listener){tell, s};
+    llim_zone_listen(s->world.zone, &s->listener);
 }
 
 /* A scope's limits as the engine shows them; 0: nothing is there, nothing used. */

@@ -49,7 +49,7 @@ typedef struct scene {
     actor actor[SIM_THREADS];
     uint64_t events;
     int64_t ended; /* when the last thread did */
-    llim_watch watch;
+    llim_listener listener;
 } scene;
 
 bool stage_reloads(const play *play);
