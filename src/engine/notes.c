@@ -27,7 +27,7 @@
 /* The level of the quantile. */
 #define HIGH 0.99
 
-enum { MOST_N = 255, WINDOW = 64, FEW = 20, MOST_FLIGHT = 10000 };
+enum { MOST_N = 255, WINDOW = 64, FEW = 20, MOST_FLIGHT = 10000, MOST_STRIKES = 11 };
 
 /* A note's word: two positive numbers of 25 bits (a float's without its sign and its last bits), how many there were, and the
    tenant's mark, which makes a word that another tenant has begun with differ from any that was read before. */
@@ -79,7 +79,7 @@ static llim__note *find(llim_zone *zone, uint32_t index, uint64_t owner)
     return NULL;
 }
 
-llim__note *llim__row_notes(llim_zone *zone, llim_row row)
+static llim__note *note_of(llim_zone *zone, llim_row row)
 {
     uint64_t state;
     if (!llim__row_of(zone, row, &state) || !(state & LLIM__NOTED)) return NULL;
@@ -234,7 +234,7 @@ static double reserve(const pair *p, double in_flight)
 
 int llim_row_notes(llim_zone *zone, llim_row row, llim_notes *notes)
 {
-    const llim__note *note = llim__row_notes(zone, row);
+    const llim__note *note = note_of(zone, row);
     if (!note) return LLIM_ENOTFOUND;
     const pair input = unpack(at_load_acq(&note->input)), output = unpack(at_load_acq(&note->output));
     const pair flight = unpack(at_load_acq(&note->flight));
@@ -262,4 +262,34 @@ bool llim__row_counts_declared(llim_zone *zone, llim_row handle)
         if (shape->law != LLIM__NO_LIMIT && tokens && shape->charged == LLIM_CHARGED_RESERVED) return true;
     }
     return false;
+}
+
+/* Of a row whose note goes to another one meanwhile the strikes may be the other's, or go there: it backs off a little longer. */
+static uint32_t strikes_now(const llim__note *note, int64_t now)
+{
+    const uint64_t n = at_load_acq(&note->strikes);
+    const int64_t faded = (now - at_load_acq(&note->struck_at)) / (60 * (int64_t)LLIM_SECOND);
+    return n && (int64_t)n > faded ? (uint32_t)((int64_t)n - faded) : 0;
+}
+
+uint32_t llim__strikes(llim_zone *zone, llim_row row)
+{
+    const llim__note *note = note_of(zone, row);
+    return note && at_load_acq(&note->strikes) ? strikes_now(note, llim__zone_now(zone).steady) : 0;
+}
+
+void llim__strike(llim_zone *zone, llim_row row)
+{
+    llim__note *note = note_of(zone, row);
+    if (!note) return;
+    const int64_t now = llim__zone_now(zone).steady;
+    const uint32_t n = strikes_now(note, now);
+    at_store_rel(&note->strikes, n < MOST_STRIKES ? n + 1 : n);
+    at_store_rel(&note->struck_at, now);
+}
+
+void llim__strikes_end(llim_zone *zone, llim_row row)
+{
+    llim__note *note = note_of(zone, row);
+    if (note) at_store_rel(&note->strikes, 0);
 }

@@ -11,9 +11,6 @@
 
 #include "engine/zone.h"
 
-/* The row's note, or NULL if it keeps none or was recycled. Its strikes are for whoever handles refusals. */
-llim__note *llim__row_notes(llim_zone *zone, llim_row row);
-
 /* Under the mutex: finds the row a note for this epoch, with nothing learned, unless it has one. A row that is not pinned may
    lose its own for that. False: all are of pinned rows. The note is the row's once its state says LLIM__NOTED. */
 bool llim__notes_take(llim_zone *zone, uint32_t index, uint32_t epoch);
@@ -24,5 +21,11 @@ void llim__notes_learn(llim_zone *zone, llim_row row, llim__now then, const llim
 
 /* Whether a limit of the row on tokens counts what was declared, not what was used: then what is learned does not matter to it. */
 bool llim__row_counts_declared(llim_zone *zone, llim_row row);
+
+/* How often a row's provider has refused of late, 0 .. 11: one more, the number, none any more. A strike is forgotten with every
+   minute since the last. A row without notes has none. */
+void llim__strike(llim_zone *zone, llim_row row);
+uint32_t llim__strikes(llim_zone *zone, llim_row row);
+void llim__strikes_end(llim_zone *zone, llim_row row);
 
 #endif

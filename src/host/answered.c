@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "engine/notes.h"
 #include "host/answered.h"
 #include "host/ask.h"
 #include "host/estimate.h"
@@ -100,12 +101,6 @@ static bool heals(const llim__set *set, const llim_answer *a)
     return a->kind == LLIM_ANSWER_OK && !(set->hooks & LLIM__HOOK_RESULT);
 }
 
-static void note(llim__set *set, uint32_t model, llim_zone *zone, int32_t kind)
-{
-    if (kind == LLIM_ANSWER_OK) at_store_rlx(&set->strikes[model].count, 0);
-    if (kind == LLIM_ANSWER_RATE || kind == LLIM_ANSWER_OVERLOAD) llim__set_strike(set, model, zone);
-}
-
 /* What is not told was as reserved, and costs that. */
 static llim_charge with_cost(const llim_charge *told, const llim_charge *reserved, const llim__price *price)
 {
@@ -125,7 +120,8 @@ int llim__answer(llim__thread *thread, llim_permit *permit, const llim__outcome 
     const llim_answer *a = outcome->answer;
     const uint32_t model = model_of(set, permit->row[0]);
     if (model == set->n_known) return LLIM_EINVAL;
-    note(set, model, limiter->zone, a->kind);
+    if (a->kind == LLIM_ANSWER_OK) llim__strikes_end(limiter->zone, permit->row[0]);
+    if (a->kind == LLIM_ANSWER_RATE || a->kind == LLIM_ANSWER_OVERLOAD) llim__strike(limiter->zone, permit->row[0]);
     const llim_charge facts = with_cost(&a->facts.charge, &permit->charge, &set->prices[model]);
     if (!heals(set, a)) {
         llim_request request = {.size = sizeof request, .charge = permit->charge};
@@ -136,11 +132,8 @@ int llim__answer(llim__thread *thread, llim_permit *permit, const llim__outcome 
                                         .random = llim__limiter_chance(limiter),
                                         .candidates = ask.candidates,
                                         .n = 1};
-        ask.candidates[0] = (llim__candidate){.model = model,
-                                              .n_rows = permit->n_rows,
-                                              .charge = permit->charge,
-                                              .strikes = llim__set_strikes(set, model, limiter->zone),
-                                              .blocked = set->models[model].blocked};
+        ask.candidates[0] = (llim__candidate){
+            .model = model, .n_rows = permit->n_rows, .charge = permit->charge, .blocked = set->models[model].blocked};
         memcpy(ask.candidates[0].row, permit->row, permit->n_rows * sizeof *permit->row);
         judge(&ask, outcome);
     }

@@ -61,7 +61,6 @@ int llim__ask_begin(llim__ask *ask, llim_limiter *limiter, const llim_request *r
         if (code) return code;
         c->blocked = thread->set->models[c->model].blocked;
         c->row[0] = thread->set->models[c->model].row;
-        c->strikes = llim__set_strikes(thread->set, c->model, limiter->zone);
         ask->ready[i] = false;
     }
     return LLIM_OK;

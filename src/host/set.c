@@ -128,19 +128,14 @@ void llim__set_follow(llim__set *set, const llim__set *before, llim_zone *zone)
 {
     for (uint32_t i = 0; i < before->n_known; i++) {
         const llim_model_info *old = &before->models[i];
-        uint32_t same = i < before->n_models ? llim__names_find(&set->names, old->name) : UINT32_MAX;
-        if (same == UINT32_MAX && !has_scope(set, old->scope)) {
-            llim_row row;
-            bool lives = llim_row_find(zone, old->scope, strlen(old->scope), &row) == LLIM_OK;
-            if (!lives || row.index != old->row.index || row.epoch != old->row.epoch) continue;
-            if (i < before->n_models) unpin(set, old->scope, row, zone);
-            same = set->n_known++;
-            set->models[same] = *old;
-            set->prices[same] = before->prices[i];
-        }
-        if (same == UINT32_MAX) continue;
-        at_store_rlx(&set->strikes[same].count, at_load_rlx(&before->strikes[i].count));
-        at_store_rlx(&set->strikes[same].last_ns, at_load_rlx(&before->strikes[i].last_ns));
+        const uint32_t same = i < before->n_models ? llim__names_find(&set->names, old->name) : UINT32_MAX;
+        if (same != UINT32_MAX || has_scope(set, old->scope)) continue;
+        llim_row row;
+        bool lives = llim_row_find(zone, old->scope, strlen(old->scope), &row) == LLIM_OK;
+        if (!lives || row.index != old->row.index || row.epoch != old->row.epoch) continue;
+        if (i < before->n_models) unpin(set, old->scope, row, zone);
+        set->models[set->n_known] = *old;
+        set->prices[set->n_known++] = before->prices[i];
     }
 }
 
@@ -240,12 +235,11 @@ static int fill(llim__set *set, const llim__set *before, llim__strings *strings,
     set->models = take(set, set->n_places, sizeof *set->models);
     set->prices = take(set, set->n_places, sizeof *set->prices);
     set->scopes = take(set, set->n_scopes, sizeof *set->scopes);
-    set->strikes = take(set, set->n_places, sizeof *set->strikes);
     set->names.size = 1;
     while (set->names.size < 2 * (set->n_models + LEARNED_NAMES)) set->names.size *= 2;
     set->names.entries = take(set, set->names.size, sizeof *set->names.entries);
     if (getrandom(set->names.secret, sizeof set->names.secret, 0) < 0) set->names.secret[0] = 1;
-    if (!set->models || !set->prices || !set->scopes || !set->strikes || !set->names.entries)
+    if (!set->models || !set->prices || !set->scopes || !set->names.entries)
         return llim__fail(err, LLIM_ENOMEM, "no memory for a limiter of %u models", set->n_models);
     return read_models(set, strings, err);
 }
@@ -280,29 +274,6 @@ int llim__set_open(const llim_options *options, const llim__texts *texts, const 
     return code;
 }
 
-enum { MOST_STRIKES = 11 };
-
-uint32_t llim__set_strikes(const llim__set *set, uint32_t model, llim_zone *zone)
-{
-    const llim__strikes *s = &set->strikes[model];
-    const uint32_t n = at_load_rlx(&s->count);
-    if (n == 0) return 0;
-    int64_t now;
-    llim_zone_now(zone, &now, NULL);
-    const int64_t faded = (now - at_load_rlx(&s->last_ns)) / (60 * (int64_t)LLIM_SECOND);
-    return n > faded ? n - (uint32_t)faded : 0;
-}
-
-void llim__set_strike(llim__set *set, uint32_t model, llim_zone *zone)
-{
-    llim__strikes *s = &set->strikes[model];
-    const uint32_t n = llim__set_strikes(set, model, zone);
-    int64_t now;
-    llim_zone_now(zone, &now, NULL);
-    at_store_rlx(&s->count, n < MOST_STRIKES ? n + 1 : n);
-    at_store_rlx(&s->last_ns, now);
-}
-
 void llim__set_leave(llim__set *set)
 {
     if (!set || at_add_acqrel(&set->users, (uint32_t)-1) != 1) return;
@@ -311,7 +282,6 @@ void llim__set_leave(llim__set *set)
     give(set, set->models, set->n_places, sizeof *set->models);
     give(set, set->prices, set->n_places, sizeof *set->prices);
     give(set, set->scopes, set->n_scopes, sizeof *set->scopes);
-    give(set, set->strikes, set->n_places, sizeof *set->strikes);
     give(set, set->names.entries, set->names.size, sizeof *set->names.entries);
     give(set, set, 1, sizeof *set);
 }

@@ -19,12 +19,6 @@ typedef struct llim__scope_limits {
     llim_limit limit[LLIM_MAX_LIMITS];
 } llim__scope_limits;
 
-/* How often a model has refused of late without telling for how long. */
-typedef struct llim__strikes {
-    at_u32 count;
-    at_i64 last_ns; /* steady */
-} llim__strikes;
-
 typedef struct llim__set {
     at_u32 users;
     uint32_t generation;     /* 1 is the first */
@@ -36,8 +30,7 @@ typedef struct llim__set {
     uint32_t n_places; /* for them */
     uint32_t n_scopes;
     llim__scope_limits *scopes;
-    llim__strikes *strikes; /* of each known model */
-    llim__names names;      /* of the models in force; added under the limiter's lock */
+    llim__names names; /* of the models in force; added under the limiter's lock */
     const char *tier;
     llim__sources sources;
     llim__vm_options vm_options; /* for a VM of any thread */
@@ -81,14 +74,8 @@ int llim__set_enforce(llim__set *set, llim_zone *zone, llim_error *err);
 /* After llim__set_enforce() failed: the zone has the limits of before again, which is in force, and whose VM is the caller's. */
 void llim__set_revert(const llim__set *set, llim__set *before, llim_zone *zone);
 
-/* After it succeeded: the rows that no model of the set has any more may go once they are idle, and are known until then. What
-   models have struck so far goes on. */
+/* After it succeeded: the rows that no model of the set has any more may go once they are idle, and are known until then. */
 void llim__set_follow(llim__set *set, const llim__set *before, llim_zone *zone);
-
-/* How often a model has refused of late, and once more. A strike is forgotten after a minute, and all of them by a call that
-   succeeds. */
-uint32_t llim__set_strikes(const llim__set *set, uint32_t model, llim_zone *zone);
-void llim__set_strike(llim__set *set, uint32_t model, llim_zone *zone);
 
 /* One user less; NULL is allowed. */
 void llim__set_leave(llim__set *set);

@@ -16,7 +16,6 @@ typedef struct llim__candidate {
     uint32_t n_rows;
     llim_row row[LLIM_MAX_ROWS]; /* the model's comes first */
     llim_charge charge;
-    uint32_t strikes;
     bool blocked;
 } llim__candidate;
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/admit.h"
+#include "engine/notes.h"
 #include "policy/vm_state.h"
 
 static const char changing_key; /* the registry holds under it what shows the fields of all candidates that change */
@@ -171,7 +172,7 @@ static int changing_field(lua_State *L)
         lua_pushinteger(L, inflight(vm_of(L)->question->zone, m->row[0]));
         return 1;
     default:
-        lua_pushinteger(L, m->strikes);
+        lua_pushinteger(L, llim__strikes(vm_of(L)->question->zone, m->row[0]));
         return 1;
     }
 }
