@@ -216,7 +216,7 @@ static inline void prefetch(const decision *d)
 
 /* One try: a verdict, or LLIM__WAIT and LLIM__RETRY: the rows have changed meanwhile. permit NULL: only ask. The arguments
    are looked at while the processor still waits for the clock. */
-static inline int attempt(decision *d, llim_permit *permit)
+static inline __attribute__((always_inline)) int attempt(decision *d, llim_permit *permit)
 {
     prefetch(d);
     d->now = llim__zone_now(d->zone);

@@ -129,7 +129,8 @@ int llim__answer(llim__thread *thread, llim_permit *permit, const llim__outcome 
         ask.thread = thread;
         ask.question = (llim__question){.zone = limiter->zone,
                                         .request = &request,
-                                        .random = llim__limiter_chance(limiter),
+                                        .chance = &limiter->random,
+                                        .random = -1,
                                         .candidates = ask.candidates,
                                         .n = 1};
         ask.candidates[0] = (llim__candidate){

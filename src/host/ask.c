@@ -47,13 +47,16 @@ int llim__ask_begin(llim__ask *ask, llim_limiter *limiter, const llim_request *r
     if (!thread) return LLIM_ENOMEM;
     ask->thread = thread;
     ask->vm = NULL;
-    ask->question = (llim__question){
-        .zone = limiter->zone, .request = request, .candidates = ask->candidates, .n = request->n_models};
+    ask->question = (llim__question){.zone = limiter->zone,
+                                     .request = request,
+                                     .chance = &limiter->random,
+                                     .random = -1,
+                                     .candidates = ask->candidates,
+                                     .n = request->n_models};
     if ((thread->set->hooks & ASKED) && !llim__limiter_rests(limiter)) {
         llim_error why;
         ask->vm = llim__thread_vm(thread, &why);
         if (!ask->vm) llim__thread_fault(thread, &why);
-        ask->question.random = llim__limiter_chance(limiter);
     }
     for (uint32_t i = 0; i < request->n_models; i++) {
         llim__candidate *c = &ask->candidates[i];

@@ -117,7 +117,4 @@ int llim__limiter_find(llim_limiter *limiter, llim__set *set, const char *name, 
 int llim__limiter_scope(llim_limiter *limiter, llim__set *set, const llim__further *scope, llim_row *row,
                         llim_error *err);
 
-/* The next number of the limiter's chance, 0 <= n < 1. */
-double llim__limiter_chance(llim_limiter *limiter);
-
 #endif

@@ -177,13 +177,3 @@ bool llim__limiter_rests(llim_limiter *limiter)
     int64_t until = at_load_rlx(&limiter->rests_until);
     return until && steady_now(limiter) < until;
 }
-
-/* Steele, Lea and Flood, "Fast splittable pseudorandom number generators" (2014). */
-double llim__limiter_chance(llim_limiter *limiter)
-{
-    uint64_t z = at_add_rlx(&limiter->random, 0x9e3779b97f4a7c15u) + 0x9e3779b97f4a7c15u;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    z ^= z >> 31;
-    return (double)(z >> 11) / 9007199254740992.0; /* 2^53 */
-}

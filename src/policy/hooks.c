@@ -215,7 +215,7 @@ static void set_number(lua_State *L, const char *field, double value)
 }
 
 /* What the hook sees of the answer: names for everything, nothing for what is not told. */
-static void push_outcome(lua_State *L, const llim__question *q, const llim__outcome *o)
+static void push_outcome(lua_State *L, llim__question *q, const llim__outcome *o)
 {
     const llim_answer *a = o->answer;
     lua_createtable(L, 0, 10);
@@ -226,7 +226,7 @@ static void push_outcome(lua_State *L, const llim__question *q, const llim__outc
     if (a->family[0]) set_string(L, "family", a->family);
     if (a->retry_after_ns != LLIM_UNKNOWN) set_number(L, "retry_after", (double)a->retry_after_ns / LLIM_SECOND);
     set_number(L, "status", o->status);
-    set_number(L, "random", q->random);
+    set_number(L, "random", llim__question_random(q));
     if (o->live) {
         lua_pushboolean(L, 1);
         lua_setfield(L, -2, "live");

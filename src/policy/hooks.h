@@ -6,6 +6,7 @@
 #ifndef LLIM_POLICY_HOOKS_H
 #define LLIM_POLICY_HOOKS_H
 
+#include "base/atomic.h"
 #include "policy/vm.h"
 
 enum { LLIM__MOST_MODELS = 64, LLIM__MOST_TAGS = 32 }; /* of a request */
@@ -23,8 +24,9 @@ typedef struct llim__candidate {
 typedef struct llim__question {
     llim_zone *zone;
     const llim_request *request;
-    double random; /* 0 <= random < 1 */
-    double at;     /* wall clock, seconds; 0: not looked at yet */
+    at_u64 *chance; /* of the limiter */
+    double random;  /* drawn from it, 0 <= random < 1; negative: not yet */
+    double at;      /* wall clock, seconds; 0: not looked at yet */
     llim__candidate *candidates;
     uint32_t n;
 } llim__question;

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/chance.h"
 #include "engine/admit.h"
 #include "engine/notes.h"
 #include "policy/vm_state.h"
@@ -268,6 +269,12 @@ static double instant_of(llim__question *q)
     return q->at;
 }
 
+double llim__question_random(llim__question *q)
+{
+    if (q->random < 0) q->random = llim__chance(q->chance);
+    return q->random;
+}
+
 /* (request, key), with the numbers of the fields as second upvalue: the caller's tags are whatever is none of these. */
 static int request_field(lua_State *L)
 {
@@ -279,7 +286,7 @@ static int request_field(lua_State *L)
     if (field == MAX_OUTPUT)
         lua_pushinteger(L, q->request->max_output_tokens);
     else if (field == RANDOM)
-        lua_pushnumber(L, q->random);
+        lua_pushnumber(L, llim__question_random(q));
     else if (field == AT)
         lua_pushnumber(L, instant_of(q));
     else if (field)

@@ -47,6 +47,9 @@ llim_limit llim__vm_read_limit(lua_State *L);
 /* "day" of LLIM_PER_DAY. */
 const char *llim__unit_name(int unit);
 
+/* Drawn once for all hooks of a request. */
+double llim__question_random(llim__question *question);
+
 /* The value of a tag, or NULL. */
 const char *llim__request_tag(const llim_request *request, const char *name);
 
