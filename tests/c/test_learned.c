@@ -482,6 +482,14 @@ static void test_threads(void **state)
     llim_zone_close(zone);
 }
 
+static void write_text(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    assert_int_equal(fclose(file), 0);
+}
+
 /* Of a limiter: "used" is corrected by what is used, "priced" never. */
 static llim_limiter *open_limiter(int32_t modality)
 {
@@ -559,6 +567,31 @@ static void test_the_default_estimate(void **state)
     llim_close(limiter);
 }
 
+/* New limits, and a while without the model, forget nothing. */
+static void test_reloads_keep_it(void **state)
+{
+    (void)state;
+    char path[32];
+    llim_limiter *limiter;
+    llim_error err;
+    llim_options options = {.size = sizeof options, .overrides = path};
+    options.zone =
+        (llim_zone_options){.size = sizeof options.zone, .clock = LLIM_CLOCK_VIRTUAL, .start_wall_ns = KIT_WALL};
+    kit_write_file(path, "return { used = { tpm = 1000000 } }");
+    if (llim_open(&options, &limiter, &err)) fail_msg("%s", err.message);
+    teach(limiter, "used", 300);
+    static const char *const texts[] = {"return { used = { tpm = 5000, rpm = 100 } }",
+                                        "return { other = { tpm = 5000 } }",
+                                        "return { other = { tpm = 1 }, used = { tpm = 900000 } }"};
+    for (size_t i = 0; i < KIT_COUNT(texts); i++) {
+        write_text(path, texts[i]);
+        if (llim_reload(limiter, NULL, NULL, &err)) fail_msg("%s", err.message);
+        if (i != 1) check(limiter, "used", (declared){.characters = 400}, 120, 50, 170);
+    }
+    unlink(path);
+    llim_close(limiter);
+}
+
 /* Its provider prices the declaration. */
 static void test_what_counts_the_declared_is_not_corrected(void **state)
 {
@@ -601,6 +634,7 @@ int main(void)
         cmocka_unit_test(test_recycled_rows_forget),
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_the_default_estimate),
+        cmocka_unit_test(test_reloads_keep_it),
         cmocka_unit_test(test_what_counts_the_declared_is_not_corrected),
         cmocka_unit_test(test_only_texts_have_a_start),
     };
