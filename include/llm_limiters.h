@@ -38,7 +38,8 @@ typedef struct llim_options {
                                of such files or of one */
     const char *overrides;  /* path of a Lua file returning { ["model"] = { rpm = 20, ... } }, or of a .json file
                                that holds { "model": { "rpm": 20, ... } }; default none */
-    const char *policy;     /* "priority" (default), or the path of a Lua file */
+    const char *policy;     /* "priority" (default), "weighted", "least_loaded", "cheapest", "sticky", "tenants", or the
+                               path of a Lua file */
     const char *account;    /* whose quota is spent; default "default" */
     int64_t guard_ns;       /* default 100 ms; LLIM_NO_GUARD for none. A table that states a guard keeps its own */
     llim_zone_options zone; /* all zero: defaults, with room for every model of the tables. rows, sliding and leases are

@@ -3,56 +3,13 @@
 
 #include <lauxlib.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 /* Instructions between two looks, by which a script may go beyond its bound; nanoseconds of the processor for each. */
 enum { STEP = 100, NS = 40 };
 
-/* Small pieces are kept for the next one: scripts make tables at each call, and an allocator for all takes its time. */
-enum { CLASS = 16 };
-
 /* What a hook may hold in one piece is a part of what it may take, so that an instruction on it stays cheap. */
 enum { PIECES = 4 };
-
-static size_t class_of(size_t size)
-{
-    return (size + CLASS - 1) / CLASS;
-}
-
-/* The host's memory, by way of the pieces that are kept. */
-static void *resize(llim__budget *b, void *memory, size_t before, size_t after)
-{
-    const size_t old = class_of(before), new = class_of(after);
-    if (memory && after && old == new &&old < LLIM__PIECES) return memory;
-    if (old >= LLIM__PIECES && new >= LLIM__PIECES) return b->alloc(b->alloc_ctx, memory, before, after);
-    void *moved = NULL;
-    if (after) {
-        moved = new < LLIM__PIECES ? b->kept[new] : NULL;
-        if (moved)
-            memcpy(&b->kept[new], moved, sizeof moved);
-        else
-            moved = b->alloc(b->alloc_ctx, NULL, 0, new < LLIM__PIECES ? new *CLASS : after);
-        if (!moved) return NULL;
-        if (memory) memcpy(moved, memory, before < after ? before : after);
-    }
-    if (memory && old < LLIM__PIECES) {
-        memcpy(memory, &b->kept[old], sizeof memory);
-        b->kept[old] = memory;
-    } else if (memory) {
-        b->alloc(b->alloc_ctx, memory, before, 0);
-    }
-    return moved;
-}
-
-void llim__budget_free(llim__budget *b)
-{
-    for (size_t i = 0; i < LLIM__PIECES; i++)
-        for (void *memory = b->kept[i]; memory; memory = b->kept[i]) {
-            memcpy(&b->kept[i], memory, sizeof memory);
-            b->alloc(b->alloc_ctx, memory, i * CLASS, 0);
-        }
-}
 
 void *llim__budget_alloc(void *ud, void *memory, size_t before, size_t after)
 {
@@ -63,7 +20,7 @@ void *llim__budget_alloc(void *ud, void *memory, size_t before, size_t after)
         if (after > b->most_at_once || more > b->most_held - b->held || (int64_t)more > b->bytes) return NULL;
         b->bytes -= (int64_t)more;
     }
-    void *moved = resize(b, memory, before, after);
+    void *moved = b->alloc(b->alloc_ctx, memory, before, after);
     if (moved || after == 0)
         b->held += after - before;
     else

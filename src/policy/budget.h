@@ -15,29 +15,23 @@
 
 #include "llm_limiters.h"
 
-enum { LLIM__PIECES = 9 };
-
 typedef struct llim__budget {
     llim_alloc_fn alloc; /* of the host */
     void *alloc_ctx;
-    void *kept[LLIM__PIECES]; /* pieces of 16 bytes times the index that are free, each holding the next */
-    size_t held;              /* by the VM */
-    size_t most_held;         /* 0: unbounded, which it is outside a call */
-    size_t most_at_once;      /* in one piece: what works on a long string is one instruction */
-    int64_t bytes;            /* that may still be taken, freed or not: else copying would be free */
-    int64_t instructions;     /* that are left */
-    int64_t allowed_ns;       /* of the thread's processor time, */
-    int64_t until_ns;         /* hence until then; 0: not known yet, since a short call does not ask for the time */
-    bool over;                /* the last call was ended */
-    bool starved;             /* in it, the host had no memory */
-    char text[96];            /* how */
+    size_t held;          /* by the VM */
+    size_t most_held;     /* 0: unbounded, which it is outside a call */
+    size_t most_at_once;  /* in one piece: what works on a long string is one instruction */
+    int64_t bytes;        /* that may still be taken, freed or not: else copying would be free */
+    int64_t instructions; /* that are left */
+    int64_t allowed_ns;   /* of the thread's processor time, */
+    int64_t until_ns;     /* hence until then; 0: not known yet, since a short call does not ask for the time */
+    bool over;            /* the last call was ended */
+    bool starved;         /* in it, the host had no memory */
+    char text[96];        /* how */
 } llim__budget;
 
 /* The allocator of a VM whose ud is its budget. */
 void *llim__budget_alloc(void *ud, void *memory, size_t before, size_t after);
-
-/* Gives back what is kept, once the VM is closed. */
-void llim__budget_free(llim__budget *budget);
 
 /* lua_pcall() within bounds, with the same arguments. */
 int llim__budget_call(lua_State *L, llim__budget *budget, const llim_script_bounds *bounds, int n_args, int n_results,

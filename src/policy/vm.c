@@ -330,7 +330,6 @@ void llim__vm_close(llim__vm *vm)
 {
     if (!vm) return;
     lua_close(vm->L);
-    llim__budget_free(&vm->budget);
     vm->budget.alloc(vm->budget.alloc_ctx, vm, sizeof *vm, 0);
 }
 

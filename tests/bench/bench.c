@@ -368,17 +368,19 @@ static void scripted(const char *what, const char *policy, uint32_t n, double ba
 
 static void scripts(void)
 {
-    static const char route[] = "return policy { api = 1, name = 'first that fits', route = function(req, pool)\n"
-                                "  for i = 1, #pool do if pool[i]:fits(req) then return { pool[i] } end end\n"
+    static const char reads[] = "return policy { api = 1, name = 'short to small', route = function(req, pool)\n"
+                                "  if req.tokens > 500 then return { pool[#pool] } end\n"
+                                "  return pool\n"
                                 "end }";
+    static const char asks[] = "return policy { api = 1, name = 'first that fits', route = function(req, pool)\n"
+                               "  for i = 1, #pool do if pool[i]:fits(req) then return { pool[i] } end end\n"
+                               "end }";
     scripted("a decision along a list, no hook, 1 candidate", NULL, 1, 0);
     scripted("a decision along a list, no hook, the last of 4 fits", NULL, 4, 0);
-    scripted("a decision through Lua, 1 candidate", route, 1, 8);
-    scripted("a decision through Lua, the last of 4 candidates fits", route, 4, 20);
-    scripted("a decision through Lua, plan = pool, 1 candidate",
-             "return policy { api = 1, name = 'x', route = function(req, pool) return pool end }", 1, 8);
-    scripted("a decision through Lua, plan = pool, the last of 4 fits",
-             "return policy { api = 1, name = 'x', route = function(req, pool) return pool end }", 4, 20);
+    scripted("a decision through Lua, 1 candidate", reads, 1, 8);
+    scripted("a decision through Lua, the last of 4 candidates fits", reads, 4, 20);
+    scripted("the same, where Lua asks each whether it fits: 1", asks, 1, 0);
+    scripted("the same, where Lua asks each whether it fits: 4", asks, 4, 0);
 }
 
 static uint64_t bytes_of(uint32_t rows, uint32_t sliding)

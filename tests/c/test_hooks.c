@@ -477,6 +477,8 @@ static void test_tests_of_policies(void **state)
         {"t { models = { a = { rpn = 1 } } }", "did you mean \"rpd\"?"},
         {"t { modells = {} }", "models is missing"},
         {"while true do end", "used more than"},
+        {"while true do t { models = { a = { rpm = 1 } } } end", "a test may make 32 limiters"},
+        {"local w = t { models = { a = { rpm = 1 } } } while true do w:acquire { 'a' } end", "used more than"},
         {"local w = t { models = { a = { rpm = 1 } } } w:acquire('a')", "table expected"},
         {"local w = t { models = { a = { rpm = 1 } } } w:acquire({ 'a' }, { tokens = -1 })", "from 0 to 2^40"},
         {"local w = t { models = { a = { rpm = 1 } } } w:settle {}", "LLIM_EENDED"},
