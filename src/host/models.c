@@ -14,7 +14,8 @@ static int learn(llim_limiter *limiter, llim__set *set, const char *name, uint32
     if (code) {
         *index = UINT32_MAX;
     } else if (*index != UINT32_MAX) {
-        llim__names_add(&set->names, name, *index);
+        const char *kept = llim__names_has_place(&set->names) ? llim__strings_keep(&set->spellings, name) : NULL;
+        if (kept) llim__names_add(&set->names, kept, *index);
     } else if (canonical) {
         code = llim__fail(err, LLIM_ENO_QUOTA,
                           "model \"%s\" has no numbers in tier \"%s\"; give it some as an override", name, set->tier);

@@ -3,26 +3,52 @@
 
 #include <string.h>
 
+/* Multiplies and folds eight bytes at a time. The secret keeps those who choose names from choosing where they go; which name it
+   is, is told by comparing. */
+static uint64_t fold(uint64_t a, uint64_t b)
+{
+    __extension__ const unsigned __int128 product = (unsigned __int128)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static uint64_t hash_of(const llim__names *names, const char *name)
+{
+    size_t left = strlen(name);
+    uint64_t h = names->secret[0] ^ left, word = 0;
+    for (; left >= 8; left -= 8, name += 8) {
+        memcpy(&word, name, 8);
+        h = fold(h ^ word, names->secret[1] | 1);
+    }
+    word = 0;
+    for (size_t i = 0; i < left; i++) word = word << 8 | (unsigned char)name[i];
+    return fold(h ^ word, names->secret[1] | 1);
+}
+
 uint32_t llim__names_find(const llim__names *names, const char *name)
 {
-    llim__key key = llim__hash(names->secret, name, strlen(name));
-    for (uint32_t i = (uint32_t)key.word[0];; i++) {
-        llim__name *entry = &names->entries[i & (names->size - 1)];
-        uint32_t value = at_load_acq(&entry->value);
+    const uint64_t hash = hash_of(names, name);
+    for (uint32_t i = (uint32_t)hash;; i++) {
+        const llim__name *entry = &names->entries[i & (names->size - 1)];
+        const uint32_t value = at_load_acq(&entry->value);
         if (value == 0) return UINT32_MAX;
-        if (at_load_rlx(&entry->key[0]) == key.word[0] && at_load_rlx(&entry->key[1]) == key.word[1]) return value - 1;
+        if (entry->hash == hash && strcmp(entry->text, name) == 0) return value - 1;
     }
+}
+
+bool llim__names_has_place(const llim__names *names)
+{
+    return names->used < names->size / 2;
 }
 
 void llim__names_add(llim__names *names, const char *name, uint32_t value)
 {
-    if (names->used >= names->size / 2 || llim__names_find(names, name) != UINT32_MAX) return;
-    llim__key key = llim__hash(names->secret, name, strlen(name));
-    uint32_t i = (uint32_t)key.word[0];
+    if (!llim__names_has_place(names) || llim__names_find(names, name) != UINT32_MAX) return;
+    const uint64_t hash = hash_of(names, name);
+    uint32_t i = (uint32_t)hash;
     while (at_load_rlx(&names->entries[i & (names->size - 1)].value)) i++;
     llim__name *entry = &names->entries[i & (names->size - 1)];
-    at_store_rlx(&entry->key[0], key.word[0]);
-    at_store_rlx(&entry->key[1], key.word[1]);
+    entry->hash = hash;
+    entry->text = name;
     at_store_rel(&entry->value, value + 1);
     names->used++;
 }

@@ -1,17 +1,16 @@
 /*
  * names.h - a fixed table from any spelling of a model to its index, read without a lock.
  *
- * Names are told apart by a 128-bit keyed hash, so that looking one up compares no strings. It is filled by one writer at a
- * time; an entry appears when its value is stored.
+ * It is filled by one writer at a time; an entry appears when its value is stored.
  */
 #ifndef LLIM_HOST_NAMES_H
 #define LLIM_HOST_NAMES_H
 
 #include "base/atomic.h"
-#include "base/hash.h"
 
 typedef struct llim__name {
-    at_u64 key[2];
+    uint64_t hash;
+    const char *text;
     at_u32 value; /* index + 1; 0: empty */
 } llim__name;
 
@@ -24,7 +23,9 @@ typedef struct llim__names {
 
 /* The value of a name, or UINT32_MAX. */
 uint32_t llim__names_find(const llim__names *names, const char *name);
-/* Adds a name unless the table is half full or has it. */
+/* The table is filled to the half at most. */
+bool llim__names_has_place(const llim__names *names);
+/* Adds a name, which must live as long as the table, unless there is no place or it is there. */
 void llim__names_add(llim__names *names, const char *name, uint32_t value);
 
 #endif

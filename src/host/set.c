@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "host/trial.h"
 
 enum { LOAD_INSTRUCTIONS = 1000000, LOAD_BYTES = 16 << 20, HOOK_INSTRUCTIONS = 200000, HOOK_BYTES = 1 << 20 };
@@ -262,6 +263,7 @@ int llim__set_open(const llim_options *options, const llim__texts *texts, const 
     if (!set) return llim__fail(err, LLIM_ENOMEM, "no memory for a limiter");
     set->alloc = alloc;
     set->alloc_ctx = alloc_ctx;
+    set->spellings = (llim__strings){.alloc = alloc, .alloc_ctx = alloc_ctx};
     at_store_rlx(&set->users, 1);
     int code = read_texts(set, options, texts, strings, err);
     const bool same = !code && before && before->hash == set->hash;
@@ -279,6 +281,7 @@ void llim__set_leave(llim__set *set)
     if (!set || at_add_acqrel(&set->users, (uint32_t)-1) != 1) return;
     llim__vm_close(set->vm);
     llim__sources_free(&set->sources);
+    llim__strings_free(&set->spellings);
     give(set, set->models, set->n_places, sizeof *set->models);
     give(set, set->prices, set->n_places, sizeof *set->prices);
     give(set, set->scopes, set->n_scopes, sizeof *set->scopes);

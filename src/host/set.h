@@ -7,7 +7,6 @@
 #ifndef LLIM_HOST_SET_H
 #define LLIM_HOST_SET_H
 
-#include "base/hash.h"
 #include "host/names.h"
 #include "host/strings.h"
 #include "llm_limiters.h"
@@ -30,7 +29,8 @@ typedef struct llim__set {
     uint32_t n_places; /* for them */
     uint32_t n_scopes;
     llim__scope_limits *scopes;
-    llim__names names; /* of the models in force; added under the limiter's lock */
+    llim__names names;       /* of the models in force; added under the limiter's lock, as are */
+    llim__strings spellings; /* those that callers have used */
     const char *tier;
     llim__sources sources;
     llim__vm_options vm_options; /* for a VM of any thread */

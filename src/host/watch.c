@@ -27,6 +27,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "host/limiter.h"
 
 enum { SETTLE_MS = 50, LONGEST_BURST_MS = 500, TICK_MS = 1000 };
