@@ -143,6 +143,48 @@ LLIM_API int llim_watch_fd(llim_limiter *limiter, llim_error *err);
    changes. LLIM_EINVAL: llim_watch_fd() was not called; the errors of llim_reload(). Any thread. */
 LLIM_API int llim_watch_poll(llim_limiter *limiter, uint32_t *generation, llim_error *err);
 
+/* A candidate in the shadow of what is in force: it decides the same calls beside it, and has no effect but a report.
+ *
+ * candidate is what llim_open() would be given: tier, quotas, overrides, policy, account, guard_ns, seed, scopes and the
+ * bounds count; modality must be the limiter's; the others are not read. It takes the place of an earlier candidate; NULL ends that. The
+ * candidate has a zone of its own, of the limiter's size, with nothing charged and nothing learned at first, and the limiter's clock.
+ * Its files are not watched; llim_reload() does not touch it; llim_close() ends it.
+ *
+ * Each llim_acquire() that is admitted or refused, or names a model that is not known, is decided by the candidate too, right after
+ * it and in the same thread; each try of one that waits likewise, until the candidate admits it. The request is the same: models, amounts, tags and
+ * the policy's req.random. Where both admit it, what ends or renews the permit ends or renews the candidate's own, and what
+ * llim_answered() is told the candidate's result hook is told too, if the model is the same; else nobody cools. A scope of the request is charged with the
+ * limits that the candidate's overrides give it or, made by llim_row_set(), with its own.
+ * What the candidate counts is not what it would in the limiter's place in these cases: a call that only the candidate admits is never made, so it stands as
+ * estimated, and is asked anew with each llim_acquire(); so does a permit that ends after 4,096 further calls (lost). llim_cool(),
+ * llim_record() and the order in which requests wait are not repeated there, nor scopes with names of 48 bytes and more.
+ *
+ * A call takes about twice as long with a shadow, and one relaxed load more without. It costs the memory of another limiter and a
+ * megabyte. LLIM_EINVAL (another modality), errors of llim_open(), and what was there before stays. Any thread. */
+LLIM_API int llim_shadow(llim_limiter *limiter, const llim_options *candidate, llim_error *err);
+
+/* How a candidate has decided, since llim_shadow(). The eight kinds add up to decisions. */
+typedef struct llim_shadow_report {
+    uint32_t size; /* sizeof(llim_shadow_report), set by the caller */
+    uint32_t reserved;
+    uint64_t hash; /* of the candidate, as llim_status.hash */
+    uint64_t decisions;
+    uint64_t same;           /* the same model, or the same refusal with the same wait, to a millisecond */
+    uint64_t only_here;      /* admitted, and refused by the candidate */
+    uint64_t only_there;     /* refused, and admitted by the candidate */
+    uint64_t other_model;    /* admitted by both, but to another model */
+    uint64_t other_wait;     /* refused by both for now, but for another time */
+    uint64_t never_or_later; /* refused by both, but for good only by one */
+    uint64_t unknown_model;  /* only one knows all models of the list */
+    uint64_t failed;         /* the candidate failed, by an error of llim_acquire() */
+    uint64_t lost;           /* permits that ended too late for the candidate to be told */
+    uint64_t faults;         /* decisions that the default took because a hook of the candidate failed */
+    llim_error fault;        /* the last of these */
+} llim_shadow_report;
+
+/* LLIM_OK; LLIM_ENOTFOUND: there is no candidate; LLIM_EVERSION. Any thread. */
+LLIM_API int llim_get_shadow(llim_limiter *limiter, llim_shadow_report *report);
+
 /* Ends a limiter and its zone; NULL is allowed. No other thread may be inside. */
 LLIM_API void llim_close(llim_limiter *limiter);
 

@@ -155,6 +155,7 @@ typedef struct llim_permit {
     uint32_t generation; /* of the quotas that decided */
     int64_t at_ns;       /* when it was admitted, steady clock */
     int64_t wall_ns;     /* the same, wall clock */
+    uint64_t serial;     /* by which a limiter's shadow knows the call, else 0 */
     llim_charge charge;
     llim_row row[LLIM_MAX_ROWS];
     uint32_t

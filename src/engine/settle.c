@@ -12,7 +12,7 @@
 #include "engine/notes.h"
 #include "engine/writer.h"
 
-enum how { SETTLE, REJECT, CANCEL, RECORD };
+enum how { SETTLE = LLIM__SETTLE, REJECT = LLIM__REJECT, CANCEL = LLIM__CANCEL, RECORD };
 
 /* What is to be corrected in all rows of a permit, or recorded without one. */
 typedef struct correction {
@@ -94,7 +94,13 @@ static bool in_range(const llim_charge *facts)
     return !out;
 }
 
-static int end(llim_zone *zone, llim_permit *permit, enum how how, const llim_charge *facts)
+static void tell(llim_zone *zone, const llim_permit *permit, enum llim__end end, const llim_charge *facts)
+{
+    const llim__mirror *mirror = permit->serial ? at_load_acq(&zone->mirror) : NULL;
+    if (mirror) mirror->ended(mirror->ctx, permit->serial, end, facts);
+}
+
+static int end(llim_zone *zone, llim_permit *permit, enum llim__end how, const llim_charge *facts)
 {
     if (permit->n_rows == 0 || permit->n_rows > LLIM_MAX_ROWS || permit->n_leases > LLIM_MAX_LEASES) return LLIM_EENDED;
     if (facts && !in_range(facts)) return LLIM_ERANGE;
@@ -102,26 +108,27 @@ static int end(llim_zone *zone, llim_permit *permit, enum how how, const llim_ch
     llim__now now = {0, 0};
     for (uint32_t i = 0; i < permit->n_leases; i++)
         held = llim__gauge_release(zone, llim__zone_now_once(zone, &now), permit->lease[i]) && held;
-    correction c = {how, permit, facts, {permit->at_ns + LLIM__EPOCH, permit->wall_ns}, permit->n_leases > 0};
+    correction c = {(enum how)how, permit, facts, {permit->at_ns + LLIM__EPOCH, permit->wall_ns}, permit->n_leases > 0};
     for (uint32_t r = 0; held && r < permit->n_rows; r++) correct(zone, &now, &c, permit->row[r], permit->identity[r]);
     permit->n_rows = permit->n_leases = 0;
+    tell(zone, permit, how, facts);
     if (c.frees) llim__zone_freed(zone);
     return held ? LLIM_OK : LLIM_EENDED;
 }
 
 int llim_settle(llim_zone *zone, llim_permit *permit, const llim_charge *facts)
 {
-    return end(zone, permit, SETTLE, facts);
+    return end(zone, permit, LLIM__SETTLE, facts);
 }
 
 int llim_reject(llim_zone *zone, llim_permit *permit)
 {
-    return end(zone, permit, REJECT, NULL);
+    return end(zone, permit, LLIM__REJECT, NULL);
 }
 
 int llim_cancel(llim_zone *zone, llim_permit *permit)
 {
-    return end(zone, permit, CANCEL, NULL);
+    return end(zone, permit, LLIM__CANCEL, NULL);
 }
 
 int llim_renew(llim_zone *zone, llim_permit *permit)
@@ -129,6 +136,7 @@ int llim_renew(llim_zone *zone, llim_permit *permit)
     if (permit->n_rows == 0 || permit->n_leases > LLIM_MAX_LEASES) return LLIM_EENDED;
     bool held = true;
     for (uint32_t i = 0; i < permit->n_leases; i++) held = llim__gauge_renew(zone, permit->lease[i]) && held;
+    tell(zone, permit, LLIM__RENEW, NULL);
     return held ? LLIM_OK : LLIM_EENDED;
 }
 

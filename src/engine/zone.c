@@ -164,6 +164,9 @@ int llim_zone_set_clock(llim_zone *zone, int64_t steady_ns, int64_t wall_ns)
     const bool back = steady_ns < llim__clock_now(&zone->clock).steady;
     if (!back) llim__clock_set(&zone->clock, steady_ns, wall_ns);
     llim__zone_unlock(zone);
+    at_fence_after_rmw();
+    const llim__mirror *mirror = at_load_acq(&zone->mirror);
+    if (!back && mirror) mirror->moved(mirror->ctx);
     if (!back) llim__zone_freed(zone);
     return back ? LLIM_ERANGE : LLIM_OK;
 }
@@ -172,6 +175,24 @@ void llim_zone_listen(llim_zone *zone, const llim_listener *listener)
 {
     at_swap(&zone->listener, listener);
     at_fence_after_rmw();
+}
+
+void llim__zone_mirror(llim_zone *zone, const llim__mirror *mirror)
+{
+    at_swap(&zone->mirror, mirror);
+    at_fence_after_rmw();
+}
+
+bool llim__row_name(llim_zone *zone, llim_row row, char name[LLIM_SCOPE_SHOWN])
+{
+    uint64_t state;
+    llim_row found;
+    llim__zone_lock(zone); /* names are written under it */
+    const bool lives = llim__row_of(zone, row, &state);
+    if (lives) memcpy(name, zone->name[row.index], LLIM_SCOPE_SHOWN);
+    llim__zone_unlock(zone);
+    return lives && llim_row_find(zone, name, strlen(name), &found) == LLIM_OK && found.index == row.index &&
+           found.epoch == row.epoch;
 }
 
 void llim_zone_get_stats(llim_zone *zone, llim_zone_stats *stats)

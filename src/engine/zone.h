@@ -25,6 +25,7 @@
 #include "base/hash.h"
 #include "base/timezone.h"
 #include "engine/calendar.h"
+#include "engine/mirror.h"
 
 #define LLIM__MAGIC  0x3130304d494c4c00u /* "\0LLIM001" read as a little-endian number */
 #define LLIM__SEALED UINT64_MAX
@@ -170,6 +171,7 @@ typedef struct llim__period_cache {
 struct llim_zone {
     llim__header *header; /* the zone's bytes begin here */
     _Atomic(const llim_listener *) listener;
+    _Atomic(const llim__mirror *) mirror;
     llim__row *row; /* [rows + 1]; 0 is not a row */
     at_u64 *index;
     char (*name)[LLIM_SCOPE_SHOWN];

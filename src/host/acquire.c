@@ -109,43 +109,68 @@ static int admitted(uint32_t i, uint32_t *candidate, llim_permit *permit)
     return LLIM_OK;
 }
 
-/* permit NULL: only ask. */
-static int go(llim_limiter *limiter, const llim_request *request, uint32_t *candidate, llim_permit *permit,
-              llim_refusal *refusal, llim_error *err)
+static int along(walk *w, uint32_t *candidate, llim_permit *permit, llim_refusal *refusal, llim_error *err)
 {
-    walk w;
     uint32_t order[LLIM__MOST_MODELS], n;
-    int code = llim__ask_begin(&w.ask, limiter, request, err);
+    int code = llim__ask_order(&w->ask, order, &n, err);
     if (code) return code;
-    w.all = w.ask.thread->set->models;
-    memset(&w.best, 0, sizeof w.best);
-    code = llim__ask_order(&w.ask, order, &n, err);
-    if (code) return code;
-    int first = n > 1 ? first_that_fits(&w, order, n, permit) : -1;
+    int first = n > 1 ? first_that_fits(w, order, n, permit) : -1;
     if (first >= 0) return admitted((uint32_t)first, candidate, permit);
     int full = -1; /* the first of the order that found no lease left; the next may need none */
     for (uint32_t k = 0; k < n; k++) {
-        code = ask(&w, order[k], permit, err);
+        code = ask(w, order[k], permit, err);
         if (code == LLIM_OK) return admitted(order[k], candidate, permit);
         if (code == LLIM_EFULL && full < 0) full = (int)order[k];
         if (code != LLIM_LATER && code != LLIM_NEVER && code != LLIM_EFULL) return code;
     }
-    if (full >= 0) return cannot(&w, (uint32_t)full, LLIM_EFULL, err);
-    code = ask_left_out(&w, order, n, err);
+    if (full >= 0) return cannot(w, (uint32_t)full, LLIM_EFULL, err);
+    code = ask_left_out(w, order, n, err);
     if (code) return code;
-    if (refusal) *refusal = w.best;
-    return w.best.code;
+    if (refusal) *refusal = w->best;
+    return w->best.code;
+}
+
+/* permit NULL: only ask. */
+static int go(llim_limiter *limiter, const llim_request *request, double *chance, uint32_t *candidate,
+              llim_permit *permit, llim_refusal *refusal, llim_error *err)
+{
+    walk w;
+    int code = llim__ask_begin(&w.ask, limiter, request, err);
+    if (code) return code;
+    w.ask.question.random = *chance;
+    w.all = w.ask.thread->set->models;
+    memset(&w.best, 0, sizeof w.best);
+    code = along(&w, candidate, permit, refusal, err);
+    *chance = w.ask.question.random;
+    return code;
+}
+
+int llim__decide(llim_limiter *limiter, const llim_request *request, double *chance, llim_permit *permit,
+                 llim_refusal *refusal, llim_error *err)
+{
+    return go(limiter, request, chance, NULL, permit, refusal, err);
+}
+
+int llim__acquire(llim_limiter *limiter, const llim_request *request, uint64_t *serial, llim_permit *permit,
+                  llim_refusal *refusal, llim_error *err)
+{
+    llim_refusal own;
+    llim__decision d = {request, permit, refusal ? refusal : &own, serial, -1, LLIM_OK};
+    d.code = go(limiter, request, &d.chance, NULL, permit, d.refusal, err);
+    if (at_load_rlx(&limiter->shadows.open)) llim__shadow_decide(limiter, &d);
+    return d.code;
 }
 
 int llim_acquire(llim_limiter *limiter, const llim_request *request, llim_permit *permit, llim_refusal *refusal,
                  llim_error *err)
 {
     if (!permit) return llim__fail(err, LLIM_EINVAL, "llim_acquire() needs a permit to fill");
-    return go(limiter, request, NULL, permit, refusal, err);
+    return llim__acquire(limiter, request, NULL, permit, refusal, err);
 }
 
 int llim_available(llim_limiter *limiter, const llim_request *request, uint32_t *candidate, llim_refusal *refusal,
                    llim_error *err)
 {
-    return go(limiter, request, candidate, NULL, refusal, err);
+    double chance = -1;
+    return go(limiter, request, &chance, candidate, NULL, refusal, err);
 }

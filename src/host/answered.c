@@ -113,30 +113,33 @@ static llim_charge with_cost(const llim_charge *told, const llim_charge *reserve
     return facts;
 }
 
-int llim__answer(llim__thread *thread, llim_permit *permit, const llim__outcome *outcome)
+int llim__answer(llim__thread *thread, llim_permit *permit, llim__outcome *outcome)
 {
     llim_limiter *limiter = thread->limiter;
     llim__set *set = thread->set;
     const llim_answer *a = outcome->answer;
     const uint32_t model = model_of(set, permit->row[0]);
     if (model == set->n_known) return LLIM_EINVAL;
-    if (a->kind == LLIM_ANSWER_OK) llim__strikes_end(limiter->zone, permit->row[0]);
-    if (a->kind == LLIM_ANSWER_RATE || a->kind == LLIM_ANSWER_OVERLOAD) llim__strike(limiter->zone, permit->row[0]);
+    const bool own = !outcome->model || strcmp(outcome->model, set->models[model].name) == 0;
+    if (own && a->kind == LLIM_ANSWER_OK) llim__strikes_end(limiter->zone, permit->row[0]);
+    if (own && (a->kind == LLIM_ANSWER_RATE || a->kind == LLIM_ANSWER_OVERLOAD))
+        llim__strike(limiter->zone, permit->row[0]);
     const llim_charge facts = with_cost(&a->facts.charge, &permit->charge, &set->prices[model]);
-    if (!heals(set, a)) {
+    if (own && !heals(set, a)) {
         llim_request request = {.size = sizeof request, .charge = permit->charge};
         llim__ask ask;
         ask.thread = thread;
         ask.question = (llim__question){.zone = limiter->zone,
                                         .request = &request,
                                         .chance = &limiter->random,
-                                        .random = -1,
+                                        .random = outcome->random,
                                         .candidates = ask.candidates,
                                         .n = 1};
         ask.candidates[0] = (llim__candidate){
             .model = model, .n_rows = permit->n_rows, .charge = permit->charge, .blocked = set->models[model].blocked};
         memcpy(ask.candidates[0].row, permit->row, permit->n_rows * sizeof *permit->row);
         judge(&ask, outcome);
+        outcome->random = ask.question.random;
     }
     /* A call that used nothing was refused; one that failed half-way is settled by what it used. */
     const bool nothing = a->kind != LLIM_ANSWER_OK && facts.amount[LLIM_TOKENS] == 0;
@@ -157,6 +160,15 @@ int llim_answered(llim_limiter *limiter, llim_permit *permit, const llim_respons
     int code = llim_classify(&r, &a);
     if (code) return code;
     if (answer) *answer = a;
-    const llim__outcome outcome = {.answer = &a, .status = r.status, .live = r.close_code != 0};
-    return llim__answer(thread, permit, &outcome);
+    llim__outcome outcome = {.answer = &a,
+                             .status = r.status,
+                             .live = r.close_code != 0,
+                             .random = -1,
+                             .model = thread->set->models[model].name};
+    const uint64_t serial = permit->serial;
+    permit->serial = 0; /* a shadow is told of the answer, not of what follows from it here */
+    code = llim__answer(thread, permit, &outcome);
+    permit->serial = serial;
+    if (serial && permit->n_rows == 0) llim__shadow_answered(limiter, serial, &outcome);
+    return code;
 }

@@ -4,7 +4,8 @@
 
 #include "host/limiter.h"
 
-/* Ends the permit and cools whom the result hook says, as llim_answered(). */
-int llim__answer(llim__thread *thread, llim_permit *permit, const llim__outcome *outcome);
+/* Ends the permit and cools whom the result hook says, as llim_answered(). What another model answered cools nobody. The
+   chance that the policy draws is told in *outcome, unless it was there before. */
+int llim__answer(llim__thread *thread, llim_permit *permit, llim__outcome *outcome);
 
 #endif

@@ -109,6 +109,7 @@ int llim__limiter_open(const llim_options *options, const llim__texts *texts, ll
     }
     pthread_mutex_init(&limiter->lock, NULL);
     pthread_mutex_init(&limiter->reloading, NULL);
+    llim__shadows_init(limiter);
     llim__queue_init(limiter, o.zone.clock == LLIM_CLOCK_VIRTUAL);
     int code = fill(limiter, &o, texts, err);
     if (code)
@@ -127,6 +128,7 @@ void llim_close(llim_limiter *limiter)
 {
     if (!limiter) return;
     llim__watch_stop(limiter);
+    llim__shadows_end(limiter);
     pthread_key_delete(limiter->key);
     llim__threads_end(limiter);
     llim_zone_close(limiter->zone);

@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "host/set.h"
+#include "host/shadow.h"
 #include "host/wait.h"
 #include "policy/hooks.h"
 
@@ -48,6 +49,7 @@ struct llim_limiter {
     uint32_t faulty;      /* likewise: the last generation of which one was logged */
     at_i64 rests_until;   /* zone time: no hook is asked before */
     llim__queue queue;
+    llim__shadows shadows;
 
     pthread_mutex_t reloading; /* one at a time; what follows is under it */
     llim_options options;      /* of the set in force, their strings kept */
@@ -57,6 +59,15 @@ struct llim_limiter {
 
 /* llim_open(), with texts in the place of files unless that is NULL. */
 int llim__limiter_open(const llim_options *options, const llim__texts *texts, llim_limiter **limiter, llim_error *err);
+
+/* llim_acquire() without the shadow. *chance is what the policy reads as random; negative: it draws, and *chance tells it. */
+int llim__decide(llim_limiter *limiter, const llim_request *request, double *chance, llim_permit *permit,
+                 llim_refusal *refusal, llim_error *err);
+
+/* llim_acquire() of a request that asks again if it is refused: *serial is 0 at first, and the caller's to keep. NULL: it does
+   not, or nobody knows that it is the same. */
+int llim__acquire(llim_limiter *limiter, const llim_request *request, uint64_t *serial, llim_permit *permit,
+                  llim_refusal *refusal, llim_error *err);
 
 /* What every call begins with: this thread, with the set that is in force. The set stays until the thread's next call. NULL: no
    memory. One atomic load unless another set is in force since the last call. */

@@ -29,6 +29,7 @@ struct llim_waiter {
     llim_waiter *before; /* one of those before it; NULL: it has its turn */
     llim_limiter *limiter;
     const llim_request *request;
+    uint64_t serial; /* see llim__acquire() */
     bool queued;
     bool known;          /* it was asked for once: it is no error, and not never */
     bool called;         /* since it was last looked at */
@@ -153,10 +154,10 @@ static llim_refusal outrun(const llim_waiter *w, uint32_t candidate)
 }
 
 /* Asks for the waiter, or, where it is not its turn or too late, only what the engine would say. */
-static int ask(const llim_waiter *w, bool turn, llim_permit *permit, llim_refusal *refusal, llim_error *err)
+static int ask(llim_waiter *w, bool turn, llim_permit *permit, llim_refusal *refusal, llim_error *err)
 {
     uint32_t candidate = 0;
-    int code = turn ? llim_acquire(w->limiter, w->request, permit, refusal, err)
+    int code = turn ? llim__acquire(w->limiter, w->request, &w->serial, permit, refusal, err)
                     : llim_available(w->limiter, w->request, &candidate, refusal, err);
     if (code != LLIM_OK) return code;
     if (turn && permit->at_ns <= w->deadline_ns) return LLIM_OK;

@@ -55,7 +55,9 @@ int llim__hook_route(llim__vm *vm, llim__question *question, uint32_t *order, ui
 typedef struct llim__outcome {
     const llim_answer *answer;
     int32_t status;
-    bool live; /* a live session's close */
+    bool live;         /* a live session's close */
+    double random;     /* as of a question */
+    const char *model; /* that answered; NULL: the permit's */
 } llim__outcome;
 
 enum { LLIM__MOST_ACTIONS = 16 };
