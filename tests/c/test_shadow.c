@@ -81,12 +81,18 @@ static llim_limiter *open_limiter(const char *overrides, const char *policy)
     return limiter;
 }
 
-static void shadow(llim_limiter *limiter, const char *overrides, const char *policy)
+static void shadow_by_chance(llim_limiter *limiter, const char *overrides, const char *policy, uint64_t seed)
 {
     texts t;
     llim_error err;
-    if (llim_shadow(limiter, &write_texts(&t, overrides, policy)->options, &err)) fail_msg("%s", err.message);
+    write_texts(&t, overrides, policy)->options.seed = seed;
+    if (llim_shadow(limiter, &t.options, &err)) fail_msg("%s", err.message);
     remove_texts(&t);
+}
+
+static void shadow(llim_limiter *limiter, const char *overrides, const char *policy)
+{
+    shadow_by_chance(limiter, overrides, policy, 7);
 }
 
 static llim_shadow_report report_of(llim_limiter *limiter)
@@ -175,7 +181,8 @@ static void drive(const char *overrides, const char *policy, const char *candida
     static llim_permit calls[IN_FLIGHT][THREE];
     llim_limiter *limiters[THREE] = {open_limiter(overrides, policy), open_limiter(overrides, policy),
                                      open_limiter(candidate, candidates_policy)};
-    shadow(limiters[WITH], candidate, candidates_policy);
+    /* Where the policy in force draws by chance, the candidate's own does not matter. */
+    shadow_by_chance(limiters[WITH], candidate, candidates_policy, policy ? 8 : 7);
     memset(expected, 0, sizeof *expected);
     memset(calls, 0, sizeof calls);
     for (int i = 0; i < REQUESTS; i++) {
