@@ -1,11 +1,11 @@
 /*
  * check.c - the command check: whether quota tables, overrides and policies are good, and what they would change.
  *
- * Each file is opened as a limiter opens it, which runs a policy's test as well. What it is shows by what it returns: tried in a
- * role that is not its own, a file is refused as a whole, by a message without line and field.
+ * Each file is opened as a limiter opens it, which runs a policy's test as well.
  */
 #include "cli/cli.h"
 #include "cli/compare.h"
+#include "cli/role.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -45,10 +45,6 @@ static const struct option options[] = {
 
 static const char *const modalities[] = {"text", "image", "audio", "live"};
 
-enum role { QUOTAS, POLICY, OVERRIDES, ROLES };
-
-static const char *const roles[] = {"a quota table", "a policy", "a table of overrides"};
-
 typedef struct setup {
     const char *against, *tier;
     int32_t modality; /* -1: not given */
@@ -57,58 +53,28 @@ typedef struct setup {
 } setup;
 
 /* Opens a limiter with the path in that role; NULL: err. */
-static llim_limiter *open_as(const setup *s, enum role role, const char *path, const char *tier, int32_t modality,
+static llim_limiter *open_as(const setup *s, enum cli_role role, const char *path, const char *tier, int32_t modality,
                              int *code, llim_error *err)
 {
     llim_limiter *limiter;
     llim_options o = {.size = sizeof o, .quotas = s->against, .tier = tier, .modality = modality};
-    if (role == QUOTAS) o.quotas = path;
-    if (role == POLICY) o.policy = path;
-    if (role == OVERRIDES) o.overrides = path;
+    cli_role_set(&o, role, path);
     memset(err, 0, sizeof *err);
     *code = llim_open(&o, &limiter, err);
     return limiter;
 }
 
 /* The tier to judge in: the one that was given, else the first of these that the tables have. */
-static const char *tier_of(const setup *s, enum role role, const char *path)
+static const char *tier_of(const setup *s, enum cli_role role, const char *path)
 {
     static const char *const tiers[] = {"free", "tier1", "tier2", "tier3", "tier4", "tier5"};
-    for (size_t i = 0; i < sizeof tiers / sizeof *tiers && !s->tier && role == QUOTAS; i++) {
+    for (size_t i = 0; i < sizeof tiers / sizeof *tiers && !s->tier && role == CLI_QUOTAS; i++) {
         int code;
         llim_error err;
         llim_close(open_as(s, role, path, tiers[i], LLIM_TEXT, &code, &err));
         if (code != LLIM_EUNKNOWN_TIER) return tiers[i];
     }
     return s->tier ? s->tier : "free";
-}
-
-static bool names_a_place(const llim_error *err)
-{
-    return err->line > 0 || err->field[0];
-}
-
-/* What a file is; ROLES, and *err, if that cannot be told. */
-static enum role role_of(const setup *s, const char *path, llim_error *err)
-{
-    const size_t len = strlen(path);
-    llim_error errs[ROLES];
-    if (len >= 5 && strcmp(path + len - 5, ".json") == 0) return OVERRIDES;
-    for (enum role role = QUOTAS; role < ROLES; role++) {
-        int code;
-        llim_close(open_as(s, role, path, s->tier, s->modality < 0 ? LLIM_TEXT : s->modality, &code, &errs[role]));
-        if (code == LLIM_OK || (role == QUOTAS && code == LLIM_EUNKNOWN_TIER)) return role; /* a table was read */
-    }
-    *err = errs[POLICY]; /* the same whatever it is: it cannot be read, or fails */
-    if (strcmp(errs[POLICY].message, errs[OVERRIDES].message) == 0) return ROLES;
-    for (enum role role = QUOTAS; role < ROLES; role++)
-        if (names_a_place(&errs[role])) return role;
-    snprintf(
-        err->message, sizeof err->message,
-        "%s: the script returns neither a quota table (return quota \"provider\" { ... }), nor a policy (return policy "
-        "{ ... }), nor overrides (return { [\"model\"] = { rpm = 20 } }).",
-        path);
-    return ROLES;
 }
 
 static void write_difference(const cli_difference *d)
@@ -170,9 +136,9 @@ static int report(const setup *s, const char *path, const char *kind, const llim
 }
 
 /* Opens it in every modality that it may matter in, compares if that is wanted, and reports. */
-static int judge(const setup *s, enum role role, const char *path, const char *kind, bool compares, bool own)
+static int judge(const setup *s, enum cli_role role, const char *path, const char *kind, bool compares, bool own)
 {
-    const bool all = s->modality < 0 && role == QUOTAS;
+    const bool all = s->modality < 0 && role == CLI_QUOTAS;
     const int32_t first = s->modality < 0 ? LLIM_TEXT : s->modality, last = all ? LLIM_LIVE : first;
     const char *tier = tier_of(s, role, path);
     cli_differences d = {0};
@@ -182,7 +148,8 @@ static int judge(const setup *s, enum role role, const char *path, const char *k
         llim_limiter *after = open_as(s, role, path, tier, m, &code, &err);
         if (after && compares) {
             int compared;
-            llim_limiter *before = open_as(s, ROLES, NULL, tier, m, &compared, &ignored); /* NULL: without that tier */
+            llim_limiter *before =
+                open_as(s, CLI_NO_ROLE, NULL, tier, m, &compared, &ignored); /* NULL: without that tier */
             cli_compare(before, after, m, own, &d);
             llim_close(before);
         }
@@ -197,10 +164,12 @@ static int judge(const setup *s, enum role role, const char *path, const char *k
 static int check_file(const setup *s, const char *path, bool of_set, bool *is_table)
 {
     llim_error err;
-    const enum role role = role_of(s, path, &err);
-    if (is_table) *is_table = role == QUOTAS;
-    if (role == ROLES) return report(s, path, "unknown", &err, NULL);
-    return judge(s, role, path, roles[role], role != POLICY && !(of_set && role == QUOTAS), true);
+    const llim_options base = {
+        .quotas = s->against, .tier = s->tier, .modality = s->modality < 0 ? LLIM_TEXT : s->modality};
+    const enum cli_role role = cli_role_of(&base, path, &err);
+    if (is_table) *is_table = role == CLI_QUOTAS;
+    if (role == CLI_NO_ROLE) return report(s, path, "unknown", &err, NULL);
+    return judge(s, role, path, cli_roles[role], role != CLI_POLICY && !(of_set && role == CLI_QUOTAS), true);
 }
 
 static int is_source(const struct dirent *entry)
@@ -231,7 +200,7 @@ static int check_directory(const setup *s, const char *directory)
         free(found[i]);
     }
     free(found);
-    return all_tables && !result ? judge(s, QUOTAS, directory, "a set of quota tables", true, false) : result;
+    return all_tables && !result ? judge(s, CLI_QUOTAS, directory, "a set of quota tables", true, false) : result;
 }
 
 static int check(const setup *s, char **paths, int n)
@@ -239,7 +208,7 @@ static int check(const setup *s, char **paths, int n)
     int result = 0;
     llim_error err;
     int code;
-    llim_limiter *base = open_as(s, ROLES, NULL, s->tier, LLIM_TEXT, &code, &err);
+    llim_limiter *base = open_as(s, CLI_NO_ROLE, NULL, s->tier, LLIM_TEXT, &code, &err);
     if (!base && code != LLIM_EUNKNOWN_TIER) return cli_fail("%s", err.message);
     llim_close(base);
     for (int i = 0; i < n; i++) {
