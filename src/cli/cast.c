@@ -47,6 +47,11 @@ static uint32_t model_of(cli_run *run, const char *name)
     return run->n_models++;
 }
 
+static bool is_unknown(int code)
+{
+    return code == LLIM_EUNKNOWN_MODEL || code == LLIM_ENO_QUOTA;
+}
+
 static int add_choice(cli_run *run, const char *const *names, uint32_t n)
 {
     run->choices = cli_resize(run->choices, (size_t)run->n_choices + 1, sizeof *run->choices);
@@ -57,7 +62,10 @@ static int add_choice(cli_run *run, const char *const *names, uint32_t n)
     for (uint32_t i = 0; i < n; i++) {
         choice->names[i] = names[i];
         choice->models[i] = model_of(run, names[i]);
-        if (choice->models[i] == CLI_NONE) return run->code;
+        if (choice->models[i] != CLI_NONE) continue;
+        if (!run->setup->in_shadow || !is_unknown(run->code)) return run->code;
+        choice->n = 0;
+        return fail(run, LLIM_OK);
     }
     return LLIM_OK;
 }

@@ -7,6 +7,7 @@
 #include "cli/summary.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include <cjson/cJSON.h>
 
@@ -33,6 +34,7 @@ static void add_options(cJSON *root, const cli_run *run)
     cJSON_AddNumberToObject(root, "out_of_order", trace->unsorted);
     cJSON_AddStringToObject(root, "tier", setup->limiter.tier ? setup->limiter.tier : "free");
     cJSON_AddStringToObject(root, "quotas", setup->limiter.quotas ? setup->limiter.quotas : "baseline");
+    cJSON_AddStringToObject(root, "policy", setup->limiter.policy ? setup->limiter.policy : "priority");
     cJSON_AddNumberToObject(root, "deadline_seconds", setup->deadline);
     cJSON_AddNumberToObject(root, "guard_seconds", setup->guard);
     cJSON_AddNumberToObject(root, "speed", setup->speed);
@@ -58,6 +60,27 @@ static void add_limit(cJSON *limits, const cli_watch *watch, const cli_peak *p)
         cJSON_AddNumberToObject(item, "limit", (double)p->limit.amount);
     else
         cJSON_AddNullToObject(item, "limit");
+}
+
+static void add_shadow(cJSON *root, const cli_shadow *s)
+{
+    cJSON *item = cJSON_AddObjectToObject(root, "shadow");
+    cJSON_AddStringToObject(item, "path", s->path);
+    cJSON_AddStringToObject(item, "kind", strncmp(s->kind, "a ", 2) == 0 ? s->kind + 2 : s->kind);
+    cJSON_AddNumberToObject(item, "same", (double)s->same);
+    cJSON_AddNumberToObject(item, "only_here", (double)s->only_here);
+    cJSON_AddNumberToObject(item, "only_there", (double)s->only_there);
+    cJSON_AddNumberToObject(item, "other_model", (double)s->other_model);
+    cJSON_AddNumberToObject(item, "other_wait", (double)s->other_wait);
+    cJSON_AddNumberToObject(item, "never_or_later", (double)s->never_or_later);
+    cJSON_AddNumberToObject(item, "unknown_model", (double)s->unknown_model);
+    cJSON *models = cJSON_AddArrayToObject(item, "models");
+    for (uint32_t i = 0; i < s->n_models; i++) {
+        cJSON *model = append(models);
+        cJSON_AddStringToObject(model, "name", s->models[i].name);
+        cJSON_AddNumberToObject(model, "here", (double)s->models[i].here);
+        cJSON_AddNumberToObject(model, "there", (double)s->models[i].there);
+    }
 }
 
 void cli_write_json(const cli_run *run, const cli_summary *s, FILE *out)
@@ -102,6 +125,7 @@ void cli_write_json(const cli_run *run, const cli_summary *s, FILE *out)
         cJSON_AddNumberToObject(item, "expired", (double)r->expired);
         cJSON_AddNumberToObject(item, "never", (double)r->never);
     }
+    if (s->shadow) add_shadow(root, s->shadow);
     char *text = cJSON_Print(root);
     cJSON_Delete(root);
     if (!text) exit(cli_fail("There is no memory for the JSON summary."));

@@ -69,6 +69,7 @@ static int64_t put_off(const cli_run *run, int code, const llim_refusal *refusal
 {
     if (code == LLIM_OK) return run->now_ns;
     if (code != LLIM_LATER) return INT64_MAX;
+    if (refusal->reason == LLIM_BY_POLICY) return run->now_ns + LLIM_SECOND / 10; /* only it knows when */
     return refusal->at_ns > run->now_ns ? refusal->at_ns : run->now_ns + 1;
 }
 
@@ -79,9 +80,10 @@ struct asking {
 
 static int64_t ask_node(void *ctx, const cli_node *node, uint32_t item, uint32_t *first)
 {
-    (void)item;
     (void)first;
     struct asking *a = ctx;
+    /* What a policy says of the least amounts holds for no other. */
+    if (item == CLI_NONE && a->run->setup->limiter.policy) return a->run->now_ns;
     const llim_charge charge = declared(a->run, node->tokens, node->input, node->output);
     llim_refusal refusal;
     return put_off(a->run, ask(a->run, a->choice, a->scope, &charge, NULL, &refusal), &refusal);
@@ -118,10 +120,11 @@ static uint32_t reason_of(cli_run *run, uint32_t choice, const llim_refusal *ref
 {
     const cli_choice *c = &run->choices[choice];
     const char *who = refusal->scope;
-    if (strncmp(who, "model:", 6) == 0 || refusal->reason == LLIM_BY_BLOCKED)
+    if (strncmp(who, "model:", 6) == 0 || refusal->reason == LLIM_BY_BLOCKED || refusal->reason == LLIM_BY_POLICY)
         who = run->models[c->models[refusal->candidate < c->n ? refusal->candidate : 0]].info.name;
     char what[64] = "blocked", text[LLIM_SCOPE_MAX + sizeof what + 2];
     if (refusal->reason == LLIM_BY_COOLDOWN) strcpy(what, "cooldown");
+    if (refusal->reason == LLIM_BY_POLICY) strcpy(what, "policy");
     if (refusal->reason == LLIM_BY_LIMIT)
         cli_limit_text(refusal->meter, refusal->law, refusal->unit, refusal->window_ns, what, sizeof what);
     snprintf(text, sizeof text, "%.*s %s", LLIM_SCOPE_MAX, who, what);
@@ -201,6 +204,10 @@ static void try_row(cli_run *run, uint32_t row)
     const cli_row *r = &run->trace->rows[row];
     cli_party *party = &run->parties[r->group];
     const llim_charge charge = declared(run, r->tokens, r->input, r->output);
+    if (run->choices[party->choice].n == 0) {
+        decide(run, row, CLI_UNKNOWN, run->now_ns);
+        return;
+    }
     llim_permit permit;
     llim_refusal refusal;
     int code;

@@ -2,7 +2,7 @@
  * replay.h - a trace through a limiter in virtual time: the state of one run and what became of each request.
  *
  * At any instant the waiting are served before those who arrive, each in the order of arrival, and whoever fits goes: a
- * small request may pass a large one. A request that cannot go until its deadline expires then; one that never fits ends
+ * small request may pass a large one, and one that is refused by the policy alone asks again after a tenth of a second. A request that cannot go until its deadline expires then; one that never fits ends
  * on arrival. An admitted request is settled at once with what it reserved, so that only time gives anything back.
  *
  * With unknown outputs a request declares its input alone and is in flight for CALL_NS and a second for every CALL_TOKENS of
@@ -23,11 +23,13 @@
 
 /* What the command line asks for. */
 typedef struct cli_setup {
-    const char *trace; /* a path, or "-"; once it is open, what messages call it */
-    const char *log;   /* a path, or NULL */
+    const char *trace;  /* a path, or "-"; once it is open, what messages call it */
+    const char *log;    /* a path, or NULL */
+    const char *shadow; /* likewise */
     const char **models;
     uint32_t n_models;
     bool json;
+    bool in_shadow;   /* a model may be unknown, which is the fate of its requests: CLI_UNKNOWN */
     bool unknown;     /* outputs are not declared */
     int32_t provider; /* with unknown: how it counts, enum llim_law */
     llim_options limiter;
@@ -39,7 +41,7 @@ typedef struct cli_setup {
 #define CALL_TOKENS  50
 #define CALL_MOST_NS (3600 * (int64_t)LLIM_SECOND)
 
-enum cli_outcome { CLI_WAITING, CLI_ADMITTED, CLI_EXPIRED, CLI_NEVER };
+enum cli_outcome { CLI_WAITING, CLI_ADMITTED, CLI_EXPIRED, CLI_NEVER, CLI_UNKNOWN };
 
 typedef struct cli_fate {
     int64_t decided_ns; /* since the first row of the trace */
@@ -57,7 +59,7 @@ typedef struct cli_model {
 typedef struct cli_choice {
     const char **names;
     uint32_t *models;
-    uint32_t n;
+    uint32_t n; /* 0: one of them is unknown */
     cli_queue parties;
 } cli_choice;
 

@@ -109,6 +109,37 @@ static void write_refused(const cli_run *run, const cli_summary *s, FILE *out)
     if (s->n_refused > SHOWN) fprintf(out, "and %u reasons less frequent; --json has them all\n", s->n_refused - SHOWN);
 }
 
+static void write_shadow(const cli_run *run, const cli_shadow *s, FILE *out)
+{
+    const struct {
+        const char *name;
+        uint64_t n;
+    } kinds[] = {{"same", s->same},
+                 {"admitted, refused there", s->only_here},
+                 {"refused, admitted there", s->only_there},
+                 {"another model", s->other_model},
+                 {"another wait", s->other_wait},
+                 {"never against later", s->never_or_later},
+                 {"unknown model there", s->unknown_model}};
+    cli_table table = {0};
+    char a[CLI_COUNT_TEXT], b[CLI_COUNT_TEXT], share[16];
+    fprintf(out, "\nin the shadow: %s, %s\n", s->path, s->kind);
+    cli_table_add(&table, 3, "difference", "requests", "share");
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        percent(share, sizeof share, (double)kinds[i].n, (double)run->trace->n);
+        cli_table_add(&table, 3, kinds[i].name, cli_count_text((int64_t)kinds[i].n, a), share);
+    }
+    cli_table_write(&table, out);
+    putc('\n', out);
+    cli_table_add(&table, 3, "model", "requests", "there");
+    for (uint32_t i = 0; i < s->n_models; i++)
+        cli_table_add(&table, 3, s->models[i].name, cli_count_text((int64_t)s->models[i].here, a),
+                      cli_count_text((int64_t)s->models[i].there, b));
+    cli_table_add(&table, 3, "(admitted)", cli_count_text((int64_t)s->admitted_here, a),
+                  cli_count_text((int64_t)s->admitted_there, b));
+    cli_table_write(&table, out);
+}
+
 void cli_write_table(const cli_run *run, const cli_summary *s, FILE *out)
 {
     const cli_setup *setup = run->setup;
@@ -117,9 +148,10 @@ void cli_write_table(const cli_run *run, const cli_summary *s, FILE *out)
     fprintf(out, "%s: %s requests in %.1f s", setup->trace, cli_count_text((int64_t)s->all.requests, a),
             (double)trace->rows[trace->n - 1].at_ns / LLIM_SECOND);
     if (trace->unsorted) fprintf(out, ", sorted by time (%u rows were out of order)", trace->unsorted);
-    fprintf(out, "\ntier %s, quotas %s, deadline %.10g s, guard %.10g s, speed %.10g, demand %.10g\n\n",
+    fprintf(out, "\ntier %s, quotas %s, policy %s, deadline %.10g s, guard %.10g s, speed %.10g, demand %.10g\n\n",
             setup->limiter.tier ? setup->limiter.tier : "free",
-            setup->limiter.quotas ? setup->limiter.quotas : "baseline", setup->deadline, setup->guard, setup->speed,
+            setup->limiter.quotas ? setup->limiter.quotas : "baseline",
+            setup->limiter.policy ? setup->limiter.policy : "priority", setup->deadline, setup->guard, setup->speed,
             setup->demand);
     write_models(run, s, out);
     if (setup->unknown) {
@@ -134,4 +166,5 @@ void cli_write_table(const cli_run *run, const cli_summary *s, FILE *out)
     fprintf(out, "\nwaits of the admitted: p50 %.3f s, p95 %.3f s, p99 %.3f s, max %.3f s; %s waited\n", s->p50, s->p95,
             s->p99, s->longest, cli_count_text((int64_t)s->waited, a));
     write_refused(run, s, out);
+    if (s->shadow) write_shadow(run, s->shadow, out);
 }

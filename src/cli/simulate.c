@@ -5,6 +5,7 @@
  * opened before all options are known to be good, and the log is opened before the run, so that a wrong path costs nothing.
  */
 #include "cli/cli.h"
+#include "cli/role.h"
 #include "cli/summary.h"
 
 #include <errno.h>
@@ -35,6 +36,7 @@ static const char usage[] =
     "  --tier NAME           \"tier1\", or per provider \"openai=tier3,gemini=free\" (free)\n"
     "  --set SET             quota tables: baseline, published, or a directory (baseline)\n"
     "  --quotas FILE         Lua or .json file of overrides and further models\n"
+    "  --policy POLICY       a policy by its name or path (priority)\n"
     "  --modality KIND       text, image, audio or live (text); an image request is one image,\n"
     "                        a live one a session that is held for its lease's time to live\n"
     "  --deadline SECONDS    how long a request may wait (60)\n"
@@ -47,6 +49,9 @@ static const char usage[] =
     "                        its 429s\n"
     "  --provider LAW        how that provider counts windows: sliding, calendar (minutes of\n"
     "                        the clock) or bucket (sliding)\n"
+    "  --shadow PATH         a quota table, a directory of them, overrides or a policy: runs the\n"
+    "                        trace again with that in the place of the set, the overrides or\n"
+    "                        the policy, and tells how the two differ, request by request\n"
     "  --log FILE            writes a CSV line for each request:\n"
     "                        arrival,decided,outcome,model,tokens,wait,reason\n"
     "  --json                the summary as JSON\n"
@@ -54,13 +59,32 @@ static const char usage[] =
     "In the log times are seconds since the first row, rounded up; an outcome is admitted,\n"
     "expired or never. The same trace and options always give the same bytes.\n";
 
-enum { MODELS = 1, TIER, SET, QUOTAS, MODALITY, DEADLINE, GUARD, SPEED, DEMAND, UNKNOWN, PROVIDER, LOG, JSON, HELP };
+enum {
+    MODELS = 1,
+    TIER,
+    SET,
+    QUOTAS,
+    POLICY,
+    SHADOW,
+    MODALITY,
+    DEADLINE,
+    GUARD,
+    SPEED,
+    DEMAND,
+    UNKNOWN,
+    PROVIDER,
+    LOG,
+    JSON,
+    HELP
+};
 
 static const struct option options[] = {
     {"models", required_argument, NULL, MODELS},
     {"tier", required_argument, NULL, TIER},
     {"set", required_argument, NULL, SET},
     {"quotas", required_argument, NULL, QUOTAS},
+    {"policy", required_argument, NULL, POLICY},
+    {"shadow", required_argument, NULL, SHADOW},
     {"modality", required_argument, NULL, MODALITY},
     {"deadline", required_argument, NULL, DEADLINE},
     {"guard", required_argument, NULL, GUARD},
@@ -125,6 +149,12 @@ static int read_option(cli_setup *setup, int option)
         return 0;
     case QUOTAS:
         setup->limiter.overrides = optarg;
+        return 0;
+    case POLICY:
+        setup->limiter.policy = optarg;
+        return 0;
+    case SHADOW:
+        setup->shadow = optarg;
         return 0;
     case MODALITY:
         return read_modality(setup);
@@ -194,6 +224,7 @@ static int open_limiter(cli_setup *setup, const cli_trace *trace, llim_limiter *
     o->guard_ns = llrint(setup->guard * LLIM_SECOND);
     if (o->guard_ns == 0) o->guard_ns = LLIM_NO_GUARD;
     o->log = warn;
+    o->seed = 1; /* of policies that draw: the same bytes each time */
     o->zone.size = sizeof o->zone;
     o->zone.clock = LLIM_CLOCK_VIRTUAL;
     o->zone.start_wall_ns = trace->wall_ns;
@@ -213,25 +244,66 @@ static bool is_input(const char *path, const char *input)
     return got == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-static int play(const cli_setup *setup, cli_run *run)
+/* A limiter and the trace's run through it. */
+typedef struct side {
+    cli_setup setup;
+    llim_limiter *limiter;
+    cli_run run;
+} side;
+
+static int open_side(side *s, const cli_setup *setup, const cli_trace *trace)
 {
+    s->setup = *setup;
+    int code = open_limiter(&s->setup, trace, &s->limiter);
+    if (code) return code;
+    int opened = cli_run_open(&s->run, &s->setup, trace, s->limiter);
+    return opened == LLIM_OK ? 0 : failed(opened, &s->run.err);
+}
+
+static void close_side(side *s)
+{
+    if (s->limiter) cli_run_close(&s->run);
+    llim_close(s->limiter);
+}
+
+/* The setup with the candidate in its place. */
+static int open_shadow(side *s, const cli_setup *setup, const cli_trace *trace, cli_shadow *shadow)
+{
+    llim_error err = {0};
+    cli_setup candidate = *setup;
+    const enum cli_role role = cli_role_of(&setup->limiter, setup->shadow, &err);
+    if (role == CLI_NO_ROLE) return failed(err.code, &err);
+    cli_role_set(&candidate.limiter, role, setup->shadow);
+    candidate.in_shadow = true;
+    *shadow = (cli_shadow){.path = setup->shadow, .kind = cli_roles[role]};
+    return open_side(s, &candidate, trace);
+}
+
+/* there NULL: without a shadow. */
+static int play(side *here, side *there, cli_shadow *shadow)
+{
+    const cli_setup *setup = &here->setup;
     FILE *log = setup->log ? fopen(setup->log, "w") : NULL;
     if (setup->log && !log) return cli_fail("%s cannot be written: %s.", setup->log, strerror(errno));
-    int code = cli_replay(run);
+    side *last = here;
+    int code = cli_replay(&here->run);
+    if (code == LLIM_OK && there) code = cli_replay(&(last = there)->run);
     if (code != LLIM_OK) {
         if (log) fclose(log);
-        return failed(code, &run->err);
+        return failed(code, &last->run.err);
     }
     if (log) {
-        cli_write_log(run, log);
+        cli_write_log(&here->run, log);
         code = cli_finish(log, setup->log);
     }
     cli_summary summary;
-    cli_summarize(run, &summary);
+    cli_summarize(&here->run, &summary);
+    if (there) cli_shadow_compare(&here->run, &there->run, shadow);
+    if (there) summary.shadow = shadow;
     if (setup->json)
-        cli_write_json(run, &summary, stdout);
+        cli_write_json(&here->run, &summary, stdout);
     else
-        cli_write_table(run, &summary, stdout);
+        cli_write_table(&here->run, &summary, stdout);
     cli_summary_free(&summary);
     int ended = cli_finish(stdout, "standard output");
     return code ? code : ended;
@@ -240,18 +312,21 @@ static int play(const cli_setup *setup, cli_run *run)
 static int simulate(cli_setup *setup)
 {
     cli_trace trace = {0};
-    llim_limiter *limiter = NULL;
-    cli_run run = {0};
-    if (is_input(setup->log, setup->trace) || is_input(setup->log, setup->limiter.overrides))
-        return cli_fail("%s is an input of this run and would be overwritten; give --log another file.", setup->log);
+    side here = {.limiter = NULL}, there = {.limiter = NULL};
+    cli_shadow shadow = {.path = NULL};
+    const char *const inputs[] = {setup->trace, setup->limiter.overrides, setup->limiter.quotas, setup->limiter.policy,
+                                  setup->shadow};
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
+        if (inputs[i] && is_input(setup->log, inputs[i]))
+            return cli_fail("%s is an input of this run and would be overwritten; give --log another file.",
+                            setup->log);
     int code = read_trace(setup, &trace);
-    if (code == 0) code = open_limiter(setup, &trace, &limiter);
-    if (code == 0) {
-        int opened = cli_run_open(&run, setup, &trace, limiter);
-        code = opened == LLIM_OK ? play(setup, &run) : failed(opened, &run.err);
-        cli_run_close(&run);
-    }
-    llim_close(limiter);
+    if (code == 0) code = open_side(&here, setup, &trace);
+    if (code == 0 && setup->shadow) code = open_shadow(&there, setup, &trace, &shadow);
+    if (code == 0) code = play(&here, setup->shadow ? &there : NULL, &shadow);
+    cli_shadow_free(&shadow);
+    close_side(&there);
+    close_side(&here);
     cli_trace_free(&trace);
     return code;
 }

@@ -7,7 +7,7 @@
 #ifndef LLIM_CLI_SUMMARY_H
 #define LLIM_CLI_SUMMARY_H
 
-#include "cli/replay.h"
+#include "cli/shadow.h"
 
 typedef struct cli_tally {
     uint64_t requests;
@@ -27,6 +27,7 @@ typedef struct cli_summary {
     cli_refused *refused; /* most first */
     uint32_t n_refused;
     double p50, p95, p99, longest; /* waits of the admitted, seconds */
+    const cli_shadow *shadow;      /* NULL: there is none */
 } cli_summary;
 
 void cli_summarize(const cli_run *run, cli_summary *summary);
