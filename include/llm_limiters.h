@@ -145,22 +145,27 @@ LLIM_API int llim_watch_poll(llim_limiter *limiter, uint32_t *generation, llim_e
 
 /* A candidate in the shadow of what is in force: it decides the same calls beside it, and has no effect but a report.
  *
- * candidate is what llim_open() would be given: tier, quotas, overrides, policy, account, guard_ns, seed, scopes and the
- * bounds count; modality must be the limiter's; the others are not read. It takes the place of an earlier candidate; NULL ends that. The
- * candidate has a zone of its own, of the limiter's size, with nothing charged and nothing learned at first, and the limiter's clock.
- * Its files are not watched; llim_reload() does not touch it; llim_close() ends it.
+ * candidate is what llim_open() would be given: tier, quotas, overrides, policy, account, guard_ns, seed, scopes and the bounds
+ * count; modality must be the limiter's; the others are not read. It takes the place of an earlier candidate; NULL ends that. It
+ * has a zone of its own, of the limiter's size and clock, with nothing charged and nothing learned at first, so that until the
+ * longest window has passed it admits more than it would in force. Its files are not watched, llim_reload() does not touch it, and
+ * llim_close() ends it.
  *
- * Each llim_acquire() that is admitted or refused, or names a model that is not known, is decided by the candidate too, right after
- * it and in the same thread; each try of one that waits likewise, until the candidate admits it. The request is the same: models, amounts, tags and
- * the policy's req.random. Where both admit it, what ends or renews the permit ends or renews the candidate's own, and what
- * llim_answered() is told the candidate's result hook is told too, if the model is the same; else nobody cools. A scope of the request is charged with the
- * limits that the candidate's overrides give it or, made by llim_row_set(), with its own.
- * What the candidate counts is not what it would in the limiter's place in these cases: a call that only the candidate admits is never made, so it stands as
- * estimated, and is asked anew with each llim_acquire(); so does a permit that ends after 4,096 further calls (lost). llim_cool(),
- * llim_record() and the order in which requests wait are not repeated there, nor scopes with names of 48 bytes and more.
+ * Each llim_acquire() that is admitted or refused, or names a model that is not known, is decided by the candidate too, right
+ * after it and in the same thread; so is each try of one that waits, until the candidate admits it. The request is the same:
+ * models, amounts, tags, and the chance that a policy reads. A scope is charged with the limits that the candidate's overrides
+ * give it or, made by llim_row_set(), with its own. Where both admit the call, what ends or renews the permit does so to the
+ * candidate's own. llim_answered() asks the candidate's result hook too if both have admitted the same model; of two models
+ * the answer says how the candidate's permit ends, and nobody cools there.
  *
- * A call takes about twice as long with a shadow, and one relaxed load more without. It costs the memory of another limiter and a
- * megabyte. LLIM_EINVAL (another modality), errors of llim_open(), and what was there before stays. Any thread. */
+ * Not repeated there: llim_cool(), llim_record(), the order in which requests wait, and scopes with names that a zone does not
+ * keep as they are (48 bytes and more, control characters), which do not count there. A call that only the candidate admits is
+ * never made: its permit stands as estimated, and if the caller asks again it is another call. So does a permit that ends more
+ * than 4,096 further calls later, which is told (lost).
+ *
+ * A call takes two to three times as long with a candidate, and a relaxed load more without one. A candidate takes the memory of
+ * another limiter and a megabyte. LLIM_EINVAL (another modality) and the errors of llim_open(); what was there before then stays.
+ * Any thread. */
 LLIM_API int llim_shadow(llim_limiter *limiter, const llim_options *candidate, llim_error *err);
 
 /* How a candidate has decided, since llim_shadow(). The eight kinds add up to decisions. */

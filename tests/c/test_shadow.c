@@ -330,6 +330,15 @@ static void test_answers_reach_the_same_model_only(void **state)
     assert_int_equal(r.only_here, 1);
     llim_close(limiter);
 
+    /* Where nothing is told, one chance decides how long it cools. */
+    limiter = open_limiter(both, NULL);
+    shadow_by_chance(limiter, both, NULL, 8);
+    assert_int_equal(acquire(limiter, "a", &permit), LLIM_OK);
+    answer(limiter, &permit, 429, "");
+    assert_int_equal(acquire(limiter, "a", &permit), LLIM_LATER);
+    assert_int_equal(report_of(limiter).same, 2);
+    llim_close(limiter);
+
     /* The candidate has sent the call to b, which answered nothing; its request is rejected all the same. */
     limiter = open_limiter(both, NULL);
     shadow(limiter, "return { a = { rpm = 9 }, b = { tpm = 1 } }", hour_reversed);
