@@ -275,7 +275,10 @@ static int open_shadow(side *s, const cli_setup *setup, const cli_trace *trace, 
     if (role == CLI_NO_ROLE) return failed(err.code, &err);
     cli_role_set(&candidate.limiter, role, setup->shadow);
     candidate.in_shadow = true;
-    *shadow = (cli_shadow){.path = setup->shadow, .kind = cli_roles[role]};
+    struct stat info;
+    const bool is_file = stat(setup->shadow, &info) == 0 && S_ISREG(info.st_mode);
+    *shadow = (cli_shadow){.path = setup->shadow,
+                           .kind = role == CLI_QUOTAS && !is_file ? "a set of quota tables" : cli_roles[role]};
     return open_side(s, &candidate, trace);
 }
 
