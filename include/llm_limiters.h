@@ -161,7 +161,8 @@ LLIM_API int llim_watch_poll(llim_limiter *limiter, uint32_t *generation, llim_e
  * Not repeated there: llim_cool(), llim_record(), the order in which requests wait, and scopes with names that a zone does not
  * keep as they are (48 bytes and more, control characters), which do not count there. A call that only the candidate admits is
  * never made: its permit stands as estimated, and if the caller asks again it is another call. So does a permit that ends more
- * than 4,096 further calls later, which is told (lost).
+ * than 4,096 further calls later, which is told (lost). Calls of several threads may reach the candidate in another order, which
+ * shows as differences where a limit is nearly full.
  *
  * A call takes two to three times as long with a candidate, and a relaxed load more without one. A candidate takes the memory of
  * another limiter and a megabyte. LLIM_EINVAL (another modality) and the errors of llim_open(); what was there before then stays.
