@@ -110,8 +110,8 @@ static int admitted(uint32_t i, uint32_t *candidate, llim_permit *permit)
 }
 
 /* permit NULL: only ask. */
-static int go(llim_limiter *limiter, const llim_request *request, uint32_t *candidate, llim_permit *permit,
-              llim_refusal *refusal, llim_error *err)
+static int go_by_one_set(llim_limiter *limiter, const llim_request *request, uint32_t *candidate, llim_permit *permit,
+                         llim_refusal *refusal, llim_error *err)
 {
     walk w;
     uint32_t order[LLIM__MOST_MODELS], n;
@@ -135,6 +135,17 @@ static int go(llim_limiter *limiter, const llim_request *request, uint32_t *cand
     if (code) return code;
     if (refusal) *refusal = w.best;
     return w.best.code;
+}
+
+/* A row that is not found was that of a model which the set in force has no more, if another set is in force meanwhile. */
+static int go(llim_limiter *limiter, const llim_request *request, uint32_t *candidate, llim_permit *permit,
+              llim_refusal *refusal, llim_error *err)
+{
+    for (;;) {
+        const uint32_t generation = at_load_rlx(&limiter->generation);
+        int code = go_by_one_set(limiter, request, candidate, permit, refusal, err);
+        if (code != LLIM_ENOTFOUND || generation == at_load_acq(&limiter->generation)) return code;
+    }
 }
 
 int llim_acquire(llim_limiter *limiter, const llim_request *request, llim_permit *permit, llim_refusal *refusal,
