@@ -34,9 +34,6 @@ int cli_finish(FILE *out, const char *name);
 /* realloc for n items of that size; ends the program with a message if there is no memory. */
 void *cli_resize(void *items, size_t n, size_t size);
 
-/* Whether a text can be shown and written as JSON: UTF-8 without control characters. */
-bool cli_is_text(const char *text);
-
 /* A copy of the text for the caller to free; ends the program likewise. */
 char *cli_copy(const char *text);
 

@@ -6,6 +6,7 @@
  */
 #include "cli/trace.h"
 
+#include "base/text.h"
 #include "cli/cli.h"
 #include "cli/instant.h"
 
@@ -166,7 +167,7 @@ static int read_name(reader *r, enum column column, const char *text)
     if (size > LLIM_SCOPE_MAX || strchr(text, '"'))
         return bad(r, r->title[column], "%s is \"%.40s\"%s; expected at most %d bytes without quotes.",
                    r->title[column], text, size > 40 ? "..." : "", LLIM_SCOPE_MAX);
-    if (!cli_is_text(text))
+    if (!llim__is_text(text))
         return bad(r, r->title[column], "%s is \"%.40s\"; expected UTF-8 without control characters.", r->title[column],
                    text);
     const char *colon = strchr(text, ':');

@@ -264,18 +264,22 @@ bool llim__row_counts_declared(llim_zone *zone, llim_row handle)
     return false;
 }
 
-/* Of a row whose note goes to another one meanwhile the strikes may be the other's, or go there: it backs off a little longer. */
-static uint32_t strikes_now(const llim__note *note, int64_t now)
+/* They do not fade while the row cools: a model that could not be asked has not proved anything. Of a row whose note goes to
+   another one meanwhile the strikes may be the other's, or go there: it backs off a little longer. */
+static uint32_t strikes_now(llim_zone *zone, llim_row row, const llim__note *note, int64_t now)
 {
     const uint64_t n = at_load_acq(&note->strikes);
-    const int64_t faded = (now - at_load_acq(&note->struck_at)) / (60 * (int64_t)LLIM_SECOND);
+    int64_t since = at_load_acq(&note->struck_at);
+    const int64_t cooled = at_load_acq(&zone->row[row.index].cool_until);
+    if (cooled > since) since = cooled;
+    const int64_t faded = now > since ? (now - since) / (60 * (int64_t)LLIM_SECOND) : 0;
     return n && (int64_t)n > faded ? (uint32_t)((int64_t)n - faded) : 0;
 }
 
 uint32_t llim__strikes(llim_zone *zone, llim_row row)
 {
     const llim__note *note = note_of(zone, row);
-    return note && at_load_acq(&note->strikes) ? strikes_now(note, llim__zone_now(zone).steady) : 0;
+    return note && at_load_acq(&note->strikes) ? strikes_now(zone, row, note, llim__zone_now(zone).steady) : 0;
 }
 
 void llim__strike(llim_zone *zone, llim_row row)
@@ -283,7 +287,7 @@ void llim__strike(llim_zone *zone, llim_row row)
     llim__note *note = note_of(zone, row);
     if (!note) return;
     const int64_t now = llim__zone_now(zone).steady;
-    const uint32_t n = strikes_now(note, now);
+    const uint32_t n = strikes_now(zone, row, note, now);
     at_store_rel(&note->strikes, n < MOST_STRIKES ? n + 1 : n);
     at_store_rel(&note->struck_at, now);
 }

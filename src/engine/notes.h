@@ -23,7 +23,7 @@ void llim__notes_learn(llim_zone *zone, llim_row row, llim__now then, const llim
 bool llim__row_counts_declared(llim_zone *zone, llim_row row);
 
 /* How often a row's provider has refused of late, 0 .. 11: one more, the number, none any more. A strike is forgotten with every
-   minute since the last. A row without notes has none. */
+   minute since the last, or since the cooldown. A row without notes has none. */
 void llim__strike(llim_zone *zone, llim_row row);
 uint32_t llim__strikes(llim_zone *zone, llim_row row);
 void llim__strikes_end(llim_zone *zone, llim_row row);

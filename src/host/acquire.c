@@ -24,6 +24,8 @@ typedef struct walk {
     llim__ask ask;
     const llim_model_info *all; /* the set's models */
     llim_refusal best;          /* the earliest refusal so far; code 0: none */
+    int unready;                /* why a candidate cannot be made ready, which ends the call */
+    int left;                   /* a candidate that fits, but that the plan leaves out; -1: none */
 } walk;
 
 static const llim_model_info *model_of(const walk *w, uint32_t i)
@@ -48,9 +50,9 @@ static int ask(walk *w, uint32_t i, llim_permit *permit, llim_error *err)
     llim_refusal one;
     int code = LLIM_ENOTFOUND;
     for (int tries = 0; tries < TRIES && code == LLIM_ENOTFOUND; tries++) {
-        w->ask.ready[i] &= tries == 0; /* a scope that the policy named was recycled meanwhile */
+        if (tries) w->ask.candidates[i].ready = false; /* a scope that the policy named was recycled meanwhile */
         code = llim__ask_ready(&w->ask, i, err);
-        if (code) return code;
+        if (code) return w->unready = code;
         code = c->blocked ? LLIM_NEVER
                : permit   ? llim_admit(zone, c->row, c->n_rows, &c->charge, permit, &one)
                           : llim_check(zone, c->row, c->n_rows, &c->charge, &one);
@@ -83,7 +85,8 @@ static int ask_left_out(walk *w, const uint32_t *order, uint32_t n, llim_error *
     for (uint32_t i = 0; i < w->ask.question.n; i++) {
         if (planned[i]) continue;
         int code = ask(w, i, NULL, err);
-        if (code == LLIM_OK && w->best.code != LLIM_LATER) w->best = left_out(w, i);
+        if (w->unready) return code;
+        if (code == LLIM_OK && w->left < 0) w->left = (int)i;
         if (code == LLIM_EFULL) return cannot(w, i, code, err);
         if (code != LLIM_OK && code != LLIM_LATER && code != LLIM_NEVER) return code;
     }
@@ -102,10 +105,12 @@ static int first_that_fits(walk *w, const uint32_t *order, uint32_t n, llim_perm
     return -1;
 }
 
-static int admitted(uint32_t i, uint32_t *candidate, llim_permit *permit)
+static int admitted(const walk *w, uint32_t i, uint32_t *candidate, llim_permit *permit)
 {
     if (candidate) *candidate = i;
-    if (permit) permit->candidate = i;
+    if (!permit) return LLIM_OK;
+    permit->candidate = i;
+    permit->model = (uint64_t)w->ask.thread->set->generation << 32 | (w->ask.candidates[i].model + 1);
     return LLIM_OK;
 }
 
@@ -115,33 +120,50 @@ static int along(walk *w, uint32_t *candidate, llim_permit *permit, llim_refusal
     int code = llim__ask_order(&w->ask, order, &n, err);
     if (code) return code;
     int first = n > 1 ? first_that_fits(w, order, n, permit) : -1;
-    if (first >= 0) return admitted((uint32_t)first, candidate, permit);
+    if (first >= 0) return admitted(w, (uint32_t)first, candidate, permit);
     int full = -1; /* the first of the order that found no lease left; the next may need none */
     for (uint32_t k = 0; k < n; k++) {
         code = ask(w, order[k], permit, err);
-        if (code == LLIM_OK) return admitted(order[k], candidate, permit);
+        if (w->unready) return code;
+        if (code == LLIM_OK) return admitted(w, order[k], candidate, permit);
         if (code == LLIM_EFULL && full < 0) full = (int)order[k];
         if (code != LLIM_LATER && code != LLIM_NEVER && code != LLIM_EFULL) return code;
     }
     if (full >= 0) return cannot(w, (uint32_t)full, LLIM_EFULL, err);
     code = ask_left_out(w, order, n, err);
     if (code) return code;
+    if (w->left >= 0 && w->best.code != LLIM_LATER) w->best = left_out(w, (uint32_t)w->left);
     if (refusal) *refusal = w->best;
     return w->best.code;
 }
 
-/* permit NULL: only ask. */
-static int go(llim_limiter *limiter, const llim_request *request, double *chance, uint32_t *candidate,
-              llim_permit *permit, llim_refusal *refusal, llim_error *err)
+static int go_by_one_set(llim_limiter *limiter, const llim_request *request, double *chance, uint32_t *candidate,
+                         llim_permit *permit, llim_refusal *refusal, llim_error *err)
 {
     walk w;
     int code = llim__ask_begin(&w.ask, limiter, request, err);
     if (code) return code;
     w.ask.question.random = *chance;
     w.all = w.ask.thread->set->models;
+    w.left = -1;
+    w.unready = LLIM_OK;
     memset(&w.best, 0, sizeof w.best);
     code = along(&w, candidate, permit, refusal, err);
     *chance = w.ask.question.random;
+    return code;
+}
+
+/* permit NULL: only ask. A row that is not found was that of a model which the set in force has no more, if another set is in
+   force meanwhile. */
+static int go(llim_limiter *limiter, const llim_request *request, double *chance, uint32_t *candidate,
+              llim_permit *permit, llim_refusal *refusal, llim_error *err)
+{
+    int code;
+    uint32_t generation;
+    do {
+        generation = at_load_acq(&limiter->generation);
+        code = go_by_one_set(limiter, request, chance, candidate, permit, refusal, err);
+    } while (code == LLIM_ENOTFOUND && generation != at_load_acq(&limiter->generation));
     return code;
 }
 

@@ -16,10 +16,15 @@
 #define SECONDS(n)  ((int64_t)(n)*LLIM_SECOND)
 #define MOST_COOLED SECONDS(400 * 86400) /* llim_cool() takes no more */
 
-/* The model whose row a permit was charged to first. */
-static uint32_t model_of(const llim__set *set, llim_row row)
+/* The model that a permit was admitted for; after a reload the first whose row it was charged to. */
+static uint32_t model_of(const llim__set *set, const llim_permit *permit)
 {
-    uint32_t i = 0;
+    const llim_row row = permit->row[0];
+    uint32_t i = (uint32_t)permit->model - 1;
+    if (permit->model >> 32 == set->generation && i < set->n_models && set->models[i].row.index == row.index &&
+        set->models[i].row.epoch == row.epoch)
+        return i;
+    i = 0;
     while (i < set->n_known && (set->models[i].row.index != row.index || set->models[i].row.epoch != row.epoch)) i++;
     return i;
 }
@@ -61,20 +66,22 @@ static void cool(llim_limiter *limiter, const llim__set *set, const llim__action
 /* Where no script can be asked: what the provider says, else a while. */
 static llim__action fallback(uint32_t model, const llim_answer *a)
 {
-    const bool told = a->retry_after_ns != LLIM_UNKNOWN;
-    llim__action action = {.model = model, .scope = LLIM_SCOPE_MODEL};
+    llim__action action = {.model = model, .scope = a->scope == LLIM_SCOPE_UNKNOWN ? LLIM_SCOPE_MODEL : a->scope};
     switch (a->kind) {
     case LLIM_ANSWER_RATE:
-    case LLIM_ANSWER_QUOTA:
     case LLIM_ANSWER_AUTH:
-        action.ns = told ? a->retry_after_ns : SECONDS(60);
+        action.ns = SECONDS(60);
+        break;
+    case LLIM_ANSWER_QUOTA:
+        action.ns = SECONDS(3600);
         break;
     case LLIM_ANSWER_OVERLOAD:
-        action.ns = told ? a->retry_after_ns : SECONDS(1);
+        action.ns = SECONDS(1);
         break;
     default:
-        break;
+        return action;
     }
+    if (a->retry_after_ns != LLIM_UNKNOWN && a->kind != LLIM_ANSWER_AUTH) action.ns = a->retry_after_ns;
     return action;
 }
 
@@ -87,8 +94,11 @@ static void judge(llim__ask *ask, const llim__outcome *outcome)
     memset(&why, 0, sizeof why);
     const bool gone = ask->candidates[0].model >= thread->set->n_models; /* the scripts in force do not know it */
     llim__vm *vm = gone || llim__limiter_rests(thread->limiter) ? NULL : llim__thread_vm(thread, &why);
-    if (!vm || llim__hook_result(vm, &ask->question, outcome, actions, &n, &why)) {
-        if (why.code) llim__thread_fault(thread, &why);
+    int code = vm ? llim__hook_result(vm, &ask->question, outcome, false, actions, &n, &why) : LLIM_ELUA;
+    if (why.code) llim__thread_fault(thread, &why);
+    if (code && vm && thread->vm) /* the hook failed, and left the VM in order */
+        code = llim__hook_result(vm, &ask->question, outcome, true, actions, &n, &why);
+    if (code) {
         actions[0] = fallback(ask->candidates[0].model, outcome->answer);
         n = 1;
     }
@@ -118,7 +128,7 @@ int llim__answer(llim__thread *thread, llim_permit *permit, llim__outcome *outco
     llim_limiter *limiter = thread->limiter;
     llim__set *set = thread->set;
     const llim_answer *a = outcome->answer;
-    const uint32_t model = model_of(set, permit->row[0]);
+    const uint32_t model = model_of(set, permit);
     if (model == set->n_known) return LLIM_EINVAL;
     const bool own = !outcome->model || strcmp(outcome->model, set->models[model].name) == 0;
     if (own && a->kind == LLIM_ANSWER_OK) llim__strikes_end(limiter->zone, permit->row[0]);
@@ -135,8 +145,11 @@ int llim__answer(llim__thread *thread, llim_permit *permit, llim__outcome *outco
                                         .random = outcome->random,
                                         .candidates = ask.candidates,
                                         .n = 1};
-        ask.candidates[0] = (llim__candidate){
-            .model = model, .n_rows = permit->n_rows, .charge = permit->charge, .blocked = set->models[model].blocked};
+        ask.candidates[0] = (llim__candidate){.model = model,
+                                              .n_rows = permit->n_rows,
+                                              .charge = permit->charge,
+                                              .blocked = set->models[model].blocked,
+                                              .begun = true};
         memcpy(ask.candidates[0].row, permit->row, permit->n_rows * sizeof *permit->row);
         judge(&ask, outcome);
         outcome->random = ask.question.random;
@@ -152,7 +165,7 @@ int llim_answered(llim_limiter *limiter, llim_permit *permit, const llim_respons
     if (permit->n_rows == 0 || permit->n_rows > LLIM_MAX_ROWS) return LLIM_EENDED;
     llim__thread *thread = llim__limiter_enter(limiter, NULL);
     if (!thread) return LLIM_ENOMEM;
-    const uint32_t model = model_of(thread->set, permit->row[0]);
+    const uint32_t model = model_of(thread->set, permit);
     if (model == thread->set->n_known) return LLIM_EINVAL;
     llim_response r = *response;
     if (r.provider == LLIM_PROVIDER_ANY) r.provider = provider_of(thread->set->models[model].provider);

@@ -4,9 +4,16 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "host/estimate.h"
 
 enum { ASKED = LLIM__HOOK_ESTIMATE | LLIM__HOOK_SCOPES | LLIM__HOOK_ROUTE }; /* of a request */
+
+/* What scripts may make names of scopes of. */
+static bool is_name(const char *text)
+{
+    return text && strnlen(text, LLIM_SCOPE_MAX + 1) <= LLIM_SCOPE_MAX && llim__is_text(text);
+}
 
 /* A tag is read like a field of the request, and must not hide one. */
 static bool is_field(const char *name)
@@ -31,12 +38,32 @@ static int check(const llim_request *r, llim_error *err)
     if (r->n_tags > LLIM__MOST_TAGS)
         return llim__fail(err, LLIM_EINVAL, "a request has at most %d tags, not %u", LLIM__MOST_TAGS, r->n_tags);
     for (uint32_t i = 0; i < r->n_tags; i++)
-        if (!r->tags[i].name || !r->tags[i].value || is_field(r->tags[i].name))
-            return llim__fail(
-                err, LLIM_EINVAL,
-                "tag %u of the request is \"%s\"; a name that no field of a request has, and a value, are expected", i,
-                r->tags[i].name ? r->tags[i].name : "(null)");
+        if (!is_name(r->tags[i].name) || !is_name(r->tags[i].value) || is_field(r->tags[i].name))
+            return llim__fail(err, LLIM_EINVAL,
+                              "tag %u of the request is \"%s\"; a name that no field of a request has, and a value, of "
+                              "at most 255 bytes of UTF-8 without control characters, are expected",
+                              i, r->tags[i].name ? r->tags[i].name : "(null)");
     return LLIM_OK;
+}
+
+static int estimate_default(const llim__question *question, const llim__candidate *c, const llim_request *request,
+                            llim_charge *charge, llim_error *err)
+{
+    const llim__ask *ask = question->ask;
+    const int32_t modality = ask->thread->limiter->modality;
+    int code = llim__estimate(request, modality, charge, err);
+    if (!code) llim__estimate_learned(question->zone, c->row[0], request, modality, charge);
+    return code;
+}
+
+/* What the candidate would be charged with if these amounts were declared. */
+static int charge_of(const llim__question *question, const llim__candidate *c, llim_charge *charge)
+{
+    const llim__ask *ask = question->ask;
+    const llim_request request = {.charge = *charge};
+    int code = estimate_default(question, c, &request, charge, NULL);
+    llim__price_charge(&ask->thread->set->prices[c->model], charge);
+    return code;
 }
 
 int llim__ask_begin(llim__ask *ask, llim_limiter *limiter, const llim_request *request, llim_error *err)
@@ -52,7 +79,9 @@ int llim__ask_begin(llim__ask *ask, llim_limiter *limiter, const llim_request *r
                                      .chance = &limiter->random,
                                      .random = -1,
                                      .candidates = ask->candidates,
-                                     .n = request->n_models};
+                                     .n = request->n_models,
+                                     .charge_of = charge_of,
+                                     .ask = ask};
     if ((thread->set->hooks & ASKED) && !llim__limiter_rests(limiter)) {
         llim_error why;
         ask->vm = llim__thread_vm(thread, &why);
@@ -64,7 +93,7 @@ int llim__ask_begin(llim__ask *ask, llim_limiter *limiter, const llim_request *r
         if (code) return code;
         c->blocked = thread->set->models[c->model].blocked;
         c->row[0] = thread->set->models[c->model].row;
-        ask->ready[i] = false;
+        c->begun = c->ready = false;
     }
     return LLIM_OK;
 }
@@ -113,17 +142,17 @@ int llim__ask_ready(llim__ask *ask, uint32_t i, llim_error *err)
 {
     llim__candidate *c = &ask->candidates[i];
     const llim_request *request = ask->question.request;
-    if (ask->ready[i]) return LLIM_OK;
-    int code = llim__estimate(request, ask->thread->limiter->modality, &c->charge, err);
+    if (c->ready) return LLIM_OK;
+    int code = estimate_default(&ask->question, c, request, &c->charge, err);
     if (code) return code;
-    llim__estimate_learned(ask->question.zone, c->row[0], request, ask->thread->limiter->modality, &c->charge);
     c->n_rows = 1;
     for (uint32_t k = 0; k < request->n_scopes; k++) add_row(c, request->scopes[k]);
+    c->begun = true;
     llim_error why;
     if (asks(ask, LLIM__HOOK_ESTIMATE) && llim__hook_estimate(ask->vm, &ask->question, i, &why)) fault(ask, &why);
     llim__price_charge(&ask->thread->set->prices[c->model], &c->charge);
     code = add_scopes(ask, i, err);
-    ask->ready[i] = code == LLIM_OK;
+    c->ready = code == LLIM_OK;
     return code;
 }
 

@@ -12,7 +12,6 @@ typedef struct llim__ask {
     llim__thread *thread;
     llim__question question;
     llim__vm *vm; /* NULL: no hook is asked */
-    bool ready[LLIM__MOST_MODELS];
     llim__candidate candidates[LLIM__MOST_MODELS];
 } llim__ask;
 

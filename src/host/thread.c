@@ -156,7 +156,7 @@ static int64_t steady_now(const llim_limiter *limiter)
 void llim__thread_fault(llim__thread *thread, const llim_error *fault)
 {
     llim_limiter *limiter = thread->limiter;
-    bool ended = thread->vm && llim__vm_is_spent(thread->vm);
+    bool ended = !thread->vm || llim__vm_is_spent(thread->vm); /* making one costs as much as ending one */
     if (ended) {
         llim__vm_close(thread->vm);
         thread->vm = NULL;

@@ -32,7 +32,7 @@ typedef struct world {
     int *code; /* of what went wrong in the limiter */
 } world;
 
-enum { MOST_WORLDS = 32 };
+enum { MOST_WORLDS = 8 };
 
 typedef struct kit {
     const llim__set *set;
@@ -91,7 +91,10 @@ static void read_request(lua_State *L, llim_request *r, llim_tag *tags)
     lua_pop(L, 1);
     r->tags = tags;
     for (lua_pushnil(L); lua_next(L, 3); lua_pop(L, 1)) {
-        if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING) continue;
+        if (lua_type(L, -2) != LUA_TSTRING) luaL_error(L, "a request is a table of names");
+        const char *name = lua_tostring(L, -2);
+        if (llim__meter_of(name) >= 0 || strcmp(name, "max_output_tokens") == 0) continue;
+        if (lua_type(L, -1) != LUA_TSTRING) luaL_error(L, "the request's tag %s must be a string", name);
         if (r->n_tags == LLIM__MOST_TAGS) luaL_error(L, "a request has at most %d tags", LLIM__MOST_TAGS);
         tags[r->n_tags++] = (llim_tag){lua_tostring(L, -2), lua_tostring(L, -1)};
     }
@@ -158,6 +161,18 @@ static int find(lua_State *L, const char *field, const char *(*name_of)(int), in
     return is_nil ? -1 : i;
 }
 
+static void check_fields(lua_State *L)
+{
+    static const char *const fields[] = {"kind",        "dimension", "unit",   "scope",
+                                         "retry_after", "family",    "status", "live"};
+    for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1)) {
+        const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
+        bool known = llim__meter_of(name) >= 0;
+        for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) known |= strcmp(name, fields[i]) == 0;
+        if (!known) luaL_error(L, "an answer has no field %s", name);
+    }
+}
+
 /* w:answer { kind = "rate", retry_after = 5, dimension = "tokens", scope = "model", family =, status =, tokens = } */
 static int answer(lua_State *L)
 {
@@ -165,6 +180,7 @@ static int answer(lua_State *L)
     llim_answer a;
     memset(&a, 0, sizeof a);
     luaL_checktype(L, 2, LUA_TTABLE);
+    check_fields(L);
     a.kind = find(L, "kind", llim_kind_name, LLIM_ANSWER_ERROR + 1);
     if (a.kind < 0) luaL_error(L, "an answer has a kind");
     a.meter = find(L, "dimension", llim_meter_name, LLIM_METERS);
@@ -172,8 +188,14 @@ static int answer(lua_State *L)
     a.scope = scope < 0 ? LLIM_SCOPE_UNKNOWN : scope;
     a.law = a.charged = LLIM_UNKNOWN;
     a.retry_after_ns = a.ends_after_ns = LLIM_UNKNOWN;
-    if (lua_getfield(L, 2, "retry_after") != LUA_TNIL)
-        a.retry_after_ns = check_amount(L, "retry_after") * (int64_t)LLIM_SECOND;
+    const int unit = find(L, "unit", llim__unit_name, LLIM_PER_MONTH + 1);
+    a.unit = unit < 0 ? LLIM_NO_UNIT : unit;
+    if (lua_getfield(L, 2, "retry_after") != LUA_TNIL) {
+        const double wait = lua_tonumber(L, -1);
+        if (lua_type(L, -1) != LUA_TNUMBER || !(wait >= 0 && wait <= 34560000))
+            luaL_error(L, "retry_after must be a number of seconds from 0 to 400 days");
+        a.retry_after_ns = (int64_t)ceil(wait * LLIM_SECOND);
+    }
     if (lua_getfield(L, 2, "family") == LUA_TSTRING) strncpy(a.family, lua_tostring(L, -1), sizeof a.family - 1);
     for (int m = 0; m < LLIM_METERS; m++) a.facts.charge.amount[m] = a.kind == LLIM_ANSWER_OK ? LLIM_UNKNOWN : 0;
     read_amounts(L, 2, &a.facts.charge);
@@ -207,8 +229,9 @@ static int room(lua_State *L)
     llim_error err;
     memset(&err, 0, sizeof err);
     check(L, w, llim_model(w->limiter, luaL_checkstring(L, 2), &info, &err), &err);
-    const int meter = llim__meter_of(luaL_optstring(L, 3, ""));
-    lua_pushnumber(L, llim__room(llim_limiter_zone(w->limiter), &info.row, 1, meter < 0 ? LLIM_METERS : meter));
+    const int meter = lua_isnoneornil(L, 3) ? LLIM_METERS : llim__meter_of(luaL_checkstring(L, 3));
+    luaL_argcheck(L, meter >= 0, 3, "the name of a meter is expected");
+    lua_pushnumber(L, info.blocked ? 0 : llim__room(llim_limiter_zone(w->limiter), &info.row, 1, meter));
     return 1;
 }
 
@@ -251,7 +274,8 @@ static int make_world(lua_State *L)
     const llim__texts texts = {.policy = &k->set->sources.policy, .overrides = text, .overrides_size = size};
     llim_error err;
     memset(&err, 0, sizeof err);
-    if (k->worlds++ == MOST_WORLDS) return luaL_error(L, "a test may make %d limiters", MOST_WORLDS);
+    if (k->worlds >= MOST_WORLDS) return luaL_error(L, "a test may make %d limiters", MOST_WORLDS);
+    k->worlds++;
     const int64_t since = llim__budget_pause(); /* of which the script knows nothing */
     const int code = llim__limiter_open(&o, &texts, &w->limiter, &err);
     llim__budget_resume(L, since);

@@ -8,13 +8,19 @@
 /* Instructions between two looks, by which a script may go beyond its bound; nanoseconds of the processor for each. */
 enum { STEP = 100, NS = 40 };
 
-/* What a hook may hold in one piece is a part of what it may take, so that an instruction on it stays cheap. */
-enum { PIECES = 4 };
+/* What a hook may hold in one piece is a part of what it may take, so that an instruction on it stays cheap; and one on a string
+   may call the C library for each byte. */
+enum { PIECES = 4, LONGEST_STRING = 1024 };
+
+/* What a VM may hold beyond what it held when it was loaded, in what one call may take: scripts keep things. */
+enum { KEPT = 4 };
 
 void *llim__budget_alloc(void *ud, void *memory, size_t before, size_t after)
 {
     llim__budget *b = ud;
-    if (!memory) before = 0; /* Lua tells the kind of the new object then */
+    const bool string = !memory && before == LUA_TSTRING; /* Lua tells the kind of a new object */
+    if (!memory) before = 0;
+    if (string && b->most_held && after > LONGEST_STRING) return NULL;
     if (after > before && b->most_held) {
         size_t more = after - before;
         if (after > b->most_at_once || more > b->most_held - b->held || (int64_t)more > b->bytes) return NULL;
@@ -71,6 +77,8 @@ int llim__budget_call(lua_State *L, llim__budget *b, const llim_script_bounds *b
     b->allowed_ns = NS * (bounds->instructions < LLIM_SECOND ? bounds->instructions : LLIM_SECOND);
     b->bytes = bounds->bytes;
     b->most_held = b->held + (size_t)bounds->bytes;
+    if (b->loaded && b->most_held > b->loaded + KEPT * (size_t)bounds->bytes)
+        b->most_held = b->loaded + KEPT * (size_t)bounds->bytes;
     b->most_at_once = (size_t)bounds->bytes / PIECES;
     b->over = b->starved = false;
     lua_sethook(L, count, LUA_MASKCOUNT, STEP);
@@ -83,8 +91,8 @@ int llim__budget_call(lua_State *L, llim__budget *b, const llim_script_bounds *b
     else if (status == LUA_ERRMEM && b->starved)
         snprintf(b->text, sizeof b->text, "no memory is left");
     else if (status == LUA_ERRMEM)
-        snprintf(b->text, sizeof b->text, "it took more than %lld bytes of memory, or %lld at once",
-                 (long long)bounds->bytes, (long long)bounds->bytes / PIECES);
+        snprintf(b->text, sizeof b->text, "it took more than %lld bytes of memory, %lld at once, or %d for a string",
+                 (long long)bounds->bytes, (long long)bounds->bytes / PIECES, LONGEST_STRING);
     b->over = b->over || status == LUA_ERRMEM;
     return status;
 }

@@ -19,6 +19,7 @@ typedef struct llim__budget {
     llim_alloc_fn alloc; /* of the host */
     void *alloc_ctx;
     size_t held;          /* by the VM */
+    size_t loaded;        /* that it held once it was loaded; 0: it is not yet */
     size_t most_held;     /* 0: unbounded, which it is outside a call */
     size_t most_at_once;  /* in one piece: what works on a long string is one instruction */
     int64_t bytes;        /* that may still be taken, freed or not: else copying would be free */
@@ -27,7 +28,7 @@ typedef struct llim__budget {
     int64_t until_ns;     /* hence until then; 0: not known yet, since a short call does not ask for the time */
     bool over;            /* the last call was ended */
     bool starved;         /* in it, the host had no memory */
-    char text[96];        /* how */
+    char text[128];       /* how */
 } llim__budget;
 
 /* The allocator of a VM whose ud is its budget. */

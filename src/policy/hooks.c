@@ -177,6 +177,10 @@ static int route(lua_State *L)
     if (llim__pool_model(L, 1, &model)) return luaL_error(L, "route must return a list of candidates, not a candidate");
     if (!lua_istable(L, 1)) return luaL_error(L, "route must return a list of candidates, not %s", luaL_typename(L, 1));
     const lua_Unsigned n = lua_rawlen(L, 1);
+    lua_pushinteger(L, (lua_Integer)n);
+    if (n == 0) lua_pushnil(L); /* before the first key of all */
+    if (lua_getmetatable(L, 1) || lua_next(L, 1))
+        return luaL_error(L, "route must return a list of candidates, and what it returned has other fields");
     if (n > LONGEST_PLAN)
         return luaL_error(L, "route returned a list of %d elements; there are %d candidates", (int)n, (int)q->n);
     bool planned[LLIM__MOST_MODELS] = {false};
@@ -286,10 +290,10 @@ static int result(lua_State *L)
     return 0;
 }
 
-int llim__hook_result(llim__vm *vm, llim__question *question, const llim__outcome *outcome, llim__action *out,
-                      uint32_t *n, llim_error *err)
+int llim__hook_result(llim__vm *vm, llim__question *question, const llim__outcome *outcome, bool builtin,
+                      llim__action *out, uint32_t *n, llim_error *err)
 {
     call c = {.question = question, .out = out, .cap = LLIM__MOST_ACTIONS, .n = n, .outcome = outcome};
     *n = 0;
-    return run(vm, LLIM__VM_RESULT, "result", result, &c, err);
+    return run(vm, builtin ? LLIM__VM_RULES : LLIM__VM_RESULT, "result", result, &c, err);
 }

@@ -18,6 +18,8 @@ typedef struct llim__candidate {
     llim_row row[LLIM_MAX_ROWS]; /* the model's comes first */
     llim_charge charge;
     bool blocked;
+    bool begun; /* the rows of the request and a charge by default are there: a script may ask it */
+    bool ready; /* all is there */
 } llim__candidate;
 
 /* A request while hooks are asked. Everything is borrowed for the call. */
@@ -29,6 +31,9 @@ typedef struct llim__question {
     double at;      /* wall clock, seconds; 0: not looked at yet */
     llim__candidate *candidates;
     uint32_t n;
+    /* For scripts that ask what other amounts would do: the charge by default. NULL: the amounts are the charge. */
+    int (*charge_of)(const struct llim__question *question, const llim__candidate *candidate, llim_charge *charge);
+    const void *ask; /* whose question it is, for charge_of */
 } llim__question;
 
 /* Each returns LLIM_OK, or LLIM_ELUA: the hook failed or answered something else, and nothing has changed. Which hooks a policy
@@ -70,9 +75,13 @@ typedef struct llim__action {
     int64_t ns;
 } llim__action;
 
-/* The result hook, or the built-in rules where the policy has none: the question has one candidate, whose call was answered. */
-int llim__hook_result(llim__vm *vm, llim__question *question, const llim__outcome *outcome, llim__action *out,
-                      uint32_t *n, llim_error *err);
+/* The result hook, or the built-in rules where the policy has none or they are wanted: the question has one candidate, whose call
+   was answered. */
+int llim__hook_result(llim__vm *vm, llim__question *question, const llim__outcome *outcome, bool builtin,
+                      llim__action *out, uint32_t *n, llim_error *err);
+
+/* "day" of LLIM_PER_DAY. */
+const char *llim__unit_name(int unit);
 
 /* The meter of that name, or -1. */
 int llim__meter_of(const char *name);

@@ -35,8 +35,8 @@ static llim__candidate *among(lua_State *L, uint32_t model)
 {
     const llim__question *q = vm_of(L)->question;
     for (uint32_t i = 0; q && i < q->n; i++)
-        if (q->candidates[i].model == model) return &q->candidates[i];
-    luaL_error(L, "a candidate is asked while its own request is decided, not later");
+        if (q->candidates[i].model == model && q->candidates[i].begun) return &q->candidates[i];
+    luaL_error(L, "a candidate is asked when its turn has come, while its own request is decided");
     return NULL;
 }
 
@@ -52,7 +52,8 @@ static llim_charge read_charge(lua_State *L, const llim__candidate *m, const cha
 {
     if (lua_isnoneornil(L, 2) || lua_type(L, 2) == LUA_TUSERDATA) return m->charge;
     if (!lua_istable(L, 2)) luaL_error(L, "%s takes a request, or a table of amounts like { tokens = 1000 }", usage);
-    llim_charge charge = {.amount = {[LLIM_REQUESTS] = 1}};
+    const llim__question *q = vm_of(L)->question;
+    llim_charge charge = {{0}};
     for (int meter = 0; meter < LLIM_METERS; meter++) {
         if (lua_getfield(L, 2, llim_meter_name(meter)) != LUA_TNIL) {
             double amount = lua_tonumber(L, -1);
@@ -62,6 +63,8 @@ static llim_charge read_charge(lua_State *L, const llim__candidate *m, const cha
         }
         lua_pop(L, 1);
     }
+    if (charge.amount[LLIM_REQUESTS] == 0) charge.amount[LLIM_REQUESTS] = 1;
+    if (q->charge_of && q->charge_of(q, m, &charge)) luaL_error(L, "%s: input and output are too much together", usage);
     return charge;
 }
 

@@ -26,6 +26,7 @@ enum {
     LLIM__VM_ROUTE,
     LLIM__VM_RESULT,
     LLIM__VM_TEST,
+    LLIM__VM_RULES,   /* the built-in ones of results */
     LLIM__VM_REQUEST, /* see pool.h */
     LLIM__VM_CANDIDATES,
     LLIM__VM_POOL,
@@ -43,9 +44,6 @@ void llim__vm_push_model(lua_State *L, uint32_t model);
 
 /* The limit on top of the stack, which the kernel has checked. */
 llim_limit llim__vm_read_limit(lua_State *L);
-
-/* "day" of LLIM_PER_DAY. */
-const char *llim__unit_name(int unit);
 
 /* Drawn once for all hooks of a request. */
 double llim__question_random(llim__question *question);

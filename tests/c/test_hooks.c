@@ -345,7 +345,7 @@ static void test_results_cool(void **state)
     answer(limiter, &request, 401, "{\"error\":{\"code\":\"invalid_api_key\"}}");
     assert_int_equal(cooling(limiter, "a"), 60 * KIT_SECOND);
     assert_int_equal(cooling(limiter, "b"), 60 * KIT_SECOND);
-    kit_advance(zone, 120 * KIT_SECOND);
+    kit_advance(zone, 300 * KIT_SECOND);
     answer(limiter, &request, 429, "");
     assert_true(cooling(limiter, "a") >= 30 * KIT_SECOND && cooling(limiter, "a") <= 60 * KIT_SECOND);
     llim_close(limiter);
@@ -370,6 +370,12 @@ static void test_faults(void **state)
          "at most"},
         {"route = function(req, pool) return pool[1] end", "not a candidate"},
         {"route = function(req, pool) return { 1 } end", "element 1 is no candidate"},
+        {"route = function(req, pool) return { first = pool[1] } end", "other fields"},
+        {"route = function(req, pool) return { [0] = pool[1], pool[2] } end", "other fields"},
+        {"route = function(req, pool) return 10/minute end", "other fields"},
+        {"scopes = function() return { org = 'org:acme' } end", "scopes must return a list"},
+        {"estimate = function(req, m) local s = ('x'):rep(1000) for i = 1, 5 do s = s .. s end end",
+         "1024 for a string"},
         {"route = function(req, pool) return 'a' end", "route must return a list of candidates, not string"},
         {"route = function(req, pool) return pool[1].fits() end", "m:fits(req) is called with a colon"},
         {"route = function(req, pool) return pool[1]:fits(3) end", "m:fits(req) takes a request"},
@@ -415,6 +421,81 @@ static void test_faults_of_results(void **state)
         assert_int_equal(status_of(limiter).faults, 1);
         llim_close(limiter);
     }
+}
+
+/* A candidate that is not looked at yet can be asked nothing, and a request without one that is not this one's. */
+static void test_candidates_wait_their_turn(void **state)
+{
+    (void)state;
+    llim_limiter *limiter;
+    llim_error err;
+    assert_int_equal(
+        try_open("local kept\n"
+                 "return policy { api = 1, name = 'test',\n"
+                 "  estimate = function(req, m)\n"
+                 "    assert(m:fits(req) and m:room() == 1 and m.strikes == 0)\n"
+                 "    if kept and m.name == 'a' then\n"
+                 "      for _, ask in ipairs { kept.fits, kept.room, kept.wait } do assert(not pcall(ask, kept)) end\n"
+                 "    end\n"
+                 "    if m.name == 'b' then kept = m end\n"
+                 "  end,\n"
+                 "  route = function(req, pool) return { pool[2] } end }\n",
+                 &limiter, &err),
+        LLIM_OK);
+    llim_request request = ask_for(1);
+    request.n_models = 2;
+    llim_permit permit;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(acquire(limiter, &request, &permit, NULL), LLIM_OK);
+        assert_int_equal(permit.candidate, 1);
+        llim_cancel(llim_limiter_zone(limiter), &permit);
+    }
+    llim_close(limiter);
+}
+
+/* What a script keeps counts against its VM, which is ended for it, and the next one begins anew. */
+static void test_what_scripts_keep(void **state)
+{
+    (void)state;
+    llim_limiter *limiter;
+    llim_error err;
+    assert_int_equal(try_open("local kept = {}\n"
+                              "return policy { api = 1, name = 'test', route = function(req, pool)\n"
+                              "  for i = 1, 1000 do kept[#kept + 1] = { i, i, i, i } end\n"
+                              "  return pool\n"
+                              "end }\n",
+                              &limiter, &err),
+                     LLIM_OK);
+    llim_request request = ask_for(0);
+    llim_permit permit;
+    for (int i = 0; i < 200; i++) {
+        if (llim_acquire(limiter, &request, &permit, NULL, &err)) fail_msg("%s", err.message);
+        llim_cancel(llim_limiter_zone(limiter), &permit);
+        kit_advance(llim_limiter_zone(limiter), 2 * KIT_SECOND);
+    }
+    llim_status status = status_of(limiter);
+    assert_true(status.ended >= 2 && status.ended < 20);
+    llim_close(limiter);
+}
+
+/* A refusal is the earliest of those that were refused, wherever a model that the plan leaves out stands. */
+static void test_refusals_of_plans(void **state)
+{
+    (void)state;
+    llim_limiter *limiter = open_policy("route = function(req, pool) return {} end");
+    llim_cool(llim_limiter_zone(limiter), row_of(limiter, "a"), 60 * KIT_SECOND);
+    static const char *const orders[][2] = {{"a", "b"}, {"b", "a"}};
+    for (size_t i = 0; i < 2; i++) {
+        llim_request request = ask_for(1);
+        llim_permit permit;
+        llim_refusal refusal;
+        request.models = orders[i];
+        request.n_models = 2;
+        assert_int_equal(acquire(limiter, &request, &permit, &refusal), LLIM_LATER);
+        assert_int_equal(refusal.reason, LLIM_BY_COOLDOWN);
+        assert_int_equal(refusal.wait_ns, 60 * KIT_SECOND);
+    }
+    llim_close(limiter);
 }
 
 /* A candidate or request that a script keeps is of no use later, and does no harm. */
@@ -477,7 +558,7 @@ static void test_tests_of_policies(void **state)
         {"t { models = { a = { rpn = 1 } } }", "did you mean \"rpd\"?"},
         {"t { modells = {} }", "models is missing"},
         {"while true do end", "used more than"},
-        {"while true do t { models = { a = { rpm = 1 } } } end", "a test may make 32 limiters"},
+        {"while true do t { models = { a = { rpm = 1 } } } end", "a test may make 8 limiters"},
         {"local w = t { models = { a = { rpm = 1 } } } while true do w:acquire { 'a' } end", "used more than"},
         {"local w = t { models = { a = { rpm = 1 } } } w:acquire('a')", "table expected"},
         {"local w = t { models = { a = { rpm = 1 } } } w:acquire({ 'a' }, { tokens = -1 })", "from 0 to 2^40"},
@@ -548,6 +629,9 @@ int main(void)
         cmocka_unit_test(test_tests_of_policies),
         cmocka_unit_test(test_faults_in_tests),
         cmocka_unit_test(test_bad_tags),
+        cmocka_unit_test(test_candidates_wait_their_turn),
+        cmocka_unit_test(test_what_scripts_keep),
+        cmocka_unit_test(test_refusals_of_plans),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

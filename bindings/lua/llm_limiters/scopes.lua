@@ -83,6 +83,9 @@ local function read(value, file)
     fault.raise("ECONFIG", "scopes must return a list, like { \"team:acme\" }, not "
       .. (type(value) == "table" and value.name ~= nil and "a scope" or words.show(value)) .. ".", file)
   end
+  if #value == 0 and next(value) ~= nil then
+    fault.raise("ECONFIG", "scopes must return a list, like { \"team:acme\" }, not a table of names.", file)
+  end
   if #value > MOST then
     fault.raise("ECONFIG", format("scopes returned %d scopes; a call is charged to at most %d.", #value, MOST), file)
   end
