@@ -42,9 +42,10 @@ static int read_file(llim__source *out, const char *path, llim_error *err)
         code = llim__fail(err, LLIM_ECONFIG, "%s: has %lld bytes, a file of at most %d was expected", path,
                           (long long)info.st_size, MOST_BYTES);
     } else {
-        *out = (llim__source){strdup(path), calloc(1, MOST_BYTES + 1), 0};
+        *out = (llim__source){strdup(path), malloc(MOST_BYTES + 1), 0};
         if (!out->path || !out->text) code = no_memory(err);
         if (!code) out->size = fread(out->text, 1, MOST_BYTES, file);
+        if (!code) out->text[out->size] = 0;
         if (!code && ferror(file)) code = llim__fail(err, LLIM_EIO, "%s: cannot be read: %s", path, strerror(errno));
     }
     if (file) fclose(file);

@@ -17,8 +17,8 @@
 
 #include "base/error.h"
 #include "base/timezone.h"
-#include "policy/builtin.h"
 #include "policy/json.h"
+#include "policy/kernel.h"
 #include "policy/pool.h"
 
 /* In a process that already runs LuaJIT our undefined lua_* symbols are bound to its, and the first call would crash. */
@@ -115,24 +115,6 @@ static void push_source(lua_State *L, const llim__source *source)
     lua_setfield(L, -2, "text");
 }
 
-/* require finds the kernel's modules among what the library carries, and nothing else. */
-static void preload(lua_State *L)
-{
-    static const char prefix[] = "bindings/lua/";
-    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
-    for (const llim__builtin *b = llim__builtins; b->path; b++) {
-        if (strncmp(b->path, prefix, sizeof prefix - 1) != 0) continue;
-        char name[128];
-        snprintf(name, sizeof name, "%.*s", (int)(strlen(b->path) - (sizeof prefix - 1) - 4),
-                 b->path + sizeof prefix - 1);
-        for (char *p = name; *p; p++)
-            if (*p == '/') *p = '.';
-        if (luaL_loadbufferx(L, b->text, b->size, name, "t") != LUA_OK) lua_error(L);
-        lua_setfield(L, -2, name);
-    }
-    lua_pop(L, 1);
-}
-
 /* ("x"):rep(n) is string.rep of the allow-listed ones, for every script from now on. */
 static void strip_strings(lua_State *L)
 {
@@ -177,7 +159,7 @@ static int load_set(lua_State *L)
     const llim__vm_options *o = lua_touserdata(L, 1);
     llim__vm *vm = lua_touserdata(L, 2);
     luaL_openlibs(L);
-    preload(L);
+    llim__kernel_preload(L);
     lua_getglobal(L, "require");
     lua_pushliteral(L, "llm_limiters.kernel");
     lua_call(L, 1, 1);
@@ -306,6 +288,8 @@ int llim__vm_open(const llim__vm_options *o, llim__vm **out, llim_error *err)
         return llim__fail(err, LLIM_ENOMEM, "no memory for a Lua state");
     }
     vm->L = L;
+    llim__kernel_hold();
+    lua_gc(L, LUA_GCSTOP); /* while nearly all that is made stays */
     lua_pushcfunction(L, load_set);
     lua_pushlightuserdata(L, (void *)(uintptr_t)o);
     lua_pushlightuserdata(L, vm);
@@ -322,6 +306,8 @@ int llim__vm_open(const llim__vm_options *o, llim__vm **out, llim_error *err)
         return code;
     }
     lua_settop(L, LLIM__VM_TOP);
+    lua_gc(L, LUA_GCCOLLECT); /* here, not within the first decisions */
+    lua_gc(L, LUA_GCRESTART);
     *out = vm;
     return LLIM_OK;
 }
@@ -330,6 +316,7 @@ void llim__vm_close(llim__vm *vm)
 {
     if (!vm) return;
     lua_close(vm->L);
+    llim__kernel_leave();
     vm->budget.alloc(vm->budget.alloc_ctx, vm, sizeof *vm, 0);
 }
 
