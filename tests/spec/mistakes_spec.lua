@@ -61,7 +61,9 @@ describe("a wrong number", function()
       { "rpm = 1e400", 3, "1e400", "the number 1e400 " .. larger },
       { "tpm = 5,\nrpm = 10.5E+999", 4, "10.5E+999", larger },
       { "rpm = 1" .. ("0"):rep(309), 3, "1" .. ("0"):rep(39), larger },
+      { "rpm = 1" .. ("0"):rep(210) .. "e99", 3, "1" .. ("0"):rep(39), larger },
       { "rpm = 0x10000000000000001", 3, "0x10000000000000001", larger },
+      { "rpm = 0X10000000000000001", 3, "0X10000000000000001", larger },
     }, fault_of)
     for _, body in ipairs {
       "--[==[ 1e400 ]] ]==] rpm = 0", "-- 1e400\n rpm = 0", "rpm = tonumber 'x' or 0, --1e999\n",

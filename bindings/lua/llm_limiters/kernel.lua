@@ -70,6 +70,7 @@ local function build(spec)
   end
   local further = {}
   if spec.overrides then further = overrides.apply(into, spec.overrides, spec, guard) end
+  for _, row in pairs(into.rows) do limits.plain(row.limits) end
   local models = {}
   for i, name in ipairs(names.sorted(into.models)) do
     local model = into.models[name]
@@ -77,7 +78,7 @@ local function build(spec)
     models[i] = {
       name = name, provider = model.home.provider, scope = model.row.scope, blocked = model.blocked,
       weight = model.weight or head.weight or 1, price = model.price or head.price,
-      limits = limits.plain(model.row.limits),
+      limits = model.row.limits,
     }
   end
   return {

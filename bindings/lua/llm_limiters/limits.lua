@@ -16,6 +16,8 @@ local words = require "llm_limiters.words"
 local limits = {}
 
 local format = string.format
+local floor, huge = math.floor, math.huge
+local sort = table.sort
 
 local AMOUNT_MAX = 1099511627775 -- 2^40 - 1, the engine's largest amount
 local TTL_MAX = 400 * 86400
@@ -50,12 +52,13 @@ local function read_amount(value, place, field)
   if type(value) ~= "number" then
     fault.at(place, field, "must be a number, not " .. words.show(value) .. ".")
   end
-  if value == 0 or value == math.huge then return nil end
-  if value ~= value or value < 0 or value > AMOUNT_MAX or value ~= math.floor(value) then
+  if value == 0 or value == huge then return nil end
+  local whole = floor(value)
+  if value ~= whole or value < 0 or value > AMOUNT_MAX then
     fault.at(place, field, format("must be a whole number from 1 to %.0f, or 0 or inf for no limit, not %s.",
       AMOUNT_MAX, fault.show(value)))
   end
-  return math.floor(value)
+  return whole
 end
 
 -- The seconds by which a limit's guard is measured: its window, or the shortest period of its calendar.
@@ -109,28 +112,31 @@ function limits.check_count(list, place)
   end
 end
 
--- What all limits of one table have in common: { place, law, charged, guard, guard_field }.
-local function new_limit(common, meter, content, law, field)
-  local limit = { meter = meter, span = content.span, charged = common.charged }
-  if content.kind == "gauge" then
-    local ttl = content.ttl
-    if not (ttl >= 1 and ttl <= TTL_MAX) then
+-- common is what all limits of one table have: { place, law, charged, guard, guard_field }. shape tells the span: it is
+-- the content of a limit of the language, or a field of the plain shape.
+local function new_limit(common, meter, amount, shape, law, field)
+  local window, unit, zone
+  if shape.span == "gauge" then
+    law, window = "gauge", shape.ttl or words.TTL
+    if not (window >= 1 and window <= TTL_MAX) then
       fault.at(common.place, field, format("must give its leases 1 to %.0f seconds to live, not %s.", TTL_MAX,
-        fault.show(ttl)))
+        fault.show(window)))
     end
-    limit.law, limit.window = "gauge", ttl
-  elseif content.zone then
-    limit.law, limit.unit, limit.zone = "calendar", content.span, content.zone
+  elseif shape.zone then
+    law, unit, zone = "calendar", shape.span, shape.zone
   else
-    limit.law, limit.window = law, words.spans[content.span].window
+    window = words.spans[shape.span].window
   end
-  if meter == "cost" and not content.money then
+  if meter == "cost" and not shape.money then
     fault.at(common.place, field, "limits money, which is written like usd(50)/month.")
-  elseif meter ~= "cost" and content.money then
+  elseif meter ~= "cost" and shape.money then
     fault.at(common.place, field, "limits no money, so that a number is expected, like 10/minute; cost is the field of "
       .. "usd.")
   end
-  limit.amount = read_amount(content.amount, common.place, field)
+  local limit = {
+    meter = meter, span = shape.span, law = law, amount = read_amount(amount, common.place, field),
+    window = window, unit = unit, zone = zone, guard = 0, charged = common.charged,
+  }
   limits.set_guard(limit, common.guard, common.place, common.guard_field or field)
   return limit
 end
@@ -164,21 +170,26 @@ local function read_rates(list, common, meter, value)
       fault.at(common.place, meter, "must be a limit " .. like .. ", or a list of them, not "
         .. words.show(item) .. ".")
     end
-    add(list, new_limit(common, meter, content, common.law, meter), common.place, meter)
+    add(list, new_limit(common, meter, content.amount, content, common.law, meter), common.place, meter)
   end
 end
 
-local function check_fields(entry, place, allowed)
+-- The fields of an entry, sorted.
+local function fields_of(entry, place, allowed)
+  local fields = {}
   for key in pairs(entry) do
     if type(key) ~= "string" then
       fault.about(place, "holds a value without a name; fields like rpm = 10 or requests = 10/minute are expected.")
     end
+    fields[#fields + 1] = key
   end
-  for _, key in ipairs(names.sorted(entry)) do
+  sort(fields)
+  for _, key in ipairs(fields) do
     if not allowed[key] then
       fault.at(place, key, "is unknown; " .. names.hint(key, names.sorted(allowed), "fields"))
     end
   end
+  return fields
 end
 
 local function read_weight(weight, place)
@@ -235,7 +246,7 @@ function limits.read(entry, defaults, place, of_scope)
   if type(entry) ~= "table" or words.open(entry) then
     fault.about(place, "must be like { rpm = 10 } or { requests = 10/minute }, not " .. words.show(entry) .. ".")
   end
-  check_fields(entry, place, of_scope and known_of_scope or known)
+  local fields = fields_of(entry, place, of_scope and known_of_scope or known)
   read_settings(entry, place)
   local common = {
     place = place,
@@ -247,23 +258,20 @@ function limits.read(entry, defaults, place, of_scope)
     common.guard, common.guard_field = entry.guard, "guard"
   end
   local list = {}
-  for _, field in ipairs(names.sorted(entry)) do
+  for _, field in ipairs(fields) do
     local value = entry[field]
     local shape = plain[field]
     if shape and type(value) == "number" then
-      local kind = shape.span == "gauge" and "gauge" or "rate"
-      local content = { kind = kind, span = shape.span, amount = value, ttl = words.TTL }
-      add(list, new_limit(common, shape.meter, content, entry.law or defaults.plain_law, field), place, field)
+      add(list, new_limit(common, shape.meter, value, shape, entry.law or defaults.plain_law, field), place, field)
     elseif meter_rank[field] then
       read_rates(list, common, field, value)
     elseif shape then
       read_amount(value, place, field)
     end
   end
-  for _, field in ipairs { "law", "charged" } do
-    if entry[field] and #list == 0 then
-      fault.at(place, field, "has no limit beside it that it could govern; add the numbers, like rpm = 10.")
-    end
+  if #list == 0 and (entry.law or entry.charged) then
+    local field = entry.law and "law" or "charged"
+    fault.at(place, field, "has no limit beside it that it could govern; add the numbers, like rpm = 10.")
   end
   limits.check_count(list, place)
   return {
@@ -282,17 +290,11 @@ function limits.read_scope(entry, place)
   return limits.plain(list)
 end
 
--- What the outside sees of limits: no more than the engine needs, in one order.
+-- Makes a list of limits what the outside sees: no more than the engine needs, in one order.
 function limits.plain(list)
-  table.sort(list, before)
-  local out = {}
-  for i, limit in ipairs(list) do
-    out[i] = {
-      meter = limit.meter, law = limit.law, amount = limit.amount, window = limit.window, unit = limit.unit,
-      zone = limit.zone, guard = limit.guard, charged = limit.charged,
-    }
-  end
-  return out
+  sort(list, before)
+  for _, limit in ipairs(list) do limit.span = nil end
+  return list
 end
 
 return limits

@@ -46,15 +46,15 @@ end
 
 -- Names are case-sensitive, but nobody means to add a model whose name differs from a known one by that alone.
 local function refuse_other_case(spelt, key, place)
-  local name = spelt[lower(key)]
+  local small = lower(key)
+  local name = spelt[small]
   if name then
     fault.about(place, "differs from a known model only by case; did you mean \"" .. name .. "\"?")
   end
-  spelt[lower(key)] = key
+  spelt[small] = key
 end
 
-local function override_model(into, key, entry, src, guard, touched, spelt)
-  local place = { source = src, path = { key }, what = "of model " .. fault.show(key) }
+local function override_model(into, key, entry, place, guard, touched, spelt)
   local name = book.resolve(into.known, into.aliases, key)
   if not name then
     refuse_other_case(spelt, key, place)
@@ -92,7 +92,8 @@ local function entries_of(src, host)
   return entries
 end
 
-local function check_keys(entries, src)
+-- The names of the table, sorted.
+local function keys_of(entries, src)
   for key in pairs(entries) do
     if type(key) == "string" and find(key, "%c") then
       fault.raise("ECONFIG", "the table of overrides has an entry whose name holds control characters: "
@@ -103,28 +104,31 @@ local function check_keys(entries, src)
         .. ".", src.file)
     end
   end
-  for _, key in ipairs(names.sorted(entries)) do
+  local keys = names.sorted(entries)
+  for _, key in ipairs(keys) do
     if not names.is_utf8(key) then
       fault.raise("ECONFIG", "the table of overrides has an entry whose name is not UTF-8: " .. fault.show(key) .. ".",
         src.file)
     end
   end
+  return keys
 end
 
 -- Lays the table of src over the book, and returns the scopes, sorted by name.
 function overrides.apply(into, src, host, guard)
   local entries = entries_of(src, host)
-  check_keys(entries, src)
+  local keys = keys_of(entries, src)
   local found, touched, spelt = {}, {}, {}
   for _, name in ipairs(names.sorted(into.known)) do spelt[lower(name)] = spelt[lower(name)] or name end
-  for _, key in ipairs(names.sorted(entries)) do
+  for _, key in ipairs(keys) do
     local wrong, is_scope = scopes.name_fault(key)
-    local place = { source = src, path = { key }, what = "of " .. (is_scope and "scope " or "") .. fault.show(key) }
+    local kind = is_scope and "of scope " or wrong and "of " or "of model "
+    local place = { source = src, path = { key }, what = kind .. fault.show(key) }
     if wrong then fault.about(place, wrong) end
     if is_scope then
       found[#found + 1] = { name = key, limits = limits.read_scope(entries[key], place) }
     else
-      override_model(into, key, entries[key], src, guard, touched, spelt)
+      override_model(into, key, entries[key], place, guard, touched, spelt)
     end
   end
   return found

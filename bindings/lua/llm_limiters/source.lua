@@ -81,10 +81,22 @@ function source.locate(text, path)
   return found and line_of(text, found)
 end
 
+local DIGITS = "^" .. rep("%d", 100)
+
+-- Most texts hold no number that is beyond Lua, and this look is much cheaper than the scan: such a number is
+-- hexadecimal, has an exponent of three digits, or has 200 digits in a row, a hundred of which begin at a multiple of a
+-- hundred.
+local function may_be_beyond(text)
+  if find(text, "0x", 1, true) or find(text, "0X", 1, true) or find(text, "[eE]%+?%d%d%d") then return true end
+  for pos = 100, #text, 100 do
+    if find(text, DIGITS, pos) then return true end
+  end
+  return false
+end
+
 -- nil, or the line of the first literal that means something else than it says, with that literal.
 function source.bad_number(text)
-  -- Most texts hold nothing of the kind; this look is much cheaper than the scan.
-  if not find(text, "[eEpP]%+?%d%d%d") and not find(text, rep("%x", 14)) then return nil end
+  if not may_be_beyond(text) then return nil end
   local pos = 1
   while pos <= #text do
     local kind, last = token_at(text, pos)

@@ -146,11 +146,11 @@ function words.environment(record, host, more)
   end
 
   -- A table of functions that knows a slip from a word.
-  local function strict(library, name)
-    local known = names.sorted(library)
-    return setmetatable(library, {
+  local function strict(fresh, name)
+    return setmetatable(fresh(), {
       __index = function(_, key)
-        complain(key, name .. " has no " .. fault.show(key) .. " here; " .. names.hint(key, known, "names"))
+        complain(key, name .. " has no " .. fault.show(key) .. " here; "
+          .. names.hint(key, names.sorted(fresh()), "names"))
       end,
     })
   end
@@ -199,18 +199,18 @@ function words.environment(record, host, more)
       return fields
     end,
     inf = math.huge,
-    string = strict(safe.string(), "string"),
-    math = strict(safe.math(), "math"),
-    table = strict(safe.table(), "table"),
+    string = strict(safe.string, "string"),
+    math = strict(safe.math, "math"),
+    table = strict(safe.table, "table"),
   }
   for span in pairs(SPANS) do env[span] = make("unit", { span = span }) end
   env.pacific_day = make("unit", { span = "day", zone = "America/Los_Angeles" })
   for name, value in pairs(safe.functions) do env[name] = value end
   for name, value in pairs(more or {}) do env[name] = value end
 
-  local vocabulary = names.sorted(env)
   setmetatable(env, {
     __index = function(_, key)
+      local vocabulary = names.sorted(words.environment({}, host, more)) -- without what the script has named
       complain(key, fault.show(key) .. " is no word here; " .. names.hint(key, vocabulary, "words"))
     end,
   })
