@@ -130,9 +130,8 @@ static int along(walk *w, uint32_t *candidate, llim_permit *permit, llim_refusal
     return w->best.code;
 }
 
-/* permit NULL: only ask. */
-static int go(llim_limiter *limiter, const llim_request *request, double *chance, uint32_t *candidate,
-              llim_permit *permit, llim_refusal *refusal, llim_error *err)
+static int go_by_one_set(llim_limiter *limiter, const llim_request *request, double *chance, uint32_t *candidate,
+                         llim_permit *permit, llim_refusal *refusal, llim_error *err)
 {
     walk w;
     int code = llim__ask_begin(&w.ask, limiter, request, err);
@@ -143,6 +142,18 @@ static int go(llim_limiter *limiter, const llim_request *request, double *chance
     code = along(&w, candidate, permit, refusal, err);
     *chance = w.ask.question.random;
     return code;
+}
+
+/* permit NULL: only ask. A row that is not found was that of a model which the set in force has no more, if another set is in
+   force meanwhile. */
+static int go(llim_limiter *limiter, const llim_request *request, double *chance, uint32_t *candidate,
+              llim_permit *permit, llim_refusal *refusal, llim_error *err)
+{
+    for (;;) {
+        const uint32_t generation = at_load_rlx(&limiter->generation);
+        int code = go_by_one_set(limiter, request, chance, candidate, permit, refusal, err);
+        if (code != LLIM_ENOTFOUND || generation == at_load_acq(&limiter->generation)) return code;
+    }
 }
 
 int llim__decide(llim_limiter *limiter, const llim_request *request, double *chance, llim_permit *permit,

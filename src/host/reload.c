@@ -54,6 +54,7 @@ static int replace(llim_limiter *limiter, llim__set *set, const llim_options *op
     if (!code) code = hand_over(limiter, set, err);
     if (!code) {
         at_store_rlx(&limiter->rests_until, 0);
+        llim__set_release(set, before, limiter->zone);
         llim__set_leave(before);
         return LLIM_OK;
     }

@@ -125,19 +125,29 @@ void llim__set_revert(const llim__set *set, llim__set *before, llim_zone *zone)
     }
 }
 
+/* Whether nothing of the set draws on the row of a model of an earlier one. */
+static bool has_lost(const llim__set *set, const llim_model_info *old)
+{
+    return llim__names_find(&set->names, old->name) == UINT32_MAX && !has_scope(set, old->scope);
+}
+
 void llim__set_follow(llim__set *set, const llim__set *before, llim_zone *zone)
 {
     for (uint32_t i = 0; i < before->n_known; i++) {
         const llim_model_info *old = &before->models[i];
-        const uint32_t same = i < before->n_models ? llim__names_find(&set->names, old->name) : UINT32_MAX;
-        if (same != UINT32_MAX || has_scope(set, old->scope)) continue;
+        if (i < before->n_models ? !has_lost(set, old) : has_scope(set, old->scope)) continue;
         llim_row row;
         bool lives = llim_row_find(zone, old->scope, strlen(old->scope), &row) == LLIM_OK;
         if (!lives || row.index != old->row.index || row.epoch != old->row.epoch) continue;
-        if (i < before->n_models) unpin(set, old->scope, row, zone);
         set->models[set->n_known] = *old;
         set->prices[set->n_known++] = before->prices[i];
     }
+}
+
+void llim__set_release(const llim__set *set, const llim__set *before, llim_zone *zone)
+{
+    for (uint32_t i = 0; i < before->n_models; i++)
+        if (has_lost(set, &before->models[i])) unpin(set, before->models[i].scope, before->models[i].row, zone);
 }
 
 static int read_models(llim__set *set, llim__strings *strings, llim_error *err)

@@ -74,8 +74,11 @@ int llim__set_enforce(llim__set *set, llim_zone *zone, llim_error *err);
 /* After llim__set_enforce() failed: the zone has the limits of before again, which is in force, and whose VM is the caller's. */
 void llim__set_revert(const llim__set *set, llim__set *before, llim_zone *zone);
 
-/* After it succeeded: the rows that no model of the set has any more may go once they are idle, and are known until then. */
+/* After it succeeded: the rows that no model of the set has any more are known to it until they are another's. */
 void llim__set_follow(llim__set *set, const llim__set *before, llim_zone *zone);
+
+/* Once the set is in force, and no decision begins by before: these rows may be another's when they are idle. */
+void llim__set_release(const llim__set *set, const llim__set *before, llim_zone *zone);
 
 /* One user less; NULL is allowed. */
 void llim__set_leave(llim__set *set);

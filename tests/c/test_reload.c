@@ -20,6 +20,7 @@ typedef struct world {
     llim_zone *zone;
     char log[4][256];
     int logged;
+    void *(*meanwhile)(void *world); /* what another thread does when the log is told next */
 } world;
 
 static void write_to(const char *path, const char *text)
@@ -35,6 +36,12 @@ static void note(void *ctx, int level, const char *message)
     world *w = ctx;
     (void)level;
     snprintf(w->log[w->logged++ % 4], sizeof w->log[0], "%s", message);
+    void *(*meanwhile)(void *) = w->meanwhile;
+    pthread_t thread;
+    w->meanwhile = NULL;
+    if (!meanwhile) return;
+    assert_int_equal(pthread_create(&thread, NULL, meanwhile, w), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
 static void open_world(world *w, const char *overrides, const char *policy)
@@ -360,6 +367,47 @@ static void test_strikes_go_on(void **state)
     close_world(&w);
 }
 
+static void *give_the_row_away(void *arg)
+{
+    world *w = arg;
+    static const char scope[] = "model:default/custom/a";
+    const llim_limit limit = kit_limit(LLIM_REQUESTS, LLIM_BUCKET, 3, KIT_MINUTE, 0);
+    llim_row row;
+    reload(w, "return { b = { rpm = 5 } }");
+    for (int i = 0; llim_row_find(w->zone, scope, sizeof scope - 1, &row) == LLIM_OK; i++) {
+        char name[32];
+        assert_in_range(i, 0, 10000);
+        snprintf(name, sizeof name, "team:%d", i);
+        kit_row(w->zone, name, &limit, 1);
+    }
+    return NULL;
+}
+
+static void *give_the_row_away_and_return(void *arg)
+{
+    give_the_row_away(arg);
+    reload(arg, "return { a = { rpm = 7 } }");
+    return NULL;
+}
+
+/* A decision that has begun by the set before, and whose model has lost its row to another, is taken by the set in force. */
+static void test_a_row_that_is_given_away_within_a_decision(void **state)
+{
+    (void)state;
+    world w;
+    open_world(&w, "return { a = { rpm = 5 } }", ROUTE("error 'so that the log is told'"));
+    w.meanwhile = give_the_row_away_and_return;
+    assert_int_equal(acquire(&w, "a", 1, NULL), LLIM_OK);
+    assert_null(w.meanwhile);
+    assert_int_equal(used_of(&w, "a"), 1);
+    close_world(&w);
+    open_world(&w, "return { a = { rpm = 5 } }", ROUTE("error 'so that the log is told'"));
+    w.meanwhile = give_the_row_away;
+    assert_int_equal(acquire(&w, "a", 1, NULL), LLIM_EUNKNOWN_MODEL);
+    assert_null(w.meanwhile);
+    close_world(&w);
+}
+
 /* What a reload must leave alone. */
 typedef struct picture {
     llim_zone_stats stats;
@@ -541,6 +589,7 @@ int main(void)
         cmocka_unit_test(test_scopes_follow),
         cmocka_unit_test(test_another_policy_decides_next),
         cmocka_unit_test(test_strikes_go_on),
+        cmocka_unit_test(test_a_row_that_is_given_away_within_a_decision),
         cmocka_unit_test(test_what_is_wrong_changes_nothing),
         cmocka_unit_test(test_a_full_zone_changes_nothing),
         cmocka_unit_test(test_strings_live_on),
