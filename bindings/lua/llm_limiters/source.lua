@@ -81,13 +81,20 @@ function source.locate(text, path)
   return found and line_of(text, found)
 end
 
+local function has_exponent(text, letter)
+  local at = find(text, letter, 1, true)
+  while at and not find(text, "^%+?%d%d%d", at + 1) do at = find(text, letter, at + 1, true) end
+  return at ~= nil
+end
+
 local DIGITS = "^" .. rep("%d", 100)
 
 -- Most texts hold no number that is beyond Lua, and this look is much cheaper than the scan: such a number is
 -- hexadecimal, has an exponent of three digits, or has 200 digits in a row, a hundred of which begin at a multiple of a
 -- hundred.
 local function may_be_beyond(text)
-  if find(text, "0x", 1, true) or find(text, "0X", 1, true) or find(text, "[eE]%+?%d%d%d") then return true end
+  local x = find(text, "x", 1, true) or find(text, "X", 1, true)
+  if x and find(text, "0[xX]") or has_exponent(text, "e") or has_exponent(text, "E") then return true end
   for pos = 100, #text, 100 do
     if find(text, DIGITS, pos) then return true end
   end
