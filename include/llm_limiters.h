@@ -56,8 +56,9 @@ typedef struct llim_options {
 
 /* Something that the policy may know of a request beside its amounts: its tenant, user, session, priority. */
 typedef struct llim_tag {
-    const char
-        *name; /* as scripts read it: "tenant" is req.tenant. No name of a meter, nor max_output_tokens, random or at */
+    const char *
+        name; /* as scripts read it: "tenant" is req.tenant. no name of a meter, nor max_output_tokens, random or at. Both are UTF-8 of at most 255
+                         bytes without control characters: what comes from outside is checked before scripts see it */
     const char *value;
 } llim_tag;
 

@@ -10,9 +10,9 @@
 local function cost_of(price, req)
   local output = req.output_tokens > 0 and req.output_tokens or req.max_output_tokens
   local input = req.input_tokens > 0 and req.input_tokens or math.max(req.tokens - output, req.characters / 4)
-  local images = req.images
-  -- Of a request of which nothing is known, compare a thousand tokens each way and an image.
-  if input + output + images == 0 then input, output, images = 1000, 1000, 1 end
+  local images = math.max(req.images, 1) -- a price for one is a picture's, and nobody asks for none
+  -- Of a request of which nothing is known, compare a thousand tokens each way.
+  if input + output == 0 then input, output = 1000, 1000 end
   return ((price.input or 0) * input + (price.output or 0) * output) / 1e6
     + (price.image or 0) * images + (price.request or 0)
 end

@@ -9,15 +9,24 @@
 -- of a request (org, team, user) name who asks; teams and users are named within their organisation, so that two teams
 -- called "search" are two.
 
+-- A part of a name, which may come from outside: without "/" and "*", which mean something here, and not too long.
+local function plain(text)
+  if not text or text == "" then return nil end
+  local out = string.sub(text, 1, 80)
+  for i = 1, #out do
+    local c = string.sub(out, i, i)
+    if c == "/" or c == "*" then out = string.sub(out, 1, i - 1) .. "|" .. string.sub(out, i + 1) end
+  end
+  return out
+end
+
 return policy { api = 1, name = "tenants",
   scopes = function(req)
-    local list, inside = {}, ""
-    if req.org then
-      list[1] = "org:" .. req.org
-      inside = req.org .. "/"
-    end
-    if req.team then list[#list + 1] = "team:" .. inside .. req.team end
-    if req.user then list[#list + 1] = "user:" .. inside .. req.user end
+    local org, team, user = plain(req.org), plain(req.team), plain(req.user)
+    local list, inside = {}, org and org .. "/" or ""
+    if org then list[1] = "org:" .. org end
+    if team then list[#list + 1] = "team:" .. inside .. team end
+    if user then list[#list + 1] = "user:" .. inside .. user end
     return list
   end,
 

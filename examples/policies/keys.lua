@@ -3,7 +3,8 @@
 -- The lesson: a name is what has a quota, and what the name means to your client is up to you. Give every key's share
 -- of a model a name of its own in the overrides, like gpt-4o@key1, with the numbers and the law of the provider:
 --   local TIER1 = { rpm = 500, tpm = 30000, law = "bucket", charged = "reserved" }
---   return { ["gpt-4o@key1"] = TIER1, ["gpt-4o@key2"] = TIER1, ["gpt-4o-mini@key1"] = { rpm = 500, tpm = 200000 } }
+--   local SMALL = { rpm = 500, tpm = 200000, law = "bucket", charged = "reserved" }
+--   return { ["gpt-4o@key1"] = TIER1, ["gpt-4o@key2"] = TIER1, ["gpt-4o-mini@key1"] = SMALL }
 -- and let your client take the key from behind the "@" of the model that is admitted. The caller lists all of them.
 -- This route keeps the order of the models, and takes of each model's keys the one with the most room. To the limiter
 -- these models are of one provider, "custom", though their keys are several. So an answer about a credential or a

@@ -200,7 +200,9 @@ static int answer(lua_State *L)
     for (int m = 0; m < LLIM_METERS; m++) a.facts.charge.amount[m] = a.kind == LLIM_ANSWER_OK ? LLIM_UNKNOWN : 0;
     read_amounts(L, 2, &a.facts.charge);
     lua_getfield(L, 2, "status");
-    llim__outcome outcome = {.answer = &a, .status = (int32_t)lua_tointeger(L, -1), .random = -1};
+    lua_getfield(L, 2, "live");
+    llim__outcome outcome = {
+        .answer = &a, .status = (int32_t)lua_tointeger(L, -2), .live = lua_toboolean(L, -1), .random = -1};
     llim__thread *thread = llim__limiter_enter(w->limiter, NULL);
     const int code = !thread                 ? LLIM_ENOMEM
                      : w->permit.n_rows == 0 ? LLIM_EENDED

@@ -21,9 +21,9 @@
 #include "llm_limiters.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { EDITS = 200 };
+enum { EDITS = 100 };
 #else
-enum { EDITS = 1000 };
+enum { EDITS = 300 };
 #endif
 enum { THREADS = 4, WATCHED = 20 /* one in so many edits */, LONGEST_MS = 30000, SHORT = 100, LONG = 900 };
 enum { RAISED_FROM = 1000, RAISED_BY = 10, LOW = 50, HIGH = 80 };

@@ -274,8 +274,10 @@ function default_result(req, m, r) end
 ---@field dimension? string
 ---@field scope? "model"|"family"|"credential"
 ---@field family? string
+---@field unit? "minute"|"hour"|"day"|"week"|"month"
 ---@field retry_after? number seconds
 ---@field status? number
+---@field live? boolean of a live session's close
 
 ---@class llm.TestLimiter
 ---@field acquire fun(self: llm.TestLimiter, models: string[], req?: llm.TestRequest): string?, number? or nil, wait
@@ -388,7 +390,7 @@ function string.len(s) end
 ---@param s string
 ---@return string
 function string.lower(s) end
----At most 65536 bytes.
+---At most 1000 bytes.
 ---@param s string
 ---@param n integer
 ---@param separator? string

@@ -8,11 +8,11 @@
 local safe = {}
 
 local MOST_ITEMS = 250
-local MOST_BYTES = 65536
+local MOST_BYTES = 1000
 
 local concat, insert, remove, sort = table.concat, table.insert, table.remove, table.sort
 local unpack_list = rawget(_G, "unpack") or rawget(table, "unpack") -- of Lua 5.1, of later ones
-local rep = string.rep
+local char, find, format, rep = string.char, string.find, string.format, string.rep
 
 -- Level 3 is the line of the script that called.
 local function check_list(name, list)
@@ -67,6 +67,32 @@ local function string_rep(text, times, separator)
   return rep(text, times, separator)
 end
 
+-- Strings of a script hold no zero bytes: comparing them takes time for each one.
+local function string_char(...)
+  for i = 1, select("#", ...) do
+    if tonumber((select(i, ...))) == 0 then error("string.char makes no zero bytes here.", 2) end
+  end
+  return char(...)
+end
+
+-- An address tells nothing, and is another one in each VM.
+local function show(value)
+  local kind = type(value)
+  if kind == "table" or kind == "function" or kind == "userdata" or kind == "thread" then return "a " .. kind end
+  return tostring(value)
+end
+
+local function string_format(pattern, ...)
+  if type(pattern) == "string" and (find(pattern, "%%[^%a%%]*c") or find(pattern, "%%[^%a%%]*p")) then
+    error("string.format knows no %c and %p here.", 2)
+  end
+  local values = { ... }
+  for i = 1, select("#", ...) do
+    if type(values[i]) ~= "number" and type(values[i]) ~= "string" then values[i] = show(values[i]) end
+  end
+  return format(pattern, unpack_list(values, 1, select("#", ...)))
+end
+
 local function subset(library, wanted)
   local copy = {}
   for _, name in ipairs(wanted) do copy[name] = library[name] end
@@ -75,8 +101,8 @@ end
 
 -- Fresh tables for each script.
 function safe.string()
-  local copy = subset(string, { "byte", "char", "format", "len", "lower", "reverse", "sub", "upper" })
-  copy.rep = string_rep
+  local copy = subset(string, { "byte", "len", "lower", "reverse", "sub", "upper" })
+  copy.char, copy.format, copy.rep = string_char, string_format, string_rep
   return copy
 end
 
@@ -91,7 +117,7 @@ function safe.table()
 end
 
 safe.functions = {
-  pairs = pairs, ipairs = ipairs, next = next, type = type, tostring = tostring, tonumber = tonumber,
+  pairs = pairs, ipairs = ipairs, next = next, type = type, tostring = show, tonumber = tonumber,
   error = error, assert = assert, pcall = pcall, select = select,
 }
 

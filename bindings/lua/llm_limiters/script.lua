@@ -61,6 +61,8 @@ function script.run(src, host, example, more)
     fault.raise("ECONFIG", "the number " .. sub(literal, 1, 40) .. " is larger than Lua can hold; write math.huge or "
       .. "inf for no limit.", src.file, bad_line, sub(literal, 1, 40))
   end
+  local zero_line = source.zero_byte(src.text)
+  if zero_line then fault.raise("ECONFIG", "a string here holds no zero bytes.", src.file, zero_line) end
   local ok, value = (host.call or pcall)(chunk)
   if not ok then raise_failure(src, value, record) end
   if value == nil then

@@ -119,4 +119,29 @@ function source.bad_number(text)
   return nil
 end
 
+-- Whether an escape within a quoted string makes a zero byte.
+local function escapes_zero(inner)
+  local at = find(inner, "\\", 1, true)
+  while at do
+    local code = match(inner, "^(%d%d?%d?)", at + 1)
+    if code and tonumber(code) == 0 or find(inner, "^x00", at + 1) or find(inner, "^u{0+}", at + 1) then return true end
+    at = find(inner, "\\", at + 2, true)
+  end
+  return false
+end
+
+-- nil, or the line of the first string that holds a zero byte: comparing such strings takes time for each one.
+function source.zero_byte(text)
+  local raw = find(text, "\0", 1, true)
+  if raw then return line_of(text, raw) end
+  if not find(text, "\\[x0u]") then return nil end
+  local pos = 1
+  while pos <= #text do
+    local kind, last, inner = token_at(text, pos)
+    if kind == "string" and sub(text, pos, pos) ~= "[" and escapes_zero(inner) then return line_of(text, pos) end
+    pos = last + 1
+  end
+  return nil
+end
+
 return source
