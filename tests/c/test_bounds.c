@@ -86,7 +86,7 @@ static const char *const endless[] = {
     ROUTE("local t = {} while true do t = { t, t } end"),
     ROUTE("local t = {} for i = 1, 2^40 do t['k' .. i] = i end"),
     ROUTE("local s = 'x' while true do s = s .. s end"),
-    ROUTE("local s = string.rep('x', 60000) while true do local t = s .. 'y' end"),
+    ROUTE("local s = string.rep('x', 900) while true do local t = s .. 'y' end"),
     ROUTE("local s = ('x'):rep(60000) while true do s:upper() end"),
     ROUTE("local s, t = ('x'):rep(60000) .. 'a', ('x'):rep(60000) .. 'b' while true do local b = s < t end"),
     ROUTE("local s = ('x'):rep(60000) while true do pcall(string.rep, s, 2) s:reverse() end"),
