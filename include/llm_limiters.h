@@ -121,14 +121,13 @@ LLIM_API int llim_get_status(llim_limiter *limiter, llim_status *status);
 
    Counts stay: a limit that has the same meter, law, window and guard keeps what is used of it, whether its amount was raised or
    lowered; what has been admitted above a lowered one stands. A changed law or window starts charged with all that the old one
-   holds. A model that is gone is refused by LLIM_EUNKNOWN_MODEL or LLIM_ENO_QUOTA; its permits end as ever, against the row that
+   holds. A limit that is taken out, of a model that stays, is forgotten: put back, it starts empty. A model that is gone is refused by LLIM_EUNKNOWN_MODEL or LLIM_ENO_QUOTA; its permits end as ever, against the row that
    they charged, and if it comes back while anything is in its windows, its counts are there.
    Rows of llim_scope() get their new limits at the next llim_scope() for them, and have the old ones until then; a scope that
    has no limits any more is LLIM_ENOTFOUND, and its row as it was for who still holds it.
 
    An error is one of llim_open(), or LLIM_EINVAL (another modality), and changes nothing: what was in force stays. LLIM_EFULL:
-   the zone, which has the room that llim_open() made, has none for a new limit; options.zone.rows and .sliding make more. The
-   limits of rows that were changed before it are put back, charged with all they hold.
+   the zone, which has the room that llim_open() made, has none for a new limit; options.zone.rows and .sliding make more. 
    Takes some milliseconds, and as much for each thread that has a VM of its own. What threads have left behind is ended by the
    next call of this. Any thread; one at a time, others wait. */
 LLIM_API int llim_reload(llim_limiter *limiter, const llim_options *options, uint32_t *generation, llim_error *err);
@@ -203,7 +202,7 @@ LLIM_API llim_zone *llim_limiter_zone(llim_limiter *limiter);
    in this. LLIM_NEVER: none ever can; *refusal is the first's.
    LLIM_EUNKNOWN_MODEL, LLIM_ENO_QUOTA: a name of the list is wrong, whether or not another would fit; the message suggests
    the nearest name, or names the tier. LLIM_ERANGE, LLIM_EINVAL, LLIM_ENOTFOUND (a scope of the request was recycled), LLIM_EFULL (no lease
-   is left for a candidate, and no other fits). It does not look at who waits (below), and may overtake them. */
+   is left for a candidate, and no other fits; or no row for a scope that the policy names: options.zone.rows makes more). It does not look at who waits (below), and may overtake them. */
 LLIM_API int llim_acquire(llim_limiter *limiter, const llim_request *request, llim_permit *permit,
                           llim_refusal *refusal, llim_error *err);
 
@@ -248,7 +247,8 @@ typedef struct llim_waiter llim_waiter;
    whatever thread gives back, sets the clock, polls or ends, perhaps by the waiter's own within such a call. It runs under the
    queue's lock, so it passes the news on and calls nothing of this library: uv_async_send(), a write to an eventfd or pipe, a
    flag of a loop that has but one thread. It is not called for the instants that polls have told: those are the loop's timer.
-   Without it, poll at those instants and after giving something back.
+   Without it, poll at those instants, after giving something back, after another waiter was decided or ended, and after a reload. A waiter
+   whose deadline has passed stands in the queue until it is polled or ended.
    LLIM_OK; LLIM_ENOMEM; what is wrong with the request's names, LLIM_EINVAL, LLIM_ERANGE, LLIM_EVERSION; *waiter is then NULL. */
 LLIM_API int llim_wait_begin(llim_limiter *limiter, const llim_request *request, const llim_wait_options *options,
                              llim_waiter **waiter, llim_error *err);
@@ -266,14 +266,16 @@ LLIM_API void llim_wait_end(llim_waiter *waiter);
    llim_classify(), as an answer of the model's provider and of now unless it says otherwise; *answer, if not NULL, is what it
    concluded.
    The permit is rejected if the answer was a refusal, which used nothing; else it is settled by the usage that is told, be it
-   of a stream that failed half-way, and what is not told stays as reserved. Then, by the kind of the answer,
+   of a stream that failed half-way, and what is not told stays as reserved; cost is
+   told by the model's price. Then the policy's result hook says who cools, or by the kind of the answer
      rate       cools as long as it says, else by a backoff of 30 to 60 s (a live session's close: 60 to 120 s)
      overload   the same, from 1 to 2 s on
      quota      cools for an hour: the model, or every one of its provider if the credential has nothing left
      auth       cools for a minute, likewise
      others     cool nobody
-   and a limit that names a family cools all models whose names begin with it. A backoff doubles with each refusal of the last
-   minutes, up to 10 min, an overload's up to 1 min; a call that succeeds ends it. The caller goes on by llim_acquire(), with
+   and a limit that names a family cools all models whose names begin with it. A backoff doubles with each refusal, up to
+   10 min, an overload's up to 1 min; one refusal is forgotten with each minute that the model does not cool, and all by a call that
+   succeeds. The caller goes on by llim_acquire(), with
    fewer models or the same, as the answer suggests: what is too_large is not asked again of this model.
    LLIM_OK. LLIM_EENDED: the permit had ended before, or a lease of it. LLIM_EINVAL: its row is no model's; then, and where
    llim_classify() fails, nothing has changed. Any thread. */

@@ -105,6 +105,17 @@ static llim__note *find_free(llim_zone *zone, uint32_t index, bool robs)
     return NULL;
 }
 
+uint32_t llim__notes_left(llim_zone *zone)
+{
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < zone->header->notes; i++) {
+        const uint64_t owner = at_load_acq(&zone->note[i].owner);
+        const uint64_t state = at_load_acq(&zone->row[(uint32_t)owner].state);
+        left += LLIM__STATE_EPOCH(state) != owner >> 32 || !(state & LLIM__NOTED) || !(state & LLIM__PINNED);
+    }
+    return left;
+}
+
 bool llim__notes_take(llim_zone *zone, uint32_t index, uint32_t epoch)
 {
     const uint64_t owner = owner_of(index, epoch);

@@ -16,6 +16,7 @@
 #include "engine/laws.h"
 #include "engine/notes.h"
 #include "engine/rings.h"
+#include "engine/rows.h"
 #include "engine/shape.h"
 #include "engine/table.h"
 #include "engine/writer.h"
@@ -373,7 +374,7 @@ static int change(llim_zone *zone, llim__now now, const llim_row_spec *spec, uin
     return LLIM_OK;
 }
 
-int llim_row_set(llim_zone *zone, const llim_row_spec *spec, llim_row *row, llim_error *err)
+static int check_spec(const llim_row_spec *spec, llim_error *err)
 {
     if (spec->size != sizeof *spec)
         return llim__fail(err, LLIM_EVERSION, "llim_row_spec.size is %u, this library expects %zu", spec->size,
@@ -381,19 +382,136 @@ int llim_row_set(llim_zone *zone, const llim_row_spec *spec, llim_row *row, llim
     if (spec->scope_len == 0 || spec->scope_len > LLIM_SCOPE_MAX)
         return llim__fail(err, LLIM_EINVAL, "a scope's name has 1 to %d bytes, not %u", LLIM_SCOPE_MAX,
                           spec->scope_len);
-    llim__key key = llim__hash(zone->header->secret, spec->scope, spec->scope_len);
-    llim__zone_lock(zone);
+    return LLIM_OK;
+}
+
+/* Under the mutex. */
+static int set(llim_zone *zone, const llim_row_spec *spec, llim_row *row, bool *frees, llim_error *err)
+{
     plan p;
-    bool frees = false;
     int code = plan_limits(zone, spec, &p, err);
-    if (!code) {
-        llim__now now = llim__zone_now(zone);
-        uint32_t index = llim__table_find(zone, key);
-        code = index ? change(zone, now, spec, index, &p, row, &frees, err) : add(zone, now, spec, key, &p, row, err);
-    }
+    if (code) return code;
+    const llim__key key = llim__hash(zone->header->secret, spec->scope, spec->scope_len);
+    const llim__now now = llim__zone_now(zone);
+    const uint32_t index = llim__table_find(zone, key);
+    return index ? change(zone, now, spec, index, &p, row, frees, err) : add(zone, now, spec, key, &p, row, err);
+}
+
+static int set_one(llim_zone *zone, const llim_row_spec *spec, llim_row *row, bool *frees, llim_error *err)
+{
+    int code = check_spec(spec, err);
+    if (code) return code;
+    llim__zone_lock(zone);
+    code = set(zone, spec, row, frees, err);
     llim__zone_unlock(zone);
-    if (frees)
-        llim__zone_freed(zone); /* not if it is as it was: who is told may be the one who set it, in order to ask */
+    return code;
+}
+
+int llim_row_set(llim_zone *zone, const llim_row_spec *spec, llim_row *row, llim_error *err)
+{
+    bool frees = false;
+    int code = set_one(zone, spec, row, &frees, err);
+    if (frees) llim__zone_freed(zone);
+    return code;
+}
+
+int llim__row_set_quietly(llim_zone *zone, const llim_row_spec *spec, llim_row *row, llim_error *err)
+{
+    bool frees;
+    return set_one(zone, spec, row, &frees, err);
+}
+
+/* What is to be free before several rows are set one after the other, so that none of them can fail. */
+typedef struct need {
+    uint32_t rows, notes;
+    int64_t rings, held; /* the most at one time, and after the last so far */
+} need;
+
+static uint32_t rows_for(uint32_t limits)
+{
+    return limits <= LLIM__CELLS ? 0 : (limits - LLIM__CELLS + LLIM__MORE_CELLS - 1) / LLIM__MORE_CELLS;
+}
+
+static int add_need(llim_zone *zone, const llim_row_spec *spec, need *n, llim_error *err)
+{
+    plan p;
+    llim__limits old = {.n = 0};
+    bool gone[LLIM_MAX_LIMITS];
+    int code = plan_limits(zone, spec, &p, err);
+    if (code) return code;
+    const uint32_t index = llim__table_find(zone, llim__hash(zone->header->secret, spec->scope, spec->scope_len));
+    llim__row *row = &zone->row[index];
+    const uint64_t state = at_load_acq(&row->state);
+    if (index) {
+        llim__writer_recover(zone, row);
+        llim__limits_read(zone, row, LLIM__STATE_EPOCH(state), &old);
+        place(zone, &old, &p, gone);
+    }
+    for (uint32_t i = 0; i < p.n; i++) n->held += needs_ring(zone, &p, i);
+    if (n->held > n->rings) n->rings = n->held;
+    for (uint32_t k = 0; k < old.n; k++) n->held -= gone[k] && old.step[k].shape->law == LLIM_SLIDING;
+    uint32_t chain = 0;
+    for (uint32_t next = index; next; next = at_load_rlx(&zone->row[next].next)) chain++;
+    const uint32_t wanted = 1 + rows_for(p.n);
+    if (wanted > chain) n->rows += wanted - chain;
+    const uint32_t flags = index ? LLIM__STATE_FLAGS(state) : 0;
+    n->notes += spec->notes && (flags & (LLIM__NOTED | LLIM__PINNED)) != (LLIM__NOTED | LLIM__PINNED);
+    return LLIM_OK;
+}
+
+/* Takes so many rows, recycling what is idle, and gives them back: they are free then. */
+static bool free_rows(llim_zone *zone, llim__now now, uint32_t n)
+{
+    uint32_t first = 0, taken = 0;
+    for (uint32_t index; taken < n && (index = llim__table_take(zone, now, 0)) != 0; taken++) {
+        at_store_rel(&zone->row[index].next, first);
+        first = index;
+    }
+    llim__table_put(zone, first);
+    return taken == n;
+}
+
+static bool free_rings(llim_zone *zone, llim__now now, int64_t n)
+{
+    const llim__header *h = zone->header;
+    while ((int64_t)h->rings - (int64_t)at_load_rlx(&h->rings_used) < n)
+        if (!llim__table_recycle_ring(zone, now, 0)) return false;
+    return true;
+}
+
+/* Sees to it that all of them have place. What is recycled for that may be a row that they name: then they need more. */
+static int make_place(llim_zone *zone, const llim_row_spec *specs, uint32_t n, llim_error *err)
+{
+    const llim__now now = llim__zone_now(zone);
+    for (uint32_t before = UINT32_MAX; before != at_load_rlx(&zone->header->scopes_used);) {
+        need all = {0, 0, 0, 0};
+        before = at_load_rlx(&zone->header->scopes_used);
+        for (uint32_t i = 0; i < n; i++) {
+            int code = add_need(zone, &specs[i], &all, err);
+            if (code) return code;
+        }
+        if (!free_rings(zone, now, all.rings))
+            return llim__fail(
+                err, LLIM_EFULL, "%lld sliding windows more are needed at one time than are left of %u",
+                (long long)(all.rings - (int64_t)zone->header->rings + (int64_t)at_load_rlx(&zone->header->rings_used)),
+                zone->header->rings);
+        if (!free_rows(zone, now, all.rows)) return no_row(zone, err);
+        if (llim__notes_left(zone) < all.notes) return no_note(zone, err);
+    }
+    return LLIM_OK;
+}
+
+int llim__rows_set(llim_zone *zone, const llim_row_spec *specs, uint32_t n, llim_row *rows, llim_error *err)
+{
+    bool frees = false;
+    int code = LLIM_OK;
+    for (uint32_t i = 0; i < n && !code; i++) code = check_spec(&specs[i], err);
+    if (code) return code;
+    llim__zone_lock(zone);
+    code = make_place(zone, specs, n, err);
+    for (uint32_t i = 0; i < n && !code; i++) code = set(zone, &specs[i], &rows[i], &frees, err);
+    llim__zone_unlock(zone);
+    if (frees) llim__zone_freed(zone);
     return code;
 }
 

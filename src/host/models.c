@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "engine/rows.h"
 #include "host/limiter.h"
 
 /* A spelling that was not met before: the kernel knows what it means. Kept for the next time while there is room. */
@@ -109,7 +110,9 @@ static int place(llim_limiter *limiter, const llim__set *set, const llim__furthe
                           .limits = limits ? limits->limit : scope->limits,
                           .n_limits = n,
                           .generation = set->generation};
-    int code = llim_row_set(limiter->zone, &spec, row, err);
+    /* Limits that a hook brings may be others at each call, and who waits would be woken by asking. */
+    int code = scope->limits ? llim__row_set_quietly(limiter->zone, &spec, row, err)
+                             : llim_row_set(limiter->zone, &spec, row, err);
     if (!code && limits) at_store_rel(&limiter->scopes[row->index], (uint64_t)row->epoch << 32 | set->generation);
     return code;
 }

@@ -1,11 +1,12 @@
 /*
  * reload.c - puts another set in force while threads decide.
  *
- * A set is loaded and judged beside the one in force; then the zone gets its limits, row by row, each keeping its counts; then
+ * A set is loaded and judged beside the one in force; then the zone gets its limits, all or none, each keeping its counts; then
  * one number changes, by which threads notice. Whoever still decides by the old set until then meets the limits of the rows, so
  * no order of these steps admits more than the limits that a row has. Whatever takes long (making VMs, ending what threads have
  * left) happens here, in the thread that reloads.
  */
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,7 +14,7 @@
 #include "base/error.h"
 #include "host/limiter.h"
 
-enum { MORE_THREADS = 8 }; /* that may come while their VMs are made */
+enum { MORE_THREADS = 64 }; /* that may come while their VMs are made */
 
 /* Those that cannot be made are left to the threads. */
 static void make_vms(const llim__set *set, llim__handover *handovers, uint32_t n)
@@ -22,47 +23,82 @@ static void make_vms(const llim__set *set, llim__handover *handovers, uint32_t n
         if (llim__vm_open(&set->vm_options, &handovers[i].vm, NULL)) return;
 }
 
-/* set NULL: only ends what threads have left. */
-static int hand_over(llim_limiter *limiter, llim__set *set, llim_error *err)
+typedef struct handovers {
+    llim__handover *list;
+    uint32_t n;
+} handovers;
+
+/* Places for all threads and some more, with VMs of the set for those that ask. */
+static int prepare(llim_limiter *limiter, const llim__set *set, handovers *out, llim_error *err)
 {
-    for (bool done = false; !done;) {
-        uint32_t asking;
-        const uint32_t n = llim__threads_count(limiter, &asking), places = n + MORE_THREADS;
-        llim__handover *handovers = llim__take(limiter->alloc, limiter->alloc_ctx, places, sizeof *handovers);
-        if (!handovers) return llim__fail(err, LLIM_ENOMEM, "no memory for the threads of a limiter");
-        if (set) make_vms(set, handovers, llim__set_asks(set) ? n : asking);
-        done = llim__threads_renew(limiter, set, handovers, places);
-        for (llim__handover *h = handovers; h < handovers + places; h++) {
-            llim__vm_close(h->vm);
-            llim__vm_close(h->unused_vm);
-            llim__vm_close(h->old_vm);
-            llim__set_leave(h->old_set);
-        }
-        llim__give(limiter->alloc, limiter->alloc_ctx, handovers, places, sizeof *handovers);
-    }
+    uint32_t asking;
+    const uint32_t threads = llim__threads_count(limiter, &asking);
+    out->n = 2 * threads + MORE_THREADS;
+    out->list = llim__take(limiter->alloc, limiter->alloc_ctx, out->n, sizeof *out->list);
+    if (!out->list) return llim__fail(err, LLIM_ENOMEM, "no memory for the threads of a limiter");
+    if (set) make_vms(set, out->list, llim__set_asks(set) ? threads : asking);
     return LLIM_OK;
 }
 
+static void end(llim_limiter *limiter, handovers *h)
+{
+    for (llim__handover *one = h->list; one < h->list + h->n; one++) {
+        llim__vm_close(one->vm);
+        llim__vm_close(one->unused_vm);
+        llim__vm_close(one->old_vm);
+        llim__set_leave(one->old_set);
+    }
+    llim__give(limiter->alloc, limiter->alloc_ctx, h->list, h->n, sizeof *h->list);
+}
+
+/* Puts the set in force, unless it is NULL, and ends what threads have left. Where twice as many have come meanwhile, and no memory
+   is left for them, it waits until some is, or they have gone. */
+static void hand_over(llim_limiter *limiter, llim__set *set, handovers *h)
+{
+    while (!llim__threads_renew(limiter, set, h->list, h->n)) {
+        handovers more;
+        if (prepare(limiter, set, &more, NULL)) {
+            sched_yield();
+            continue;
+        }
+        end(limiter, h);
+        *h = more;
+    }
+    end(limiter, h);
+}
+
+/* Whatever may fail comes before the zone changes, and the zone changes as a whole. */
 static int replace(llim_limiter *limiter, llim__set *set, const llim_options *options, llim_error *err)
 {
     llim__set *before = limiter->set;
     const llim_options kept = limiter->options;
+    handovers h = {NULL, 0};
     set->generation = before->generation + 1;
     int code = llim__options_keep(limiter, options, err);
+    if (!code) code = prepare(limiter, set, &h, err);
     if (!code) code = llim__set_enforce(set, limiter->zone, err);
-    if (!code) llim__set_follow(set, before, limiter->zone);
-    if (!code) code = hand_over(limiter, set, err);
-    if (!code) {
-        at_store_rlx(&limiter->rests_until, 0);
-        llim__set_release(set, before, limiter->zone);
-        llim__set_leave(before);
-        return LLIM_OK;
+    if (code) {
+        limiter->options = kept;
+        end(limiter, &h);
+        llim__set_leave(set);
+        return code;
     }
-    limiter->options = kept;
-    pthread_mutex_lock(&limiter->lock); /* of before's VM */
-    llim__set_revert(set, before, limiter->zone);
-    pthread_mutex_unlock(&limiter->lock);
-    llim__set_leave(set);
+    llim__set_follow(set, before, limiter->zone);
+    hand_over(limiter, set, &h);
+    at_store_rlx(&limiter->rests_until, 0);
+    llim__set_release(set, before, limiter->zone);
+    llim__set_leave(before);
+    llim__queue_renew(limiter);
+    return LLIM_OK;
+}
+
+/* The texts are those in force. */
+static int keep(llim_limiter *limiter, const llim_options *options, llim_error *err)
+{
+    handovers h = {NULL, 0};
+    int code = llim__options_keep(limiter, options, err);
+    if (!code) code = prepare(limiter, NULL, &h, err);
+    if (!code) hand_over(limiter, NULL, &h);
     return code;
 }
 
@@ -75,8 +111,7 @@ int llim__limiter_reload(llim_limiter *limiter, const llim_options *options, lli
     if (!code && set)
         code = replace(limiter, set, options, err);
     else if (!code)
-        code = llim__options_keep(limiter, options, err);
-    if (!code && !set) code = hand_over(limiter, NULL, err);
+        code = keep(limiter, options, err);
     pthread_mutex_lock(&limiter->lock);
     llim_status *s = &limiter->status;
     if (code) {

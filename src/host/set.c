@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "engine/rows.h"
 #include "host/trial.h"
 
 enum { LOAD_INSTRUCTIONS = 1000000, LOAD_BYTES = 16 << 20, HOOK_INSTRUCTIONS = 200000, HOOK_BYTES = 1 << 20 };
@@ -57,35 +58,42 @@ int llim__set_need(const llim__set *set, uint32_t scopes, llim__need *need, llim
     return LLIM_OK;
 }
 
-static int place(const llim__set *set, uint32_t i, llim_zone *zone, llim_row *row, llim_error *err)
+static llim_row_spec spec_of(const llim__set *set, const char *scope, const llim__model *model)
 {
-    llim__model model;
-    int code = llim__vm_model(set->vm, i, &model, err);
-    if (code) return code;
-    llim_row_spec spec = {.size = sizeof spec,
-                          .scope = model.scope,
-                          .scope_len = (uint32_t)strlen(model.scope),
-                          .limits = model.limit,
-                          .n_limits = model.n_limits,
-                          .generation = set->generation,
-                          .pinned = 1,
-                          .notes = 1};
-    return llim_row_set(zone, &spec, row, err);
+    return (llim_row_spec){.size = sizeof(llim_row_spec),
+                           .scope = scope,
+                           .scope_len = (uint32_t)strlen(scope),
+                           .limits = model->limit,
+                           .n_limits = model->n_limits,
+                           .generation = set->generation,
+                           .pinned = 1,
+                           .notes = 1};
 }
 
+/* Every scope once: models of a family share one. */
 int llim__set_enforce(llim__set *set, llim_zone *zone, llim_error *err)
 {
-    llim_row found;
-    for (int there = 0; there < 2; there++) {
-        for (uint32_t i = 0; i < set->n_models; i++) {
-            llim_model_info *model = &set->models[i];
-            if (model->row.index) continue;
-            if (!there && llim_row_find(zone, model->scope, strlen(model->scope), &found) == LLIM_OK) continue;
-            int code = place(set, i, zone, &model->row, err);
-            if (code) return code;
-        }
+    const uint32_t n = set->n_models;
+    llim__model *models = take(set, n, sizeof *models);
+    llim_row_spec *specs = take(set, n, sizeof *specs);
+    llim_row *rows = take(set, n, sizeof *rows);
+    uint32_t *place = take(set, n, sizeof *place), n_specs = 0;
+    int code = models && specs && rows && place
+                   ? LLIM_OK
+                   : llim__fail(err, LLIM_ENOMEM, "no memory for the rows of %u models", n);
+    for (uint32_t i = 0; i < n && !code; i++) {
+        code = llim__vm_model(set->vm, i, &models[i], err);
+        place[i] = 0;
+        while (place[i] < n_specs && specs[place[i]].scope != set->models[i].scope) place[i]++; /* kept strings */
+        if (place[i] == n_specs) specs[n_specs++] = spec_of(set, set->models[i].scope, &models[i]);
     }
-    return LLIM_OK;
+    if (!code) code = llim__rows_set(zone, specs, n_specs, rows, err);
+    for (uint32_t i = 0; i < n && !code; i++) set->models[i].row = rows[place[i]];
+    give(set, models, n, sizeof *models);
+    give(set, specs, n, sizeof *specs);
+    give(set, rows, n, sizeof *rows);
+    give(set, place, n, sizeof *place);
+    return code;
 }
 
 /* Whether a model of the set has this row. Scopes are kept strings. */
@@ -109,20 +117,6 @@ static void unpin(const llim__set *set, const char *scope, llim_row row, llim_zo
     if (llim_row_usage(zone, row, usage, LLIM_MAX_LIMITS, &spec.n_limits)) return;
     for (uint32_t k = 0; k < spec.n_limits; k++) limits[k] = usage[k].limit;
     llim_row_set(zone, &spec, &row, NULL); /* which takes no place: the limits are there */
-}
-
-void llim__set_revert(const llim__set *set, llim__set *before, llim_zone *zone)
-{
-    for (uint32_t i = 0; i < set->n_models; i++) {
-        const llim_model_info *model = &set->models[i];
-        if (model->row.index && !has_scope(before, model->scope)) unpin(before, model->scope, model->row, zone);
-    }
-    /* What the new limits took of the zone is given back by this, so there is place, unless another scope is quicker: then the
-       row has the new limits until the next reload. */
-    for (uint32_t i = 0; i < before->n_models; i++) {
-        llim_row row;
-        place(before, i, zone, &row, NULL);
-    }
 }
 
 /* Whether nothing of the set draws on the row of a model of an earlier one. */

@@ -67,12 +67,8 @@ int llim__set_open(const llim_options *options, const llim__texts *texts, const 
 /* The rows of the set's models, and of so many of its scopes at one time. */
 int llim__set_need(const llim__set *set, uint32_t scopes, llim__need *need, llim_error *err);
 
-/* Gives the zone the set's limits and the models their rows. The rows that do not exist yet come first: they are what may find
-   no place, and they can be given back. Stops at the first error. */
+/* Gives the zone the set's limits and the models their rows: all, or none and the error. */
 int llim__set_enforce(llim__set *set, llim_zone *zone, llim_error *err);
-
-/* After llim__set_enforce() failed: the zone has the limits of before again, which is in force, and whose VM is the caller's. */
-void llim__set_revert(const llim__set *set, llim__set *before, llim_zone *zone);
 
 /* After it succeeded: the rows that no model of the set has any more are known to it until they are another's. */
 void llim__set_follow(llim__set *set, const llim__set *before, llim_zone *zone);

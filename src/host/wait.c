@@ -222,6 +222,20 @@ static int look(llim_waiter *w, llim_permit *permit, llim_refusal *refusal, int6
     return code;
 }
 
+/* The rows of its models in the set in force; of those that have one, if not all do. */
+static int find_rows(llim_waiter *w, llim_error *err)
+{
+    int wrong = LLIM_OK;
+    w->n_rows = 0;
+    for (uint32_t i = 0; i < w->request->n_models; i++) {
+        llim_model_info info;
+        int code = llim_model(w->limiter, w->request->models[i], &info, wrong ? NULL : err);
+        if (!code) w->row[w->n_rows++] = info.row;
+        if (code && !wrong) wrong = code;
+    }
+    return wrong;
+}
+
 static int prepare(llim_waiter *w, llim_limiter *limiter, const llim_request *request, const llim_wait_options *options,
                    llim_error *err)
 {
@@ -242,13 +256,7 @@ static int prepare(llim_waiter *w, llim_limiter *limiter, const llim_request *re
     w->limiter = limiter;
     w->request = request;
     w->deadline_ns = w->options.timeout_ns ? later(now_of(w), w->options.timeout_ns) : INT64_MAX;
-    for (; w->n_rows < request->n_models; w->n_rows++) {
-        llim_model_info info;
-        int code = llim_model(limiter, request->models[w->n_rows], &info, err);
-        if (code) return code;
-        w->row[w->n_rows] = info.row;
-    }
-    return LLIM_OK;
+    return find_rows(w, err);
 }
 
 /* Until it is called or that instant has come. Of a virtual clock the zone tells. */
@@ -347,4 +355,15 @@ void llim__queue_init(llim_limiter *limiter, bool is_virtual)
 void llim__queue_destroy(llim_limiter *limiter)
 {
     pthread_mutex_destroy(&limiter->queue.lock);
+}
+
+/* Who is before whom is told by the rows of the new set; and everybody asks again, for it may fit, or not be known any more. */
+void llim__queue_renew(llim_limiter *limiter)
+{
+    llim__queue *q = &limiter->queue;
+    pthread_mutex_lock(&q->lock);
+    for (llim_waiter *w = q->first; w; w = w->next) find_rows(w, NULL);
+    for (llim_waiter *w = q->first; w; w = w->next) set_before(w, find_before(w));
+    for (llim_waiter *w = q->first; w; w = w->next) call(w);
+    pthread_mutex_unlock(&q->lock);
 }

@@ -19,4 +19,7 @@ typedef struct llim__queue {
 void llim__queue_init(llim_limiter *limiter, bool is_virtual);
 void llim__queue_destroy(llim_limiter *limiter);
 
+/* Another set is in force. */
+void llim__queue_renew(llim_limiter *limiter);
+
 #endif

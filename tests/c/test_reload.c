@@ -532,6 +532,63 @@ static void test_a_full_zone_changes_nothing(void **state)
 }
 
 /* Nothing of an old set is needed for what it has given out. */
+/* Nor does it forget what is used of limits that the new text has not, or put some of the new ones in force: in whatever order
+   the models come, and without memory too. */
+static void test_a_reload_that_fails_forgets_nothing(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "return { a = { rpm = 10 }, b = { rpm = 5, tpm = 5, rpd = 5, itpm = 5, otpm = 5, ipm = 5, tpd = 5 } }\n",
+        "return { a = { rpm = 10, law = 'bucket' }, b = { rpm = 5, tpm = 5, rpd = 5, itpm = 5, otpm = 5, ipm = 5, tpd "
+        "= 5 } }\n",
+        "return { a = { ipm = 3 }, b = { rpm = 5, tpm = 5, rpd = 5, itpm = 5, otpm = 5, ipm = 5, tpd = 5 }, c = { rpm "
+        "= 1 } }\n",
+    };
+    static const char mine[] = "return { a = { rpm = 10, tpm = 1000, guard = 0 }, b = { rpm = 5, law = 'bucket' } }\n";
+    for (size_t i = 0; i < KIT_COUNT(texts); i++) {
+        world w;
+        llim_error err;
+        llim_permit permit;
+        open_world(&w, mine, NULL);
+        assert_int_equal(acquire(&w, "a", 900, &permit), LLIM_OK);
+        write_to(w.mine, texts[i]);
+        assert_int_equal(llim_reload(w.limiter, NULL, NULL, &err), LLIM_EFULL);
+        llim_usage usage[LLIM_MAX_LIMITS];
+        uint32_t n;
+        assert_int_equal(llim_row_usage(w.zone, model_of(&w, "a").row, usage, LLIM_MAX_LIMITS, &n), LLIM_OK);
+        assert_int_equal(n, 2);
+        assert_int_equal(usage[0].used, 1);
+        assert_int_equal(usage[1].used, 900);
+        assert_int_equal(usage[1].limit.law, LLIM_SLIDING);
+        assert_int_equal(acquire(&w, "a", 101, NULL), LLIM_LATER);
+        assert_int_equal(llim_settle(w.zone, &permit, &(llim_charge){{[LLIM_REQUESTS] = 1, [LLIM_TOKENS] = 100}}),
+                         LLIM_OK);
+        assert_int_equal(acquire(&w, "a", 900, NULL), LLIM_OK);
+        reload(&w, mine);
+        assert_int_equal(used_of(&w, "b"), 0);
+        close_world(&w);
+    }
+}
+
+/* Limits that take new windows while they leave old ones need no more than one row does at a time. */
+static void test_all_windows_may_change_at_once(void **state)
+{
+    (void)state;
+    world w;
+    open_world(&w, "return { a = { rpm = 9, guard = 0 }, b = { rpm = 9, guard = 0 }, c = { rpm = 9, guard = 0 } }\n",
+               NULL);
+    assert_int_equal(acquire_times(&w, "b", 4), 4);
+    for (int i = 1; i <= 20; i++) {
+        char text[256];
+        snprintf(text, sizeof text,
+                 "return { a = { rpm = 9, guard = %d }, b = { rpm = 9, guard = %d }, c = { rpm = 9, guard = %d } }\n",
+                 i % 7, i % 7, i % 7);
+        reload(&w, text);
+        assert_int_equal(used_of(&w, "b"), 4);
+    }
+    close_world(&w);
+}
+
 static void test_strings_live_on(void **state)
 {
     (void)state;
@@ -592,6 +649,8 @@ int main(void)
         cmocka_unit_test(test_a_row_that_is_given_away_within_a_decision),
         cmocka_unit_test(test_what_is_wrong_changes_nothing),
         cmocka_unit_test(test_a_full_zone_changes_nothing),
+        cmocka_unit_test(test_a_reload_that_fails_forgets_nothing),
+        cmocka_unit_test(test_all_windows_may_change_at_once),
         cmocka_unit_test(test_strings_live_on),
         cmocka_unit_test(test_the_last_thread_ends_what_a_test_has_kept),
     };

@@ -495,6 +495,62 @@ static void test_scopes_of_a_policy_wake_nobody(void **state)
     llim_close(limiter);
 }
 
+/* Limits of one name that differ by model are set anew at each ask, which wakes nobody either. */
+static void test_scopes_that_differ_wake_nobody(void **state)
+{
+    (void)state;
+    llim_limiter *limiter =
+        open_limiter(LLIM_CLOCK_VIRTUAL, "local OF = { tokens = { tpm = 5 }, level = { tpm = 4 } }\n"
+                                         "return policy { api = 1, name = 'x', scopes = function(req, m) "
+                                         "return OF[m.name] and { { name = 'team:x', limits = OF[m.name] } } end }\n");
+    hold(limiter, "tokens", LLIM_TOKENS, 5);
+    static const char *const both[] = {"tokens", "level"};
+    seeker s;
+    seek(&s, limiter, "tokens", LLIM_TOKENS, 3);
+    s.request.models = both;
+    s.request.n_models = 2;
+    begin(&s);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(poll_once(&s), LLIM_WAITING);
+        assert_int_equal(s.woken, 0);
+    }
+    llim_wait_end(s.waiter);
+    llim_close(limiter);
+}
+
+/* Another set wakes whoever waits, whatever it changes, and tells who is first by its own rows. */
+static void test_a_reload_wakes(void **state)
+{
+    (void)state;
+    llim_limiter *limiter =
+        open_limiter(LLIM_CLOCK_VIRTUAL, "return policy { api = 1, name = 'x', route = function() return {} end }\n");
+    char mine[32];
+    llim_error err;
+    kit_write_file(mine, overrides);
+    llim_options options = {.size = sizeof options, .overrides = mine};
+    seeker large, small;
+    seek(&large, limiter, "tokens", LLIM_TOKENS, 10);
+    seek(&small, limiter, "tokens", LLIM_TOKENS, 1);
+    begin(&large);
+    begin(&small);
+    assert_int_equal(poll_once(&large), LLIM_WAITING);
+    assert_int_equal(poll_once(&small), LLIM_WAITING);
+    options.account = "other"; /* whose rows are others */
+    if (llim_reload(limiter, &options, NULL, &err)) fail_msg("%s", err.message);
+    assert_int_equal(large.woken, 1);
+    seeker late;
+    seek(&late, limiter, "tokens", LLIM_TOKENS, 1);
+    begin(&late);
+    assert_int_equal(poll_once(&late), LLIM_WAITING);
+    assert_int_equal(poll_once(&small), LLIM_WAITING);
+    assert_int_equal(poll_once(&large), LLIM_OK);
+    llim_wait_end(large.waiter);
+    llim_wait_end(small.waiter);
+    llim_wait_end(late.waiter);
+    unlink(mine);
+    llim_close(limiter);
+}
+
 static void test_a_listener_is_told_of_what_frees(void **state)
 {
     (void)state;
@@ -760,6 +816,8 @@ int main(void)
         cmocka_unit_test(test_a_higher_priority_takes_the_turn),
         cmocka_unit_test(test_a_policy_that_leaves_out_is_asked_again),
         cmocka_unit_test(test_scopes_of_a_policy_wake_nobody),
+        cmocka_unit_test(test_scopes_that_differ_wake_nobody),
+        cmocka_unit_test(test_a_reload_wakes),
         cmocka_unit_test(test_a_listener_is_told_of_what_frees),
         cmocka_unit_test(test_no_wake_up_is_lost),
         cmocka_unit_test(test_deadlines_hold_while_time_passes),

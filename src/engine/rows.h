@@ -1,0 +1,15 @@
+/* rows.h - other ways to set rows. */
+#ifndef LLIM_ENGINE_ROWS_H
+#define LLIM_ENGINE_ROWS_H
+
+#include "llm_limiters_core.h"
+
+/* llim_row_set() of all of them, or of none: what may fail is found out before the first one changes. Scopes are distinct. rows has n
+   places. Errors as of llim_row_set(); LLIM_EFULL too where the rows would fit one by one only because some give up sliding
+   windows before others take them, in an order that is not this one. */
+int llim__rows_set(llim_zone *zone, const llim_row_spec *specs, uint32_t n, llim_row *rows, llim_error *err);
+
+/* llim_row_set() that tells no listener: for who sets a row in order to ask it, and is a listener itself. */
+int llim__row_set_quietly(llim_zone *zone, const llim_row_spec *spec, llim_row *row, llim_error *err);
+
+#endif
