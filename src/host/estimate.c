@@ -72,7 +72,7 @@ void llim__price_charge(const llim__price *p, llim_charge *charge)
 {
     int64_t *a = charge->amount;
     double cost = 0;
-    if (a[LLIM_COST] > 0 || p->input + p->output + p->request + p->image == 0) return;
+    if (a[LLIM_COST] > 0 || llim__price_is_unknown(p)) return;
     const struct {
         double price;
         int64_t amount;

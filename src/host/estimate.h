@@ -11,6 +11,11 @@ int llim__estimate(const llim_request *request, int32_t modality, llim_charge *c
 void llim__estimate_learned(llim_zone *zone, llim_row row, const llim_request *request, int32_t modality,
                             llim_charge *charge);
 
+static inline bool llim__price_is_unknown(const llim__price *price)
+{
+    return price->input + price->output + price->request + price->image == 0;
+}
+
 /* Adds what the amounts cost, unless that is told. What is not known costs nothing. */
 void llim__price_charge(const llim__price *price, llim_charge *charge);
 

@@ -3,6 +3,7 @@
  */
 #include "host/limiter.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -51,7 +52,16 @@ static int fill(llim_limiter *limiter, const llim_options *o, const llim__texts 
     limiter->status.hash = limiter->set->hash;
     code = llim__set_enforce(limiter->set, limiter->zone, err);
     if (!code) code = llim__options_keep(limiter, o, err);
+    if (!code) llim__limiter_warn(limiter, limiter->set->unpriced);
     return !code && o->watch ? llim__watch_start(limiter, err) : code;
+}
+
+void llim__limiter_warn(const llim_limiter *limiter, const char *unpriced)
+{
+    char text[LLIM_SCOPE_MAX + 128];
+    if (!limiter->log || !unpriced) return;
+    snprintf(text, sizeof text, "cost is limited, but model \"%s\" has no price, so that it costs nothing", unpriced);
+    limiter->log(limiter->log_ctx, LLIM_LOG_WARNING, text);
 }
 
 int llim__options_check(const llim_options *o, llim_error *err)

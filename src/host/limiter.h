@@ -69,6 +69,9 @@ int llim__decide(llim_limiter *limiter, const llim_request *request, double *cha
 int llim__acquire(llim_limiter *limiter, const llim_request *request, uint64_t *serial, llim_permit *permit,
                   llim_refusal *refusal, llim_error *err);
 
+/* Logs what is not wrong with a set, but hardly meant: its unpriced model, if there is one. Under no lock. */
+void llim__limiter_warn(const llim_limiter *limiter, const char *unpriced);
+
 /* What every call begins with: this thread, with the set that is in force. The set stays until the thread's next call. NULL: no
    memory. One atomic load unless another set is in force since the last call. */
 llim__thread *llim__limiter_enter(llim_limiter *limiter, llim_error *err);

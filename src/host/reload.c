@@ -153,9 +153,11 @@ int llim_reload(llim_limiter *limiter, const llim_options *options, uint32_t *ge
     const uint32_t before = limiter->set->generation;
     int code = llim__limiter_reload(limiter, options, &own);
     const uint32_t after = limiter->set->generation;
+    const char *unpriced = after == before ? NULL : limiter->set->unpriced;
     if (!code && options) llim__watch_again(limiter);
     pthread_mutex_unlock(&limiter->reloading);
     llim__limiter_reloaded(limiter, code, &own, after == before ? 0 : after);
+    llim__limiter_warn(limiter, unpriced);
     if (generation) *generation = after;
     if (code && err) *err = own;
     return code;

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "engine/rows.h"
+#include "host/estimate.h"
 #include "host/trial.h"
 
 enum { LOAD_INSTRUCTIONS = 1000000, LOAD_BYTES = 16 << 20, HOOK_INSTRUCTIONS = 200000, HOOK_BYTES = 1 << 20 };
@@ -144,8 +145,17 @@ void llim__set_release(const llim__set *set, const llim__set *before, llim_zone 
         if (has_lost(set, &before->models[i])) unpin(set, before->models[i].scope, before->models[i].row, zone);
 }
 
+static bool has_cost(const llim_limit *limits, uint32_t n)
+{
+    bool has = false;
+    for (uint32_t i = 0; i < n; i++) has |= limits[i].meter == LLIM_COST;
+    return has;
+}
+
 static int read_models(llim__set *set, llim__strings *strings, llim_error *err)
 {
+    const char *unpriced = NULL;
+    bool limits_cost = false;
     for (uint32_t i = 0; i < set->n_models; i++) {
         llim__model model;
         int code = llim__vm_model(set->vm, i, &model, err);
@@ -158,6 +168,8 @@ static int read_models(llim__set *set, llim__strings *strings, llim_error *err)
         if (!info->name || !info->provider || !info->scope)
             return llim__fail(err, LLIM_ENOMEM, "no memory for the name of model %s", model.name);
         set->prices[i] = model.price;
+        if (!unpriced && llim__price_is_unknown(&model.price)) unpriced = info->name;
+        limits_cost |= has_cost(model.limit, model.n_limits);
         llim__names_add(&set->names, info->name, i);
     }
     for (uint32_t i = 0; i < set->n_scopes; i++) {
@@ -167,7 +179,9 @@ static int read_models(llim__set *set, llim__strings *strings, llim_error *err)
         set->scopes[i].name = scope.name;
         set->scopes[i].n_limits = scope.n_limits;
         memcpy(set->scopes[i].limit, scope.limit, sizeof scope.limit);
+        limits_cost |= has_cost(scope.limit, scope.n_limits);
     }
+    set->unpriced = limits_cost ? unpriced : NULL;
     return LLIM_OK;
 }
 

@@ -36,6 +36,7 @@ typedef struct llim__set {
     llim__vm_options vm_options; /* for a VM of any thread */
     llim__vm *vm;                /* holds the names of scopes; once in force, used under the limiter's lock only */
     unsigned hooks;              /* that the policy has, as llim__vm_hooks() */
+    const char *unpriced;        /* a model that costs nothing although cost is limited, or NULL */
     llim_alloc_fn alloc;
     void *alloc_ctx;
 } llim__set;

@@ -242,6 +242,38 @@ static void test_cost(void **state)
     llim_close(limiter);
 }
 
+static unsigned warned;
+static char warning[256];
+
+static void warn(void *ctx, int level, const char *message)
+{
+    (void)ctx;
+    warned += level == LLIM_LOG_WARNING;
+    snprintf(warning, sizeof warning, "%s", message);
+}
+
+/* A limit on cost that a model without a price can never meet is told. */
+static void test_cost_without_a_price(void **state)
+{
+    (void)state;
+    static const char *const mine[] = {"return { a = { rpm = 1 }, ['user:*'] = { cost = usd(1)/day } }\n",
+                                       "return { b = { cost = usd(1)/day, price = { input = 1 } } }\n"};
+    for (unsigned i = 0; i < 2; i++) {
+        char quotas[32], set[32];
+        llim_limiter *limiter;
+        llim_error err;
+        kit_write_file(quotas, mine[i]);
+        kit_write_file(set, "return quota 'mine' { api = 1, modality = 'text', tier 'free' {} }\n");
+        llim_options options = {.size = sizeof options, .quotas = set, .overrides = quotas, .log = warn};
+        if (llim_open(&options, &limiter, &err)) fail_msg("%s", err.message);
+        assert_int_equal(warned, 1);
+        assert_non_null(strstr(warning, "model \"a\" has no price"));
+        unlink(quotas);
+        unlink(set);
+        llim_close(limiter);
+    }
+}
+
 static void test_scopes_are_charged(void **state)
 {
     (void)state;
@@ -620,6 +652,7 @@ int main(void)
         cmocka_unit_test(test_room_and_inflight),
         cmocka_unit_test(test_estimates_are_charged),
         cmocka_unit_test(test_cost),
+        cmocka_unit_test(test_cost_without_a_price),
         cmocka_unit_test(test_scopes_are_charged),
         cmocka_unit_test(test_scopes_may_change),
         cmocka_unit_test(test_results_cool),
