@@ -76,6 +76,17 @@ static bool push(lua_State *L, const cJSON *item, int depth, path *p)
     return true;
 }
 
+/* The escape of a zero byte, at which cJSON would end the string; NULL: there is none. */
+static const char *zero_escape(const char *text)
+{
+    for (const char *at = strstr(text, "\\u0000"); at; at = strstr(at + 1, "\\u0000")) {
+        const char *first = at;
+        while (first > text && first[-1] == '\\') first--;
+        if ((at - first) % 2 == 0) return at;
+    }
+    return NULL;
+}
+
 int llim__json_read(lua_State *L)
 {
     size_t size;
@@ -88,6 +99,13 @@ int llim__json_read(lua_State *L)
     lua_setmetatable(L, -2);
     *document = strlen(text) == size ? cJSON_ParseWithLengthOpts(text, size + 1, &end, true) : NULL;
     path p = {.n = 0};
+    const char *zero = *document ? zero_escape(text) : NULL;
+    if (zero) {
+        lua_pushnil(L);
+        lua_pushstring(L, "a string holds a zero byte");
+        lua_pushinteger(L, line_of(text, zero));
+        return 3;
+    }
     if (!*document) {
         lua_pushnil(L);
         lua_pushstring(L, "the file cannot be read as JSON");

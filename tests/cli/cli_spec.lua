@@ -428,6 +428,7 @@ describe("simulate", function()
       { ('{"own":' .. ("["):rep(5000)), "cannot be read as JSON" },
       { '{"own":{"rpm":1}', "cannot be read as JSON" },
       { '{"own":{"rpm":1}} x', "cannot be read as JSON" },
+      { [[{"a\u0000b":{"rpm":1}}]], "a string holds a zero byte" },
       { '{"own":{"rpm":1}}\0', "cannot be read as JSON" },
       { "", "cannot be read as JSON" },
       { "[1]", "no JSON object" },
