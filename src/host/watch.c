@@ -1,8 +1,8 @@
 /*
  * watch.c - notices that the files of a limiter have changed, and reloads.
  *
- * One descriptor that event loops can wait for, an epoll of two: inotify, on every directory in which a change may give the paths
- * another meaning (where a file stands, and where a symbolic link on the way to it does), and a timer. An event starts the
+ * One descriptor that event loops can wait for, an epoll of two: inotify, on the files and on every directory in which a change
+ * may give their paths another meaning (all on the way to a file, and to what a symbolic link there names), and a timer. An event starts the
  * timer, so that a burst settles; when it has run out, the files are looked at: whether anything of them has changed by what
  * stat() tells, and if so they are read again. What is read is compared by its content. All directories are watched anew before
  * each look, so that whatever happens after the look is seen.
@@ -76,12 +76,14 @@ static bool is_remote(const char *directory)
     return false;
 }
 
-static bool watch_directory(int inotify, const char *directory)
+/* Of a directory on the way to a file; and of what holds contents: a file, the directory where it stands. */
+static const uint32_t entries = IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF;
+static const uint32_t contents = IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB;
+
+static bool watch(int inotify, const char *path, uint32_t events)
 {
-    const uint32_t events = IN_CREATE | IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB | IN_MOVED_TO | IN_MOVED_FROM |
-                            IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
-    if (!*directory) directory = ".";
-    return inotify_add_watch(inotify, directory, events) >= 0 && !is_remote(directory);
+    if (!*path) path = ".";
+    return inotify_add_watch(inotify, path, events | IN_MASK_ADD) >= 0 && !is_remote(path);
 }
 
 /* Goes along a path as the kernel does. False: not all of it can be watched. */
@@ -89,6 +91,7 @@ static bool watch_path(int inotify, const char *path)
 {
     char left[PATH_MAX], done[PATH_MAX] = "", target[PATH_MAX], name[PATH_MAX];
     struct stat info;
+    bool all = true;
     int links = 0;
     if (snprintf(left, sizeof left, "%s", path) >= (int)sizeof left) return false;
     for (;;) {
@@ -96,19 +99,20 @@ static bool watch_path(int inotify, const char *path)
         const char *begin = left + strspn(left, "/");
         const size_t len = strcspn(begin, "/");
         const char *rest = begin + len + strspn(begin + len, "/");
-        if (len == 0) return watch_directory(inotify, done);
+        if (len == 0) return watch(inotify, done, entries | contents) && all;
         if (snprintf(name, sizeof name, "%s%.*s", done, (int)len, begin) >= (int)sizeof name) return false;
-        if (lstat(name, &info)) return watch_directory(inotify, done); /* where it would come */
+        all = watch(inotify, done, *rest ? entries : entries | contents) && all;
+        if (lstat(name, &info)) return all; /* it would come there */
         if (S_ISLNK(info.st_mode)) {
             const ssize_t n = readlink(name, target, sizeof target - 1);
-            if (n < 0 || ++links > MOST_LINKS || !watch_directory(inotify, done)) return false;
+            if (n < 0 || ++links > MOST_LINKS) return false;
             target[n] = 0;
             if (snprintf(name, sizeof name, "%s%s%s", target, *rest ? "/" : "", rest) >= (int)sizeof name) return false;
             strcpy(left, name);
             continue;
         }
-        if (!*rest && !watch_directory(inotify, done)) return false;
-        if (!*rest) return !S_ISDIR(info.st_mode) || watch_directory(inotify, name);
+        /* The file itself, since it may be written by another name. */
+        if (!*rest) return watch(inotify, name, S_ISDIR(info.st_mode) ? entries | contents : contents) && all;
         if (snprintf(done, sizeof done, "%s/", name) >= (int)sizeof done) return false;
         memmove(left, rest, strlen(rest) + 1);
     }

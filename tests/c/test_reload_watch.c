@@ -130,6 +130,15 @@ static void expect_limit(world *w, int64_t limit)
         if (next_reload(w, &err)) fail_msg("%s", err.message);
 }
 
+/* Until no look is due: what comes next comes by an event. */
+static void settle(world *w)
+{
+    llim_error err;
+    struct pollfd in = {.fd = w->fd, .events = POLLIN};
+    while (poll(&in, 1, 200) == 1)
+        if (llim_watch_poll(w->limiter, NULL, &err)) fail_msg("%s", err.message);
+}
+
 static void rename_to(const char *from, const char *to)
 {
     assert_int_equal(rename(from, to), 0);
@@ -247,6 +256,38 @@ static void test_symbolic_links_that_are_swapped(void **state)
     end(&w);
 }
 
+static void test_a_directory_far_above_that_is_replaced(void **state)
+{
+    (void)state;
+    world w;
+    begin(&w);
+    const char *const made[] = {"conf", "conf/cur", "conf/cur/policies", "conf/new", "conf/new/policies"};
+    for (size_t i = 0; i < sizeof made / sizeof *made; i++) assert_int_equal(mkdir(at(&w, made[i]), 0700), 0);
+    write_to(at(&w, "conf/cur/policies/o.lua"), rpm(1));
+    write_to(at(&w, "conf/new/policies/o.lua"), rpm(2));
+    open_limiter(&w, (llim_options){.overrides = at(&w, "conf/cur/policies/o.lua")});
+    settle(&w);
+    rename_to(at(&w, "conf/cur"), at(&w, "conf/old"));
+    rename_to(at(&w, "conf/new"), at(&w, "conf/cur"));
+    expect_limit(&w, 2);
+    end(&w);
+}
+
+static void test_a_file_that_is_written_by_another_name(void **state)
+{
+    (void)state;
+    world w;
+    begin(&w);
+    assert_int_equal(mkdir(at(&w, "d"), 0700), 0);
+    write_to(at(&w, "mine.lua"), rpm(1));
+    assert_int_equal(link(at(&w, "mine.lua"), at(&w, "d/other.lua")), 0);
+    open_limiter(&w, (llim_options){.overrides = at(&w, "mine.lua")});
+    settle(&w);
+    write_to(at(&w, "d/other.lua"), rpm(2));
+    expect_limit(&w, 2);
+    end(&w);
+}
+
 /* No event tells of a directory that comes back. */
 static void test_looks_now_and_then_where_there_are_no_events(void **state)
 {
@@ -330,6 +371,8 @@ int main(void)
         cmocka_unit_test(test_a_bad_file_is_told_once),
         cmocka_unit_test(test_a_directory_of_tables),
         cmocka_unit_test(test_symbolic_links_that_are_swapped),
+        cmocka_unit_test(test_a_directory_far_above_that_is_replaced),
+        cmocka_unit_test(test_a_file_that_is_written_by_another_name),
         cmocka_unit_test(test_looks_now_and_then_where_there_are_no_events),
         cmocka_unit_test(test_a_thread_of_the_limiter),
         cmocka_unit_test(test_other_paths_are_watched_instead),
