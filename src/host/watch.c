@@ -2,10 +2,10 @@
  * watch.c - notices that the files of a limiter have changed, and reloads.
  *
  * One descriptor that event loops can wait for, an epoll of two: inotify, on the files and on every directory in which a change
- * may give their paths another meaning (all on the way to a file, and to what a symbolic link there names), and a timer. An event starts the
- * timer, so that a burst settles; when it has run out, the files are looked at: whether anything of them has changed by what
- * stat() tells, and if so they are read again. What is read is compared by its content. All directories are watched anew before
- * each look, so that whatever happens after the look is seen.
+ * may give their paths another meaning (all on the way to a file, and to what a symbolic link there names), and a timer. An event
+ * starts the timer, so that a burst settles; when it has run out, the files are looked at: whether anything of them has changed
+ * by what stat() tells, and if so they are read again. What is read is compared by its content, and so is what fails, which is
+ * told once. All is watched anew before each look, so that whatever happens after the look is seen.
  *
  * Where directories cannot be watched, the timer runs all the time. All is under limiter->reloading.
  */
@@ -203,6 +203,30 @@ static bool drain(int inotify)
     return any;
 }
 
+static uint64_t hash_of(uint64_t hash, const char *text, size_t size)
+{
+    return llim__hash((const uint64_t[2]){hash, size}, text, size).word[0];
+}
+
+/* Whether a failure is another than the last one was: its message, or the texts as they are. Texts that have changed since the
+   failure are read again after another look; what that finds is told unless it is the same message. */
+static bool is_news(llim_limiter *limiter, const llim_error *err)
+{
+    const llim_options *o = &limiter->options;
+    llim__sources s;
+    uint64_t hash = hash_of(1, err->message, strlen(err->message));
+    if (!llim__sources_read(&s, o->quotas ? o->quotas : "baseline", o->policy ? o->policy : "priority", o->overrides,
+                            NULL)) {
+        for (uint32_t i = 0; i < s.n_quotas; i++) hash = hash_of(hash, s.quotas[i].text, s.quotas[i].size);
+        hash = hash_of(hash, s.policy.text, s.policy.size);
+        if (s.overrides.text) hash = hash_of(hash, s.overrides.text, s.overrides.size);
+        llim__sources_free(&s);
+    }
+    const uint64_t before = limiter->failed;
+    limiter->failed = hash;
+    return hash != before;
+}
+
 int llim_watch_poll(llim_limiter *limiter, uint32_t *generation, llim_error *err)
 {
     llim_error own;
@@ -221,6 +245,7 @@ int llim_watch_poll(llim_limiter *limiter, uint32_t *generation, llim_error *err
             if (!due) wake_in(w, SETTLE_MS);
         }
         if (due && look_again(limiter)) code = llim__limiter_reload(limiter, NULL, &own);
+        if (code && !is_news(limiter, &own)) code = LLIM_OK;
     } else {
         code = llim__fail(&own, LLIM_EINVAL, "llim_watch_poll() comes after llim_watch_fd()");
     }

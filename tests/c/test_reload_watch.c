@@ -197,9 +197,40 @@ static void test_a_bad_file_is_told_once(void **state)
         wait_for(w.fd);
         assert_int_equal(llim_watch_poll(w.limiter, NULL, &err), LLIM_OK); /* the look, or another event */
     }
+    assert_int_equal(link(at(&w, "mine.lua"), at(&w, "link")), 0); /* another ctime, */
+    settle(&w);
+    write_to(at(&w, "mine.lua"), "return { a = { rpn = 9 } }"); /* and the same content */
+    settle(&w);
     llim_get_status(w.limiter, &status);
     assert_int_equal(status.failed_reloads, 1);
     assert_int_equal(llim_watch_poll(w.limiter, NULL, &err), LLIM_OK);
+    /* The same message of another content; and what was bad before something good. */
+    write_to(at(&w, "mine.lua"), "return { a = { rpn = 10 } }");
+    assert_int_equal(next_reload(&w, &err), LLIM_ECONFIG);
+    write_to(at(&w, "mine.lua"), rpm(2));
+    expect_limit(&w, 2);
+    write_to(at(&w, "mine.lua"), "return { a = { rpn = 10 } }");
+    assert_int_equal(next_reload(&w, &err), LLIM_ECONFIG);
+    end(&w);
+}
+
+static void test_a_bad_table_is_told_once(void **state)
+{
+    (void)state;
+    world w;
+    llim_error err;
+    llim_status status = {.size = sizeof status};
+    begin(&w);
+    assert_int_equal(mkdir(at(&w, "q"), 0700), 0);
+    write_to(at(&w, "q/1.lua"), quotas(1));
+    open_limiter(&w, (llim_options){.quotas = at(&w, "q")});
+    write_to(at(&w, "q/new"), "return quota");
+    rename_to(at(&w, "q/new"), at(&w, "q/1.lua"));
+    assert_int_equal(next_reload(&w, &err), LLIM_ECONFIG);
+    write_to(at(&w, "q/README"), "no table"); /* which changes the directory that the options name */
+    settle(&w);
+    llim_get_status(w.limiter, &status);
+    assert_int_equal(status.failed_reloads, 1);
     end(&w);
 }
 
@@ -369,6 +400,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_file_that_is_written_or_replaced),
         cmocka_unit_test(test_a_bad_file_is_told_once),
+        cmocka_unit_test(test_a_bad_table_is_told_once),
         cmocka_unit_test(test_a_directory_of_tables),
         cmocka_unit_test(test_symbolic_links_that_are_swapped),
         cmocka_unit_test(test_a_directory_far_above_that_is_replaced),
