@@ -10,7 +10,6 @@
  * Where directories cannot be watched, the timer runs all the time. All is under limiter->reloading.
  */
 #include <errno.h>
-#include <glob.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -118,26 +117,25 @@ static bool watch_path(int inotify, const char *path)
     }
 }
 
-/* Calls each for every path that the options name and every quota table in a directory, while it returns true. */
-static bool for_paths(const llim_options *o, bool (*each)(void *ctx, const char *path), void *ctx)
+/* Calls each for every path that the options name and every quota table in a directory. */
+static void for_paths(const llim_options *o, void (*each)(void *ctx, const char *path), void *ctx)
 {
-    const char *const quotas = o->quotas && !llim__sources_has_set(o->quotas) ? o->quotas : NULL;
-    const char *const policy = o->policy && !llim__sources_has_policy(o->policy) ? o->policy : NULL;
-    char pattern[PATH_MAX];
-    glob_t found;
-    bool go_on =
-        (!o->overrides || each(ctx, o->overrides)) && (!policy || each(ctx, policy)) && (!quotas || each(ctx, quotas));
-    if (!quotas || snprintf(pattern, sizeof pattern, "%s/*.lua", quotas) >= (int)sizeof pattern ||
-        glob(pattern, 0, NULL, &found))
-        return go_on;
-    for (size_t i = 0; i < found.gl_pathc && go_on; i++) go_on = each(ctx, found.gl_pathv[i]);
-    globfree(&found);
-    return go_on;
+    if (o->overrides) each(ctx, o->overrides);
+    if (o->policy && !llim__sources_has_policy(o->policy)) each(ctx, o->policy);
+    if (!o->quotas || llim__sources_has_set(o->quotas)) return;
+    each(ctx, o->quotas);
+    llim__sources_tables(o->quotas, each, ctx); /* none of a file */
 }
 
-static bool watch_each(void *ctx, const char *path)
+typedef struct watching {
+    int inotify;
+    bool all;
+} watching;
+
+static void watch_each(void *ctx, const char *path)
 {
-    return watch_path(*(int *)ctx, path);
+    watching *w = ctx;
+    w->all = watch_path(w->inotify, path) && w->all;
 }
 
 /* Watches what the paths mean now. False: events do not tell everything. */
@@ -147,8 +145,10 @@ static bool watch_all(llim_limiter *limiter)
     if (w->inotify >= 0) close(w->inotify);
     w->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     struct epoll_event in = {.events = EPOLLIN};
-    return w->inotify >= 0 && epoll_ctl(w->fd, EPOLL_CTL_ADD, w->inotify, &in) == 0 &&
-           for_paths(&limiter->options, watch_each, &w->inotify);
+    if (w->inotify < 0 || epoll_ctl(w->fd, EPOLL_CTL_ADD, w->inotify, &in)) return false;
+    watching all = {w->inotify, true};
+    for_paths(&limiter->options, watch_each, &all);
+    return all.all;
 }
 
 typedef struct look {
@@ -156,7 +156,7 @@ typedef struct look {
     int64_t newest_ns;
 } look;
 
-static bool look_at(void *ctx, const char *path)
+static void look_at(void *ctx, const char *path)
 {
     look *l = ctx;
     struct stat s;
@@ -170,7 +170,6 @@ static bool look_at(void *ctx, const char *path)
     l->seen = llim__hash((const uint64_t[2]){l->seen, 0}, facts, sizeof facts).word[0];
     if (changed_ns > l->newest_ns) l->newest_ns = changed_ns;
     if (written_ns > l->newest_ns) l->newest_ns = written_ns;
-    return true;
 }
 
 /* Looks at the files. Whether they may have changed since the last time. */

@@ -261,6 +261,21 @@ static void test_a_directory_of_tables(void **state)
     end(&w);
 }
 
+static void test_a_directory_with_the_letters_of_patterns(void **state)
+{
+    (void)state;
+    world w;
+    begin(&w);
+    assert_int_equal(mkdir(at(&w, "q[1]*?"), 0700), 0);
+    write_to(at(&w, "q[1]*?/1.lua"), quotas(1));
+    write_to(at(&w, "q[1]*?/.2.lua"), "hidden, as editors leave it");
+    open_limiter(&w, (llim_options){.quotas = at(&w, "q[1]*?")});
+    assert_int_equal(limit_of(&w), 1);
+    write_to(at(&w, "q[1]*?/1.lua"), quotas(2));
+    expect_limit(&w, 2);
+    end(&w);
+}
+
 /* As volumes of configuration are mounted: a link to a link that is swapped. */
 static void test_symbolic_links_that_are_swapped(void **state)
 {
@@ -402,6 +417,7 @@ int main(void)
         cmocka_unit_test(test_a_bad_file_is_told_once),
         cmocka_unit_test(test_a_bad_table_is_told_once),
         cmocka_unit_test(test_a_directory_of_tables),
+        cmocka_unit_test(test_a_directory_with_the_letters_of_patterns),
         cmocka_unit_test(test_symbolic_links_that_are_swapped),
         cmocka_unit_test(test_a_directory_far_above_that_is_replaced),
         cmocka_unit_test(test_a_file_that_is_written_by_another_name),
