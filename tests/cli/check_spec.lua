@@ -126,6 +126,33 @@ describe("llm-limiters check", function()
     says(1, "q.lua --tier silver", 'tier "silver" does not exist; the tiers are free, gold.')
   end)
 
+  it("judges a table by a tier that it has, and the set of a directory by the one that was given", function()
+    assert(os.execute("mkdir " .. top .. "/set"))
+    local text = [[return quota "%s" { api = 1, modality = "text", tier "%s" { ["%s"] = { rpm = %d } } }]]
+    file("ent.lua", text:format("openai", "enterprise-1.0", "a", 1))
+    file("set/1.lua", text:format("openai", "tier1", "a", 2))
+    file("set/2.lua", text:format("gemini", "free", "b", 3))
+    file("o.json", [[{ "a": { "rpm": 20 } }]])
+    file("p.lua", [[return policy { api = 1, name = "x" }]])
+    says(0, "ent.lua", "ent.lua: good", "a requests/min: added, 1 sliding")
+    says(0, "set", "set: good, a set of quota tables\n", "  b requests/min: added, 3 sliding\n")
+    local lists = "--tier openai=tier1,gemini=free"
+    says(0, "set " .. lists, "set/1.lua: good", "set/2.lua: good", "  a requests/min: added, 2 sliding\n",
+      "  b requests/min: added, 3 sliding\n")
+    says(0, "set/1.lua " .. lists, "  a requests/min: added, 2 sliding\n")
+    says(0, "set --tier tier1", "set/2.lua: good, a quota table\n", "  a requests/min: added, 2 sliding\n")
+    says(1, "set --tier silver", "set/2.lua: good", 'tier "silver" does not exist; the tiers are free, tier1.')
+    says(1, "set --tier openai=tier1,acme=free", 'tier names the provider "acme"')
+    says(1, "set/1.lua --tier openai=tier1,", 'is not provider=tier')
+    -- What the tables lack that are compared with.
+    says(0, "o.json p.lua --against ent.lua", "o.json: good", "  a requests/min: raised from 1 sliding to 20 sliding\n",
+      "p.lua: good, a policy\n")
+    local out = says(0, "o.json p.lua --against ent.lua --tier gold",
+      "o.json: good, a table of overrides, not compared: ")
+    assert.falsy(out:find("requests", 1, true), out)
+    says(0, "set --tier tier1 --against ent.lua", "set: good")
+  end)
+
   it("reads a directory of other files too", function()
     file("p.lua", [[return policy { api = 1, name = "x" }]])
     file("o.json", [[{ "in-house": { "rpm": 20 } }]])
