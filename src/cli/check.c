@@ -180,7 +180,7 @@ static int report(const setup *s, const char *path, const char *kind, const llim
         const bool named = err->file[0] || strncmp(err->message, path, strlen(path)) == 0;
         printf("%s%s%s\n", named ? "" : path, named ? "" : ": ", err->message);
     } else {
-        const char *what = d ? d->n ? "" : " that changes nothing"
+        const char *what = d ? d->n ? "" : " that changes no model's limits"
                            : strcmp(kind, cli_roles[CLI_OVERRIDES]) == 0
                                ? ", not compared: the quota tables lack the tier"
                                : "";

@@ -97,8 +97,11 @@ describe("llm-limiters check", function()
     file("o.lua", [[return { ["gpt-4o-mini"] = { requests = 50/minute { tz = "UTC" } } }]])
     says(0, "o.lua", "gpt-4o-mini requests/min: changed from 50 bucket, guard 0.1 s, charged as reserved to 50 "
       .. "calendar UTC, guard 0.1 s, charged as reserved\n")
-    file("o.lua", "return {}")
-    says(0, "o.lua", "o.lua: good, a table of overrides that changes nothing\n")
+    for _, text in ipairs { "{}", "{ ['gpt-4o'] = { weight = 3, price = { input = 1 } } }",
+      "{ ['team:*'] = { rpm = 5 } }" } do
+      file("o.lua", "return " .. text)
+      says(0, "o.lua", "o.lua: good, a table of overrides that changes no model's limits\n")
+    end
   end)
 
   it("compares with another set, and tables of one provider with that provider's", function()
@@ -113,7 +116,7 @@ describe("llm-limiters check", function()
     assert.equal(1, select(2, out:gsub("raised", "")), out)
     out = says(0, "new/1.lua --against old", "raised")
     assert.falsy(out:find("b: removed", 1, true), out)
-    says(0, "old --against old", "old: good, a set of quota tables that changes nothing\n")
+    says(0, "old --against old", "old: good, a set of quota tables that changes no model's limits\n")
     file("new/2.lua", text:format("openai", "a", 7))
     says(1, "new --against old", "model \"a\"")
   end)
@@ -122,7 +125,7 @@ describe("llm-limiters check", function()
     file("q.lua", [[return quota "openai" { api = 1, modality = "image",
       tier "free" { ["dall-e-3"] = { ipm = 1 } }, tier "gold" { ["dall-e-3"] = { ipm = 100 } } }]])
     says(0, "q.lua --tier gold", "  image dall-e-3 images/min: ", "100 ")
-    says(0, "q.lua --modality text", "q.lua: good, a quota table that changes nothing\n")
+    says(0, "q.lua --modality text", "q.lua: good, a quota table that changes no model's limits\n")
     says(1, "q.lua --tier silver", 'tier "silver" does not exist; the tiers are free, gold.')
   end)
 
