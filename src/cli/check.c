@@ -26,7 +26,7 @@ static const char usage[] = "usage: llm-limiters check FILE|DIR... [OPTION]...\n
                             "  --against SET    quota tables to compare with: baseline, published, a directory or a\n"
                             "                   file (baseline)\n"
                             "  --tier NAME      \"tier1\", or per provider \"openai=tier3,gemini=free\" (free, or the\n"
-                            "                   first that a quota table has)\n"
+                            "                   first that a quota table has); a table of a directory may lack it\n"
                             "  --modality KIND  text, image, audio or live (quota tables: all; overrides: text)\n"
                             "  --json           as JSON\n"
                             "\n"
@@ -47,7 +47,8 @@ static const char *const modalities[] = {"text", "image", "audio", "live"};
 
 typedef struct setup {
     const char *against, *tier;
-    int32_t modality; /* -1: not given */
+    const char *base_tier; /* of against, by which it can be opened */
+    int32_t modality;      /* -1: not given */
     bool json;
     cJSON *report; /* with json */
 } setup;
@@ -64,17 +65,67 @@ static llim_limiter *open_as(const setup *s, enum cli_role role, const char *pat
     return limiter;
 }
 
-/* The tier to judge in: the one that was given, else the first of these that the tables have. */
-static const char *tier_of(const setup *s, enum cli_role role, const char *path)
+static bool has_tier(const setup *s, enum cli_role role, const char *path, const char *tier, llim_error *err)
 {
-    static const char *const tiers[] = {"free", "tier1", "tier2", "tier3", "tier4", "tier5"};
-    for (size_t i = 0; i < sizeof tiers / sizeof *tiers && !s->tier && role == CLI_QUOTAS; i++) {
-        int code;
-        llim_error err;
-        llim_close(open_as(s, role, path, tiers[i], LLIM_TEXT, &code, &err));
-        if (code != LLIM_EUNKNOWN_TIER) return tiers[i];
+    int code;
+    llim_close(open_as(s, role, path, tier, LLIM_TEXT, &code, err));
+    return !cli_lacks_tier(code, err);
+}
+
+/* Of a list of one tier per provider, the one of the table's provider. NULL: there is none, or it is no such list. */
+static char *part_of(const setup *s, const char *path)
+{
+    llim_error err;
+    char *found = NULL;
+    for (const char *part = s->tier; part; part = strchr(part, ',') ? strchr(part, ',') + 1 : NULL) {
+        char *tier = cli_copy(part);
+        tier[strcspn(tier, ",")] = 0;
+        const bool names_one = strchr(tier, '=');
+        if (!found && names_one && has_tier(s, CLI_QUOTAS, path, tier, &err)) {
+            found = tier;
+            continue;
+        }
+        free(tier);
+        if (names_one) continue;
+        free(found);
+        return NULL;
     }
-    return s->tier ? s->tier : "free";
+    return found;
+}
+
+/* The first of the usual tiers that the quota tables have, or else of all, which the error lists. NULL: there is none. */
+static char *any_tier(const setup *s, enum cli_role role, const char *path)
+{
+    static const char *const usual[] = {"free", "tier1", "tier2", "tier3", "tier4", "tier5"};
+    static const char list[] = "the tiers are ";
+    llim_error err;
+    for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
+        if (has_tier(s, role, path, usual[i], &err)) return cli_copy(usual[i]);
+    const char *first = strstr(err.message, list);
+    if (!first) return NULL;
+    char *tier = cli_copy(first + sizeof list - 1);
+    size_t n = strcspn(tier, ",");
+    if (n && !tier[n]) n--; /* a dot ends the list */
+    tier[n] = 0;
+    if (n) return tier;
+    free(tier);
+    return NULL;
+}
+
+/* What it is to lack the tier that was given, or those of other providers. */
+enum lacking { FAULT, FAULT_BUT_OF_OTHERS, NO_FAULT };
+
+/* The tier to judge quota tables by, the caller's. */
+static char *tier_of(const setup *s, enum cli_role role, const char *path, enum lacking lacking)
+{
+    llim_error err;
+    const char *given = s->tier ? s->tier : "free";
+    char *tier = NULL;
+    if (!has_tier(s, role, path, given, &err)) {
+        if (s->tier && lacking == FAULT_BUT_OF_OTHERS) tier = part_of(s, path);
+        if (!s->tier || lacking == NO_FAULT) tier = any_tier(s, role, path);
+    }
+    return tier ? tier : cli_copy(given);
 }
 
 static void write_difference(const cli_difference *d)
@@ -129,18 +180,22 @@ static int report(const setup *s, const char *path, const char *kind, const llim
         const bool named = err->file[0] || strncmp(err->message, path, strlen(path)) == 0;
         printf("%s%s%s\n", named ? "" : path, named ? "" : ": ", err->message);
     } else {
-        printf("%s: good, %s%s\n", path, kind, d && !d->n ? " that changes nothing" : "");
+        const char *what = d ? d->n ? "" : " that changes no model's limits"
+                           : strcmp(kind, cli_roles[CLI_OVERRIDES]) == 0
+                               ? ", not compared: the quota tables lack the tier"
+                               : "";
+        printf("%s: good, %s%s\n", path, kind, what);
         for (uint32_t i = 0; d && i < d->n; i++) write_difference(&d->items[i]);
     }
     return err != NULL;
 }
 
 /* Opens it in every modality that it may matter in, compares if that is wanted, and reports. */
-static int judge(const setup *s, enum cli_role role, const char *path, const char *kind, bool compares, bool own)
+static int judge(const setup *s, enum cli_role role, const char *path, const char *kind, const char *tier,
+                 bool compares, bool own)
 {
     const bool all = s->modality < 0 && role == CLI_QUOTAS;
     const int32_t first = s->modality < 0 ? LLIM_TEXT : s->modality, last = all ? LLIM_LIVE : first;
-    const char *tier = tier_of(s, role, path);
     cli_differences d = {0};
     llim_error err, ignored;
     int code = LLIM_OK;
@@ -165,11 +220,18 @@ static int check_file(const setup *s, const char *path, bool of_set, bool *is_ta
 {
     llim_error err;
     const llim_options base = {
-        .quotas = s->against, .tier = s->tier, .modality = s->modality < 0 ? LLIM_TEXT : s->modality};
+        .quotas = s->against, .tier = s->base_tier, .modality = s->modality < 0 ? LLIM_TEXT : s->modality};
     const enum cli_role role = cli_role_of(&base, path, &err);
     if (is_table) *is_table = role == CLI_QUOTAS;
     if (role == CLI_NO_ROLE) return report(s, path, "unknown", &err, NULL);
-    return judge(s, role, path, cli_roles[role], role != CLI_POLICY && !(of_set && role == CLI_QUOTAS), true);
+    if (role != CLI_QUOTAS) { /* not compared by another tier than was asked for */
+        const bool compares = role == CLI_OVERRIDES && (!s->tier || strcmp(s->tier, s->base_tier) == 0);
+        return judge(s, role, path, cli_roles[role], s->base_tier, compares, true);
+    }
+    char *tier = tier_of(s, role, path, of_set ? NO_FAULT : FAULT_BUT_OF_OTHERS);
+    int result = judge(s, role, path, cli_roles[role], tier, !of_set, true);
+    free(tier);
+    return result;
 }
 
 static int is_source(const struct dirent *entry)
@@ -200,7 +262,11 @@ static int check_directory(const setup *s, const char *directory)
         free(found[i]);
     }
     free(found);
-    return all_tables && !result ? judge(s, CLI_QUOTAS, directory, "a set of quota tables", true, false) : result;
+    if (!all_tables || result) return result;
+    char *tier = tier_of(s, CLI_QUOTAS, directory, FAULT);
+    result = judge(s, CLI_QUOTAS, directory, "a set of quota tables", tier, true, false);
+    free(tier);
+    return result;
 }
 
 static int check(const setup *s, char **paths, int n)
@@ -208,8 +274,8 @@ static int check(const setup *s, char **paths, int n)
     int result = 0;
     llim_error err;
     int code;
-    llim_limiter *base = open_as(s, CLI_NO_ROLE, NULL, s->tier, LLIM_TEXT, &code, &err);
-    if (!base && code != LLIM_EUNKNOWN_TIER) return cli_fail("%s", err.message);
+    llim_limiter *base = open_as(s, CLI_NO_ROLE, NULL, s->base_tier, LLIM_TEXT, &code, &err);
+    if (!base && !cli_lacks_tier(code, &err)) return cli_fail("%s", err.message);
     llim_close(base);
     for (int i = 0; i < n; i++) {
         struct stat info;
@@ -252,7 +318,10 @@ int cli_check(int argc, char **argv)
     if (code == 0 && optind == argc) code = cli_misuse("check", "A file or directory is missing.");
     if (code) return code;
     if (s.json) s.report = cJSON_CreateArray();
+    char *base_tier = tier_of(&s, CLI_NO_ROLE, NULL, NO_FAULT);
+    s.base_tier = base_tier;
     code = check(&s, argv + optind, argc - optind);
+    free(base_tier);
     cJSON_Delete(s.report);
     return code;
 }

@@ -4,7 +4,6 @@
  */
 #include "cli/role.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,6 +15,11 @@ void cli_role_set(llim_options *options, enum cli_role role, const char *path)
     if (role == CLI_QUOTAS) options->quotas = path;
     if (role == CLI_POLICY) options->policy = path;
     if (role == CLI_OVERRIDES) options->overrides = path;
+}
+
+bool cli_lacks_tier(int code, const llim_error *err)
+{
+    return code == LLIM_EUNKNOWN_TIER || (code == LLIM_ECONFIG && strcmp(err->field, "tier") == 0 && !err->file[0]);
 }
 
 static bool names_a_place(const llim_error *err)
@@ -38,7 +42,8 @@ enum cli_role cli_role_of(const llim_options *options, const char *path, llim_er
         cli_role_set(&o, role, path);
         int code = llim_open(&o, &limiter, &errs[role]);
         llim_close(limiter);
-        if (code == LLIM_OK || (role == CLI_QUOTAS && code == LLIM_EUNKNOWN_TIER)) return role; /* a table was read */
+        if (code == LLIM_OK || (role == CLI_QUOTAS && cli_lacks_tier(code, &errs[role])))
+            return role; /* a table was read */
     }
     *err = errs[CLI_POLICY]; /* the same whatever it is: it cannot be read, or fails */
     if (strcmp(errs[CLI_POLICY].message, errs[CLI_OVERRIDES].message) == 0) return CLI_NO_ROLE;

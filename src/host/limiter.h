@@ -55,6 +55,7 @@ struct llim_limiter {
     llim_options options;      /* of the set in force, their strings kept */
     llim__strings strings;
     llim__watch *watch; /* or NULL */
+    uint64_t failed; /* what the last failure was that the watch told: a hash of its message and texts; 0: none since */
 };
 
 /* llim_open(), with texts in the place of files unless that is NULL. */
@@ -98,10 +99,11 @@ uint32_t llim__threads_count(const llim_limiter *limiter, uint32_t *asking);
    now, and nothing has happened. Under limiter->reloading. */
 bool llim__threads_renew(llim_limiter *limiter, llim__set *set, llim__handover *handovers, uint32_t n);
 
-/* llim_reload() for who has limiter->reloading, without the log, for which *err, not NULL, is cleared unless it fails. */
+/* llim_reload() for who has limiter->reloading, but for what llim__limiter_reloaded() does with *err, which is cleared before and
+   not NULL. */
 int llim__limiter_reload(llim_limiter *limiter, const llim_options *options, llim_error *err);
 
-/* Tells the log of what came of it, under no lock. generation: the one that is new, or 0. */
+/* Counts a failure, and tells the log of what came of it, under no lock. generation: the one that is new, or 0. */
 void llim__limiter_reloaded(llim_limiter *limiter, int code, const llim_error *err, uint32_t generation);
 
 /* Whether the options are good but for the zone's part. */

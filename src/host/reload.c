@@ -112,12 +112,10 @@ int llim__limiter_reload(llim_limiter *limiter, const llim_options *options, lli
         code = replace(limiter, set, options, err);
     else if (!code)
         code = keep(limiter, options, err);
+    if (!code) limiter->failed = 0;
     pthread_mutex_lock(&limiter->lock);
     llim_status *s = &limiter->status;
-    if (code) {
-        s->failed_reloads++;
-        s->reload_fault = *err;
-    } else if (set) {
+    if (!code && set) {
         s->reloads++;
         s->generation = limiter->set->generation;
         s->hash = limiter->set->hash;
@@ -128,6 +126,12 @@ int llim__limiter_reload(llim_limiter *limiter, const llim_options *options, lli
 
 void llim__limiter_reloaded(llim_limiter *limiter, int code, const llim_error *err, uint32_t generation)
 {
+    if (code) {
+        pthread_mutex_lock(&limiter->lock);
+        limiter->status.failed_reloads++;
+        limiter->status.reload_fault = *err;
+        pthread_mutex_unlock(&limiter->lock);
+    }
     if (!limiter->log || (!code && !generation)) return;
     char text[sizeof err->message + 64];
     if (code)

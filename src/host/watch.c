@@ -1,16 +1,15 @@
 /*
  * watch.c - notices that the files of a limiter have changed, and reloads.
  *
- * One descriptor that event loops can wait for, an epoll of two: inotify, on every directory in which a change may give the paths
- * another meaning (where a file stands, and where a symbolic link on the way to it does), and a timer. An event starts the
- * timer, so that a burst settles; when it has run out, the files are looked at: whether anything of them has changed by what
- * stat() tells, and if so they are read again. What is read is compared by its content. All directories are watched anew before
- * each look, so that whatever happens after the look is seen.
+ * One descriptor that event loops can wait for, an epoll of two: inotify, on the files and on every directory in which a change
+ * may give their paths another meaning (all on the way to a file, and to what a symbolic link there names), and a timer. An event
+ * starts the timer, so that a burst settles; when it has run out, the files are looked at: whether anything of them has changed
+ * by what stat() tells, and if so they are read again. What is read is compared by its content, and so is what fails, which is
+ * told once. All is watched anew before each look, so that whatever happens after the look is seen.
  *
  * Where directories cannot be watched, the timer runs all the time. All is under limiter->reloading.
  */
 #include <errno.h>
-#include <glob.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -76,12 +75,14 @@ static bool is_remote(const char *directory)
     return false;
 }
 
-static bool watch_directory(int inotify, const char *directory)
+/* Of a directory on the way to a file; and of what holds contents: a file, the directory where it stands. */
+static const uint32_t entries = IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF;
+static const uint32_t contents = IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB;
+
+static bool watch(int inotify, const char *path, uint32_t events)
 {
-    const uint32_t events = IN_CREATE | IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB | IN_MOVED_TO | IN_MOVED_FROM |
-                            IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
-    if (!*directory) directory = ".";
-    return inotify_add_watch(inotify, directory, events) >= 0 && !is_remote(directory);
+    if (!*path) path = ".";
+    return inotify_add_watch(inotify, path, events | IN_MASK_ADD) >= 0 && !is_remote(path);
 }
 
 /* Goes along a path as the kernel does. False: not all of it can be watched. */
@@ -89,6 +90,7 @@ static bool watch_path(int inotify, const char *path)
 {
     char left[PATH_MAX], done[PATH_MAX] = "", target[PATH_MAX], name[PATH_MAX];
     struct stat info;
+    bool all = true;
     int links = 0;
     if (snprintf(left, sizeof left, "%s", path) >= (int)sizeof left) return false;
     for (;;) {
@@ -96,44 +98,44 @@ static bool watch_path(int inotify, const char *path)
         const char *begin = left + strspn(left, "/");
         const size_t len = strcspn(begin, "/");
         const char *rest = begin + len + strspn(begin + len, "/");
-        if (len == 0) return watch_directory(inotify, done);
+        if (len == 0) return watch(inotify, done, entries | contents) && all;
         if (snprintf(name, sizeof name, "%s%.*s", done, (int)len, begin) >= (int)sizeof name) return false;
-        if (lstat(name, &info)) return watch_directory(inotify, done); /* where it would come */
+        all = watch(inotify, done, *rest ? entries : entries | contents) && all;
+        if (lstat(name, &info)) return all; /* it would come there */
         if (S_ISLNK(info.st_mode)) {
             const ssize_t n = readlink(name, target, sizeof target - 1);
-            if (n < 0 || ++links > MOST_LINKS || !watch_directory(inotify, done)) return false;
+            if (n < 0 || ++links > MOST_LINKS) return false;
             target[n] = 0;
             if (snprintf(name, sizeof name, "%s%s%s", target, *rest ? "/" : "", rest) >= (int)sizeof name) return false;
             strcpy(left, name);
             continue;
         }
-        if (!*rest && !watch_directory(inotify, done)) return false;
-        if (!*rest) return !S_ISDIR(info.st_mode) || watch_directory(inotify, name);
+        /* The file itself, since it may be written by another name. */
+        if (!*rest) return watch(inotify, name, S_ISDIR(info.st_mode) ? entries | contents : contents) && all;
         if (snprintf(done, sizeof done, "%s/", name) >= (int)sizeof done) return false;
         memmove(left, rest, strlen(rest) + 1);
     }
 }
 
-/* Calls each for every path that the options name and every quota table in a directory, while it returns true. */
-static bool for_paths(const llim_options *o, bool (*each)(void *ctx, const char *path), void *ctx)
+/* Calls each for every path that the options name and every quota table in a directory. */
+static void for_paths(const llim_options *o, void (*each)(void *ctx, const char *path), void *ctx)
 {
-    const char *const quotas = o->quotas && !llim__sources_has_set(o->quotas) ? o->quotas : NULL;
-    const char *const policy = o->policy && !llim__sources_has_policy(o->policy) ? o->policy : NULL;
-    char pattern[PATH_MAX];
-    glob_t found;
-    bool go_on =
-        (!o->overrides || each(ctx, o->overrides)) && (!policy || each(ctx, policy)) && (!quotas || each(ctx, quotas));
-    if (!quotas || snprintf(pattern, sizeof pattern, "%s/*.lua", quotas) >= (int)sizeof pattern ||
-        glob(pattern, 0, NULL, &found))
-        return go_on;
-    for (size_t i = 0; i < found.gl_pathc && go_on; i++) go_on = each(ctx, found.gl_pathv[i]);
-    globfree(&found);
-    return go_on;
+    if (o->overrides) each(ctx, o->overrides);
+    if (o->policy && !llim__sources_has_policy(o->policy)) each(ctx, o->policy);
+    if (!o->quotas || llim__sources_has_set(o->quotas)) return;
+    each(ctx, o->quotas);
+    llim__sources_tables(o->quotas, each, ctx); /* none of a file */
 }
 
-static bool watch_each(void *ctx, const char *path)
+typedef struct watching {
+    int inotify;
+    bool all;
+} watching;
+
+static void watch_each(void *ctx, const char *path)
 {
-    return watch_path(*(int *)ctx, path);
+    watching *w = ctx;
+    w->all = watch_path(w->inotify, path) && w->all;
 }
 
 /* Watches what the paths mean now. False: events do not tell everything. */
@@ -143,8 +145,10 @@ static bool watch_all(llim_limiter *limiter)
     if (w->inotify >= 0) close(w->inotify);
     w->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     struct epoll_event in = {.events = EPOLLIN};
-    return w->inotify >= 0 && epoll_ctl(w->fd, EPOLL_CTL_ADD, w->inotify, &in) == 0 &&
-           for_paths(&limiter->options, watch_each, &w->inotify);
+    if (w->inotify < 0 || epoll_ctl(w->fd, EPOLL_CTL_ADD, w->inotify, &in)) return false;
+    watching all = {w->inotify, true};
+    for_paths(&limiter->options, watch_each, &all);
+    return all.all;
 }
 
 typedef struct look {
@@ -152,7 +156,7 @@ typedef struct look {
     int64_t newest_ns;
 } look;
 
-static bool look_at(void *ctx, const char *path)
+static void look_at(void *ctx, const char *path)
 {
     look *l = ctx;
     struct stat s;
@@ -166,7 +170,6 @@ static bool look_at(void *ctx, const char *path)
     l->seen = llim__hash((const uint64_t[2]){l->seen, 0}, facts, sizeof facts).word[0];
     if (changed_ns > l->newest_ns) l->newest_ns = changed_ns;
     if (written_ns > l->newest_ns) l->newest_ns = written_ns;
-    return true;
 }
 
 /* Looks at the files. Whether they may have changed since the last time. */
@@ -199,6 +202,30 @@ static bool drain(int inotify)
     return any;
 }
 
+static uint64_t hash_of(uint64_t hash, const char *text, size_t size)
+{
+    return llim__hash((const uint64_t[2]){hash, size}, text, size).word[0];
+}
+
+/* Whether a failure is another than the last one was: its message, or the texts as they are. Texts that have changed since the
+   failure are read again after another look; what that finds is told unless it is the same message. */
+static bool is_news(llim_limiter *limiter, const llim_error *err)
+{
+    const llim_options *o = &limiter->options;
+    llim__sources s;
+    uint64_t hash = hash_of(1, err->message, strlen(err->message));
+    if (!llim__sources_read(&s, o->quotas ? o->quotas : "baseline", o->policy ? o->policy : "priority", o->overrides,
+                            NULL)) {
+        for (uint32_t i = 0; i < s.n_quotas; i++) hash = hash_of(hash, s.quotas[i].text, s.quotas[i].size);
+        hash = hash_of(hash, s.policy.text, s.policy.size);
+        if (s.overrides.text) hash = hash_of(hash, s.overrides.text, s.overrides.size);
+        llim__sources_free(&s);
+    }
+    const uint64_t before = limiter->failed;
+    limiter->failed = hash;
+    return hash != before;
+}
+
 int llim_watch_poll(llim_limiter *limiter, uint32_t *generation, llim_error *err)
 {
     llim_error own;
@@ -217,6 +244,7 @@ int llim_watch_poll(llim_limiter *limiter, uint32_t *generation, llim_error *err
             if (!due) wake_in(w, SETTLE_MS);
         }
         if (due && look_again(limiter)) code = llim__limiter_reload(limiter, NULL, &own);
+        if (code && !is_news(limiter, &own)) code = LLIM_OK;
     } else {
         code = llim__fail(&own, LLIM_EINVAL, "llim_watch_poll() comes after llim_watch_fd()");
     }

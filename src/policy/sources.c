@@ -1,9 +1,10 @@
 /* sources.c - see sources.h. */
 #include "policy/sources.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,25 +99,59 @@ static int file_set(llim__sources *out, const char *path, llim_error *err)
     return code ? code : read_file(next, path, err);
 }
 
+static int is_table(const struct dirent *entry)
+{
+    const char *dot = strrchr(entry->d_name, '.');
+    return entry->d_name[0] != '.' && dot && strcmp(dot, ".lua") == 0;
+}
+
+/* The same in every locale, since the order of the texts counts in the hash. */
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+int llim__sources_tables(const char *directory, void (*each)(void *ctx, const char *path), void *ctx)
+{
+    struct dirent **found;
+    char path[PATH_MAX];
+    bool fits = true;
+    const int n = scandir(directory, &found, is_table, by_name);
+    for (int i = 0; i < n; i++) {
+        fits = fits && snprintf(path, sizeof path, "%s/%s", directory, found[i]->d_name) < (int)sizeof path;
+        if (fits) each(ctx, path);
+        free(found[i]);
+    }
+    if (n >= 0) free(found);
+    if (!fits) errno = ENAMETOOLONG;
+    return fits ? n : -1;
+}
+
+typedef struct reading {
+    llim__sources *out;
+    llim_error *err;
+    int code;
+} reading;
+
+static void read_table(void *ctx, const char *path)
+{
+    reading *r = ctx;
+    if (!r->code) r->code = file_set(r->out, path, r->err);
+}
+
 static int directory_set(llim__sources *out, const char *directory, llim_error *err)
 {
-    char pattern[4096];
-    glob_t found;
     struct stat info;
     const bool there = stat(directory, &info) == 0;
     if (there && S_ISREG(info.st_mode)) return file_set(out, directory, err);
-    if (!there || !S_ISDIR(info.st_mode) ||
-        snprintf(pattern, sizeof pattern, "%s/*.lua", directory) >= (int)sizeof pattern)
+    if (!there || !S_ISDIR(info.st_mode))
         return llim__fail(err, LLIM_ECONFIG,
                           "%s is neither a set of quota tables (baseline, published) nor a directory or file of them",
                           directory);
-    if (glob(pattern, 0, NULL, &found)) return llim__fail(err, LLIM_EIO, "%s: holds no quota table (*.lua)", directory);
-    int code = LLIM_OK;
-    for (size_t i = 0; i < found.gl_pathc && !code; i++) {
-        code = file_set(out, found.gl_pathv[i], err);
-    }
-    globfree(&found);
-    return code;
+    reading r = {out, err, LLIM_OK};
+    const int n = llim__sources_tables(directory, read_table, &r);
+    if (n < 0) return llim__fail(err, LLIM_EIO, "%s: cannot be read: %s", directory, strerror(errno));
+    return n ? r.code : llim__fail(err, LLIM_EIO, "%s: holds no quota table (*.lua)", directory);
 }
 
 static const llim__builtin *builtin_policy(const char *policy)

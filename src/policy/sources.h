@@ -25,6 +25,9 @@ typedef struct llim__sources {
 bool llim__sources_has_set(const char *quotas);
 bool llim__sources_has_policy(const char *policy);
 
+/* Calls each for the path of every *.lua in a directory but hidden ones, sorted. Returns how many there are, or -1 with errno. */
+int llim__sources_tables(const char *directory, void (*each)(void *ctx, const char *path), void *ctx);
+
 /* Reads them all: quotas is the name of a built-in set, a directory of *.lua or one such file; policy a built-in name or a file; overrides
    a file or NULL. LLIM_EIO, LLIM_ECONFIG (no such set or policy), LLIM_ENOMEM; nothing is left to free then. */
 int llim__sources_read(llim__sources *out, const char *quotas, const char *policy, const char *overrides,

@@ -130,6 +130,15 @@ static void expect_limit(world *w, int64_t limit)
         if (next_reload(w, &err)) fail_msg("%s", err.message);
 }
 
+/* Until no look is due: what comes next comes by an event. */
+static void settle(world *w)
+{
+    llim_error err;
+    struct pollfd in = {.fd = w->fd, .events = POLLIN};
+    while (poll(&in, 1, 200) == 1)
+        if (llim_watch_poll(w->limiter, NULL, &err)) fail_msg("%s", err.message);
+}
+
 static void rename_to(const char *from, const char *to)
 {
     assert_int_equal(rename(from, to), 0);
@@ -188,9 +197,40 @@ static void test_a_bad_file_is_told_once(void **state)
         wait_for(w.fd);
         assert_int_equal(llim_watch_poll(w.limiter, NULL, &err), LLIM_OK); /* the look, or another event */
     }
+    assert_int_equal(link(at(&w, "mine.lua"), at(&w, "link")), 0); /* another ctime, */
+    settle(&w);
+    write_to(at(&w, "mine.lua"), "return { a = { rpn = 9 } }"); /* and the same content */
+    settle(&w);
     llim_get_status(w.limiter, &status);
     assert_int_equal(status.failed_reloads, 1);
     assert_int_equal(llim_watch_poll(w.limiter, NULL, &err), LLIM_OK);
+    /* The same message of another content; and what was bad before something good. */
+    write_to(at(&w, "mine.lua"), "return { a = { rpn = 10 } }");
+    assert_int_equal(next_reload(&w, &err), LLIM_ECONFIG);
+    write_to(at(&w, "mine.lua"), rpm(2));
+    expect_limit(&w, 2);
+    write_to(at(&w, "mine.lua"), "return { a = { rpn = 10 } }");
+    assert_int_equal(next_reload(&w, &err), LLIM_ECONFIG);
+    end(&w);
+}
+
+static void test_a_bad_table_is_told_once(void **state)
+{
+    (void)state;
+    world w;
+    llim_error err;
+    llim_status status = {.size = sizeof status};
+    begin(&w);
+    assert_int_equal(mkdir(at(&w, "q"), 0700), 0);
+    write_to(at(&w, "q/1.lua"), quotas(1));
+    open_limiter(&w, (llim_options){.quotas = at(&w, "q")});
+    write_to(at(&w, "q/new"), "return quota");
+    rename_to(at(&w, "q/new"), at(&w, "q/1.lua"));
+    assert_int_equal(next_reload(&w, &err), LLIM_ECONFIG);
+    write_to(at(&w, "q/README"), "no table"); /* which changes the directory that the options name */
+    settle(&w);
+    llim_get_status(w.limiter, &status);
+    assert_int_equal(status.failed_reloads, 1);
     end(&w);
 }
 
@@ -221,6 +261,21 @@ static void test_a_directory_of_tables(void **state)
     end(&w);
 }
 
+static void test_a_directory_with_the_letters_of_patterns(void **state)
+{
+    (void)state;
+    world w;
+    begin(&w);
+    assert_int_equal(mkdir(at(&w, "q[1]*?"), 0700), 0);
+    write_to(at(&w, "q[1]*?/1.lua"), quotas(1));
+    write_to(at(&w, "q[1]*?/.2.lua"), "hidden, as editors leave it");
+    open_limiter(&w, (llim_options){.quotas = at(&w, "q[1]*?")});
+    assert_int_equal(limit_of(&w), 1);
+    write_to(at(&w, "q[1]*?/1.lua"), quotas(2));
+    expect_limit(&w, 2);
+    end(&w);
+}
+
 /* As volumes of configuration are mounted: a link to a link that is swapped. */
 static void test_symbolic_links_that_are_swapped(void **state)
 {
@@ -244,6 +299,38 @@ static void test_symbolic_links_that_are_swapped(void **state)
         write_to(at(&w, file), rpm(100 + i));
         expect_limit(&w, 100 + i);
     }
+    end(&w);
+}
+
+static void test_a_directory_far_above_that_is_replaced(void **state)
+{
+    (void)state;
+    world w;
+    begin(&w);
+    const char *const made[] = {"conf", "conf/cur", "conf/cur/policies", "conf/new", "conf/new/policies"};
+    for (size_t i = 0; i < sizeof made / sizeof *made; i++) assert_int_equal(mkdir(at(&w, made[i]), 0700), 0);
+    write_to(at(&w, "conf/cur/policies/o.lua"), rpm(1));
+    write_to(at(&w, "conf/new/policies/o.lua"), rpm(2));
+    open_limiter(&w, (llim_options){.overrides = at(&w, "conf/cur/policies/o.lua")});
+    settle(&w);
+    rename_to(at(&w, "conf/cur"), at(&w, "conf/old"));
+    rename_to(at(&w, "conf/new"), at(&w, "conf/cur"));
+    expect_limit(&w, 2);
+    end(&w);
+}
+
+static void test_a_file_that_is_written_by_another_name(void **state)
+{
+    (void)state;
+    world w;
+    begin(&w);
+    assert_int_equal(mkdir(at(&w, "d"), 0700), 0);
+    write_to(at(&w, "mine.lua"), rpm(1));
+    assert_int_equal(link(at(&w, "mine.lua"), at(&w, "d/other.lua")), 0);
+    open_limiter(&w, (llim_options){.overrides = at(&w, "mine.lua")});
+    settle(&w);
+    write_to(at(&w, "d/other.lua"), rpm(2));
+    expect_limit(&w, 2);
     end(&w);
 }
 
@@ -328,8 +415,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_file_that_is_written_or_replaced),
         cmocka_unit_test(test_a_bad_file_is_told_once),
+        cmocka_unit_test(test_a_bad_table_is_told_once),
         cmocka_unit_test(test_a_directory_of_tables),
+        cmocka_unit_test(test_a_directory_with_the_letters_of_patterns),
         cmocka_unit_test(test_symbolic_links_that_are_swapped),
+        cmocka_unit_test(test_a_directory_far_above_that_is_replaced),
+        cmocka_unit_test(test_a_file_that_is_written_by_another_name),
         cmocka_unit_test(test_looks_now_and_then_where_there_are_no_events),
         cmocka_unit_test(test_a_thread_of_the_limiter),
         cmocka_unit_test(test_other_paths_are_watched_instead),

@@ -97,8 +97,11 @@ describe("llm-limiters check", function()
     file("o.lua", [[return { ["gpt-4o-mini"] = { requests = 50/minute { tz = "UTC" } } }]])
     says(0, "o.lua", "gpt-4o-mini requests/min: changed from 50 bucket, guard 0.1 s, charged as reserved to 50 "
       .. "calendar UTC, guard 0.1 s, charged as reserved\n")
-    file("o.lua", "return {}")
-    says(0, "o.lua", "o.lua: good, a table of overrides that changes nothing\n")
+    for _, text in ipairs { "{}", "{ ['gpt-4o'] = { weight = 3, price = { input = 1 } } }",
+      "{ ['team:*'] = { rpm = 5 } }" } do
+      file("o.lua", "return " .. text)
+      says(0, "o.lua", "o.lua: good, a table of overrides that changes no model's limits\n")
+    end
   end)
 
   it("compares with another set, and tables of one provider with that provider's", function()
@@ -113,7 +116,7 @@ describe("llm-limiters check", function()
     assert.equal(1, select(2, out:gsub("raised", "")), out)
     out = says(0, "new/1.lua --against old", "raised")
     assert.falsy(out:find("b: removed", 1, true), out)
-    says(0, "old --against old", "old: good, a set of quota tables that changes nothing\n")
+    says(0, "old --against old", "old: good, a set of quota tables that changes no model's limits\n")
     file("new/2.lua", text:format("openai", "a", 7))
     says(1, "new --against old", "model \"a\"")
   end)
@@ -122,8 +125,35 @@ describe("llm-limiters check", function()
     file("q.lua", [[return quota "openai" { api = 1, modality = "image",
       tier "free" { ["dall-e-3"] = { ipm = 1 } }, tier "gold" { ["dall-e-3"] = { ipm = 100 } } }]])
     says(0, "q.lua --tier gold", "  image dall-e-3 images/min: ", "100 ")
-    says(0, "q.lua --modality text", "q.lua: good, a quota table that changes nothing\n")
+    says(0, "q.lua --modality text", "q.lua: good, a quota table that changes no model's limits\n")
     says(1, "q.lua --tier silver", 'tier "silver" does not exist; the tiers are free, gold.')
+  end)
+
+  it("judges a table by a tier that it has, and the set of a directory by the one that was given", function()
+    assert(os.execute("mkdir " .. top .. "/set"))
+    local text = [[return quota "%s" { api = 1, modality = "text", tier "%s" { ["%s"] = { rpm = %d } } }]]
+    file("ent.lua", text:format("openai", "enterprise-1.0", "a", 1))
+    file("set/1.lua", text:format("openai", "tier1", "a", 2))
+    file("set/2.lua", text:format("gemini", "free", "b", 3))
+    file("o.json", [[{ "a": { "rpm": 20 } }]])
+    file("p.lua", [[return policy { api = 1, name = "x" }]])
+    says(0, "ent.lua", "ent.lua: good", "a requests/min: added, 1 sliding")
+    says(0, "set", "set: good, a set of quota tables\n", "  b requests/min: added, 3 sliding\n")
+    local lists = "--tier openai=tier1,gemini=free"
+    says(0, "set " .. lists, "set/1.lua: good", "set/2.lua: good", "  a requests/min: added, 2 sliding\n",
+      "  b requests/min: added, 3 sliding\n")
+    says(0, "set/1.lua " .. lists, "  a requests/min: added, 2 sliding\n")
+    says(0, "set --tier tier1", "set/2.lua: good, a quota table\n", "  a requests/min: added, 2 sliding\n")
+    says(1, "set --tier silver", "set/2.lua: good", 'tier "silver" does not exist; the tiers are free, tier1.')
+    says(1, "set --tier openai=tier1,acme=free", 'tier names the provider "acme"')
+    says(1, "set/1.lua --tier openai=tier1,", 'is not provider=tier')
+    -- What the tables lack that are compared with.
+    says(0, "o.json p.lua --against ent.lua", "o.json: good", "  a requests/min: raised from 1 sliding to 20 sliding\n",
+      "p.lua: good, a policy\n")
+    local out = says(0, "o.json p.lua --against ent.lua --tier gold",
+      "o.json: good, a table of overrides, not compared: ")
+    assert.falsy(out:find("requests", 1, true), out)
+    says(0, "set --tier tier1 --against ent.lua", "set: good")
   end)
 
   it("reads a directory of other files too", function()
