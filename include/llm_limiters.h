@@ -160,8 +160,8 @@ LLIM_API int llim_watch_poll(llim_limiter *limiter, uint32_t *generation, llim_e
  *
  * Not repeated there: llim_cool(), llim_record(), the order in which requests wait, and scopes with names that a zone does not
  * keep as they are (48 bytes and more, control characters), which do not count there. A call that only the candidate admits is
- * never made: its permit stands as estimated, and if the caller asks again it is another call. So does a permit that ends more
- * than 4,096 further calls later, which is told (lost). Calls of several threads may reach the candidate in another order, which
+ * never made: its permit stands as estimated, and if the caller asks again it is another call. So does a permit that ends 4,096
+ * or more calls later, which is told (lost). Calls of several threads may reach the candidate in another order, which
  * shows as differences where a limit is nearly full.
  *
  * A call takes two to three times as long with a candidate, and a relaxed load more without one. A candidate takes the memory of
@@ -182,10 +182,11 @@ typedef struct llim_shadow_report {
     uint64_t other_wait;     /* refused by both for now, but for another time */
     uint64_t never_or_later; /* refused by both, but for good only by one */
     uint64_t unknown_model;  /* only one knows all models of the list */
-    uint64_t failed;         /* the candidate failed, by an error of llim_acquire() */
+    uint64_t failed;         /* the candidate failed, by an error of llim_acquire(); failure is the last one */
     uint64_t lost;           /* permits that ended too late for the candidate to be told */
     uint64_t faults;         /* decisions that the default took because a hook of the candidate failed */
     llim_error fault;        /* the last of these */
+    llim_error failure;
 } llim_shadow_report;
 
 /* LLIM_OK; LLIM_ENOTFOUND: there is no candidate; LLIM_EVERSION. Any thread. */

@@ -22,6 +22,8 @@
  *   - Debt counts up to 2^41 in a window or period, and up to 800 days of a bucket's refilling.
  *   - What is admitted to a sliding limit in one window is at most 2^41, given back or not, and with debt 3 * 2^40: only a
  *     limit beyond 2^34 can meet that, if nearly all of what it admits is given back.
+ *   - A zone knows at most 1,023 kinds of limits (meter, law, window, guard, charged) and 64 time zones, as long as it lives: whoever
+ *     invents ever new windows uses them up, which is LLIM_EFULL.
  *   - A zone on the heap belongs to one process: after fork() the child has a copy and counts apart.
  *   - Calendar periods follow the wall clock: a false clock that steps forward across a boundary opens the new period.
  */

@@ -105,6 +105,11 @@ static llim__note *find_free(llim_zone *zone, uint32_t index, bool robs)
     return NULL;
 }
 
+bool llim__notes_has(llim_zone *zone, uint32_t index, uint32_t epoch)
+{
+    return find(zone, index, owner_of(index, epoch)) != NULL;
+}
+
 uint32_t llim__notes_left(llim_zone *zone)
 {
     uint32_t left = 0;

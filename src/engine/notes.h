@@ -14,6 +14,8 @@
 /* Under the mutex: finds the row a note for this epoch, with nothing learned, unless it has one. A row that is not pinned may
    lose its own for that. False: all are of pinned rows. The note is the row's once its state says LLIM__NOTED. */
 bool llim__notes_take(llim_zone *zone, uint32_t index, uint32_t epoch);
+/* Whether the row has one. */
+bool llim__notes_has(llim_zone *zone, uint32_t index, uint32_t epoch);
 /* Under the mutex: how many it would find, if each is pinned then. */
 uint32_t llim__notes_left(llim_zone *zone);
 

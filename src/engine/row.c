@@ -454,8 +454,10 @@ static int add_need(llim_zone *zone, const llim_row_spec *spec, need *n, llim_er
     for (uint32_t next = index; next; next = at_load_rlx(&zone->row[next].next)) chain++;
     const uint32_t wanted = 1 + rows_for(p.n);
     if (wanted > chain) n->rows += wanted - chain;
-    const uint32_t flags = index ? LLIM__STATE_FLAGS(state) : 0;
-    n->notes += spec->notes && (flags & (LLIM__NOTED | LLIM__PINNED)) != (LLIM__NOTED | LLIM__PINNED);
+    /* One of an unpinned row may go to another meanwhile, or has, whatever the row's flag says. */
+    const bool safe =
+        index && LLIM__STATE_FLAGS(state) & LLIM__PINNED && llim__notes_has(zone, index, LLIM__STATE_EPOCH(state));
+    n->notes += spec->notes && !safe;
     return LLIM_OK;
 }
 
@@ -508,7 +510,9 @@ int llim__rows_set(llim_zone *zone, const llim_row_spec *specs, uint32_t n, llim
     for (uint32_t i = 0; i < n && !code; i++) code = check_spec(&specs[i], err);
     if (code) return code;
     llim__zone_lock(zone);
+    const uint32_t shapes = at_load_rlx(&zone->header->shapes_used);
     code = make_place(zone, specs, n, err);
+    if (code) at_store_rel(&zone->header->shapes_used, shapes); /* no row has those that were made */
     for (uint32_t i = 0; i < n && !code; i++) code = set(zone, &specs[i], &rows[i], &frees, err);
     llim__zone_unlock(zone);
     if (frees) llim__zone_freed(zone);

@@ -133,7 +133,9 @@ static int add_scopes(llim__ask *ask, uint32_t i, llim_error *err)
         llim_row row;
         int code = llim__limiter_scope(ask->thread->limiter, ask->thread->set, &further[k], &row, err);
         if (code == LLIM_OK) add_row(c, row);
-        if (code != LLIM_OK && code != LLIM_ENOTFOUND) return code;
+        if (code == LLIM_OK || code == LLIM_ENOTFOUND) continue;
+        if (err) llim__thread_fault(ask->thread, err); /* it is the policy's doing */
+        return code;
     }
     return LLIM_OK;
 }

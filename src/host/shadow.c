@@ -130,7 +130,7 @@ static int find_scope(llim_limiter *limiter, llim__shadow *s, llim_row row, llim
 }
 
 static int ask(llim_limiter *limiter, llim__shadow *s, const llim__decision *d, llim_permit *permit,
-               llim_refusal *refusal)
+               llim_refusal *refusal, llim_error *err)
 {
     llim_request request = *d->request;
     llim_row scopes[LLIM_MAX_ROWS];
@@ -140,9 +140,10 @@ static int ask(llim_limiter *limiter, llim__shadow *s, const llim__decision *d, 
     for (uint32_t i = 0; i < d->request->n_scopes; i++) {
         int code = find_scope(limiter, s, d->request->scopes[i], &scopes[request.n_scopes]);
         if (code == LLIM_OK) request.n_scopes++;
-        if (code != LLIM_OK && code != LLIM_ENOTFOUND) return code;
+        if (code != LLIM_OK && code != LLIM_ENOTFOUND)
+            return llim__fail(err, code, "a scope of the request: %s", llim_code_name(code));
     }
-    return llim__decide(s->limiter, &request, &chance, permit, refusal, NULL);
+    return llim__decide(s->limiter, &request, &chance, permit, refusal, err);
 }
 
 static bool is_unknown(int code)
@@ -188,8 +189,10 @@ void llim__shadow_decide(llim_limiter *limiter, const llim__decision *d)
     llim__shadow *s = is_verdict(d->code) ? enter(limiter) : NULL;
     if (!s) return;
     if (serial < s->first) { /* else the shadow admitted it when it was refused here */
-        const int code = ask(limiter, s, d, &permit, &refusal);
+        llim_error err;
+        const int code = ask(limiter, s, d, &permit, &refusal, &err);
         pthread_mutex_lock(&s->lock);
+        if (!is_verdict(code)) s->report.failure = err;
         s->report.decisions++;
         ++*kind_of(s, d, code, &permit, &refusal);
         serial = 0;

@@ -455,6 +455,32 @@ static void test_faults_of_results(void **state)
     }
 }
 
+/* A script that names ever new scopes fills the zone: the call that finds it full is told so, and so is the status. */
+static void test_scopes_that_fill_the_zone(void **state)
+{
+    (void)state;
+    llim_limiter *limiter;
+    llim_error err = {0};
+    assert_int_equal(try_open("local L = { rpd = 100 }\n"
+                              "return policy { api = 1, name = 'test',\n"
+                              "  scopes = function(req) return { { name = 'user:' .. req.user, limits = L } } end }\n",
+                              &limiter, &err),
+                     LLIM_OK);
+    int code = LLIM_OK;
+    for (int i = 0; i < 3000 && code == LLIM_OK; i++) {
+        char user[16];
+        llim_permit permit;
+        const llim_tag tag = {"user", user};
+        snprintf(user, sizeof user, "%d", i);
+        llim_request request = {.size = sizeof request, .models = &all[3], .n_models = 1, .tags = &tag, .n_tags = 1};
+        code = llim_acquire(limiter, &request, &permit, NULL, &err);
+    }
+    assert_int_equal(code, LLIM_EFULL);
+    assert_non_null(strstr(err.message, "no row is left"));
+    assert_int_equal(status_of(limiter).faults, 1);
+    llim_close(limiter);
+}
+
 /* A candidate that is not looked at yet can be asked nothing, and a request without one that is not this one's. */
 static void test_candidates_wait_their_turn(void **state)
 {
@@ -662,6 +688,7 @@ int main(void)
         cmocka_unit_test(test_tests_of_policies),
         cmocka_unit_test(test_faults_in_tests),
         cmocka_unit_test(test_bad_tags),
+        cmocka_unit_test(test_scopes_that_fill_the_zone),
         cmocka_unit_test(test_candidates_wait_their_turn),
         cmocka_unit_test(test_what_scripts_keep),
         cmocka_unit_test(test_refusals_of_plans),

@@ -570,6 +570,26 @@ static void test_a_reload_that_fails_forgets_nothing(void **state)
     }
 }
 
+/* However often. */
+static void test_refused_reloads_use_nothing_up(void **state)
+{
+    (void)state;
+    world w;
+    open_world(&w, "return { a = { rpm = 10, law = 'bucket' } }\n", NULL);
+    for (int i = 0; i < 300; i++) {
+        char text[256];
+        llim_error err;
+        snprintf(
+            text, sizeof text,
+            "return { a = { rpm = 5, tpm = 5, rpd = 5, itpm = 5, otpm = 5, ipm = 5, tpd = 5, guard = %d.%03d } }\n",
+            i / 100, i % 100);
+        write_to(w.mine, text);
+        assert_int_equal(llim_reload(w.limiter, NULL, NULL, &err), LLIM_EFULL);
+    }
+    reload(&w, "return { a = { rpm = 10, law = 'bucket', guard = 7 } }\n");
+    close_world(&w);
+}
+
 /* Limits that take new windows while they leave old ones need no more than one row does at a time. */
 static void test_all_windows_may_change_at_once(void **state)
 {
@@ -650,6 +670,7 @@ int main(void)
         cmocka_unit_test(test_what_is_wrong_changes_nothing),
         cmocka_unit_test(test_a_full_zone_changes_nothing),
         cmocka_unit_test(test_a_reload_that_fails_forgets_nothing),
+        cmocka_unit_test(test_refused_reloads_use_nothing_up),
         cmocka_unit_test(test_all_windows_may_change_at_once),
         cmocka_unit_test(test_strings_live_on),
         cmocka_unit_test(test_the_last_thread_ends_what_a_test_has_kept),
