@@ -158,7 +158,7 @@ typedef struct llim_permit {
     int64_t at_ns;       /* when it was admitted, steady clock */
     int64_t wall_ns;     /* the same, wall clock */
     uint64_t serial;     /* by which a limiter's shadow knows the call, else 0 */
-    uint64_t model;      /* which model of its generation the limiter has admitted, else 0 */
+    uint64_t model; /* llim_acquire(): which model of which generation was admitted; llim_admit() leaves it as it is */
     llim_charge charge;
     llim_row row[LLIM_MAX_ROWS];
     uint32_t

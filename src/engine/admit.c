@@ -176,7 +176,6 @@ static inline void fill(const decision *d, llim_permit *permit)
     permit->at_ns = d->now.steady - LLIM__EPOCH;
     permit->wall_ns = d->now.wall;
     permit->serial = 0;
-    permit->model = 0;
     permit->charge = *d->charge;
     uint32_t r = 0, n = 0;
     do {

@@ -177,9 +177,11 @@ static int route(lua_State *L)
     if (llim__pool_model(L, 1, &model)) return luaL_error(L, "route must return a list of candidates, not a candidate");
     if (!lua_istable(L, 1)) return luaL_error(L, "route must return a list of candidates, not %s", luaL_typename(L, 1));
     const lua_Unsigned n = lua_rawlen(L, 1);
-    lua_pushinteger(L, (lua_Integer)n);
-    if (n == 0) lua_pushnil(L); /* before the first key of all */
-    if (lua_getmetatable(L, 1) || lua_next(L, 1))
+    if (n)
+        lua_pushinteger(L, (lua_Integer)n);
+    else
+        lua_pushnil(L);                                       /* before the first key of all */
+    if ((n == 0 && lua_getmetatable(L, 1)) || lua_next(L, 1)) /* a word of the language is an empty table, too */
         return luaL_error(L, "route must return a list of candidates, and what it returned has other fields");
     if (n > LONGEST_PLAN)
         return luaL_error(L, "route returned a list of %d elements; there are %d candidates", (int)n, (int)q->n);
