@@ -186,6 +186,16 @@ static int read_only(lua_State *L)
     return luaL_error(L, "requests and candidates are read-only; keep what you compute in a table of your own");
 }
 
+/* Gives the value below it the metatable on top, so that no script writes to it or sees the metatable. */
+static void seal(lua_State *L)
+{
+    lua_pushcfunction(L, read_only);
+    lua_setfield(L, -2, "__newindex");
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+    lua_setmetatable(L, -2);
+}
+
 /* Pushes a value of that many bytes that shows the fields of the table on top, which it replaces, and refuses to be written. */
 static void *hide(lua_State *L, size_t size)
 {
@@ -193,11 +203,7 @@ static void *hide(lua_State *L, size_t size)
     lua_createtable(L, 0, 3);
     lua_rotate(L, -3, -1);
     lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, read_only);
-    lua_setfield(L, -2, "__newindex");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-    lua_setmetatable(L, -2);
+    seal(L);
     return bytes;
 }
 
@@ -326,11 +332,7 @@ static void push_request(lua_State *L, llim__vm *vm)
     lua_setfield(L, -2, "at");
     lua_pushcclosure(L, request_field, 2);
     lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, read_only);
-    lua_setfield(L, -2, "__newindex");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-    lua_setmetatable(L, -2);
+    seal(L);
 }
 
 void llim__pool_open(lua_State *L, llim__vm *vm)
