@@ -1,41 +1,10 @@
 -- Drives the built binary as its users do: outputs, exit codes, messages. LLM_LIMITERS names the binary.
 -- Run from the top of the checkout: busted --lua=lua5.4 tests/cli
-local binary = os.getenv("LLM_LIMITERS") or "build/llm-limiters"
+local shell = dofile "tests/cli/shell.lua"
+local file, contents, run = shell.file, shell.contents, shell.run
 local fixture = "tests/fixtures/trace_models.lua"
 local azure = "../shared/traces/azure_llm_2023_code.csv"
 local models = " --models trace-large,trace-medium,trace-small"
-
-local made = {}
-
--- A file with that text, and that end to its name; removed at the end.
-local function file(text, suffix)
-  local name = os.tmpname()
-  made[#made + 1] = name
-  if suffix then
-    name = name .. suffix
-    made[#made + 1] = name
-  end
-  local f = assert(io.open(name, "wb"))
-  f:write(text)
-  f:close()
-  return name
-end
-
-local function contents(name)
-  local f = assert(io.open(name, "rb"))
-  local text = f:read("a")
-  f:close()
-  return text
-end
-
--- Runs a shell command line in which $B is the binary: exit code, standard output, standard error.
-local function run(command)
-  local out, err = file "", file ""
-  local line = ("(B='%s'; %s) >%s 2>%s </dev/null"):format(binary, command, out, err)
-  local _, how, code = os.execute(line)
-  assert.equal("exit", how, command)
-  return code, contents(out), contents(err)
-end
 
 -- The run fails with that code, prints nothing on standard output, and one message with each of the given parts.
 local function refused(code, command, ...)
@@ -84,7 +53,7 @@ end
 
 describe("llm-limiters", function()
   teardown(function()
-    for _, name in ipairs(made) do os.remove(name) end
+    shell.clean()
   end)
 
   it("explains itself", function()
@@ -131,7 +100,7 @@ end)
 
 describe("generate", function()
   teardown(function()
-    for _, name in ipairs(made) do os.remove(name) end
+    shell.clean()
   end)
 
   it("writes as many rows as asked, in order, the same for the same seed", function()
@@ -214,7 +183,7 @@ end)
 
 describe("simulate", function()
   teardown(function()
-    for _, name in ipairs(made) do os.remove(name) end
+    shell.clean()
   end)
 
   local small = "time,tokens\n" .. ("0,1000\n"):rep(40)

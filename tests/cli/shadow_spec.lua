@@ -1,6 +1,7 @@
 -- A candidate in the shadow of a simulation, by the built binary: it tells the differences of two runs apart.
 -- Run from the top of the checkout: busted --lua=lua5.4 tests/cli
-local binary = os.getenv("LLM_LIMITERS") or "build/llm-limiters"
+local shell = dofile "tests/cli/shell.lua"
+local file, contents, run = shell.file, shell.contents, shell.run
 local fixture = "tests/fixtures/trace_models.lua"
 local azure = "../shared/traces/azure_llm_2023_code.csv"
 local models = " --models trace-large,trace-medium,trace-small"
@@ -19,35 +20,6 @@ return policy { api = 1, name = "reversed", route = function(req, pool)
   return plan
 end }
 ]]
-
-local made = {}
-
-local function file(text, suffix)
-  local name = os.tmpname()
-  made[#made + 1] = name
-  if suffix then
-    name = name .. suffix
-    made[#made + 1] = name
-  end
-  local f = assert(io.open(name, "wb"))
-  f:write(text)
-  f:close()
-  return name
-end
-
-local function contents(name)
-  local f = assert(io.open(name, "rb"))
-  local text = f:read("a")
-  f:close()
-  return text
-end
-
-local function run(command)
-  local out, err = file "", file ""
-  local _, how, code = os.execute(("(B='%s'; %s) >%s 2>%s </dev/null"):format(binary, command, out, err))
-  assert.equal("exit", how, command)
-  return code, contents(out), contents(err)
-end
 
 local function good(command)
   local code, out, err = run(command)
@@ -124,9 +96,8 @@ local function check_apart(trace, option, path, more)
 end
 
 describe("simulate --shadow", function()
-  local generated = os.tmpname()
+  local generated = file ""
   local traces = { generated }
-  made[#made + 1] = generated
 
   setup(function()
     good("$B generate --requests 3000 --seed 5 --out " .. generated)
@@ -139,7 +110,7 @@ describe("simulate --shadow", function()
     end
   end)
   teardown(function()
-    for _, name in ipairs(made) do os.remove(name) end
+    shell.clean()
   end)
 
   it("tells the differences of two simulations, for a changed quota", function()
@@ -214,7 +185,7 @@ end)
 
 describe("simulate --policy", function()
   teardown(function()
-    for _, name in ipairs(made) do os.remove(name) end
+    shell.clean()
   end)
 
   local function decided(rows, policy, options)
