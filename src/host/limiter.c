@@ -16,9 +16,7 @@ enum { MARGIN_ROWS = 1024, MARGIN_SLIDING = 64, MARGIN_LEASES = 1024, MARGIN_NOT
 static int open_zone(llim_limiter *limiter, const llim_options *o, llim_error *err)
 {
     llim_zone_options zone = o->zone;
-    llim__need need;
-    int code = llim__set_need(limiter->set, o->scopes, &need, err);
-    if (code) return code;
+    llim__need need = llim__set_need(limiter->set, o->scopes);
     need.rows += zone.rows ? zone.rows : MARGIN_ROWS;
     need.sliding += zone.sliding ? zone.sliding : MARGIN_SLIDING;
     zone.rows = need.rows < UINT32_MAX ? (uint32_t)need.rows : UINT32_MAX; /* which opening the zone then refuses */

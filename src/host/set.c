@@ -29,34 +29,29 @@ static void give(llim__set *set, void *memory, size_t n, size_t size)
     llim__give(set->alloc, set->alloc_ctx, memory, n, size);
 }
 
-static llim__need need_of(const llim__model *model)
+static llim__need need_of(const llim_limit *limits, uint32_t n_limits)
 {
-    llim__need n = {model->n_limits <= 3 ? 1 : 1 + (model->n_limits - 3 + 3) / 4, 0};
-    for (uint32_t k = 0; k < model->n_limits; k++) n.sliding += model->limit[k].law == LLIM_SLIDING;
+    llim__need n = {n_limits <= 3 ? 1 : 1 + (n_limits - 3 + 3) / 4, 0};
+    for (uint32_t k = 0; k < n_limits; k++) n.sliding += limits[k].law == LLIM_SLIDING;
     return n;
 }
 
-int llim__set_need(const llim__set *set, uint32_t scopes, llim__need *need, llim_error *err)
+llim__need llim__set_need(const llim__set *set, uint32_t scopes)
 {
-    llim__model model;
-    llim__need most = {1, 0};
-    *need = (llim__need){0, 0};
+    llim__need most = {1, 0}, need = {0, 0};
     for (uint32_t i = 0; i < set->n_models; i++) {
-        int code = llim__vm_model(set->vm, i, &model, err);
-        if (code) return code;
-        need->rows += need_of(&model).rows;
-        need->sliding += need_of(&model).sliding;
+        llim__need n = need_of(set->quotas[i].limit, set->quotas[i].n_limits);
+        need.rows += n.rows;
+        need.sliding += n.sliding;
     }
     for (uint32_t i = 0; i < set->n_scopes; i++) {
-        int code = llim__vm_scope(set->vm, i, &model, err);
-        if (code) return code;
-        llim__need n = need_of(&model);
+        llim__need n = need_of(set->scopes[i].limit, set->scopes[i].n_limits);
         if (n.rows > most.rows) most.rows = n.rows;
         if (n.sliding > most.sliding) most.sliding = n.sliding;
     }
-    need->rows += scopes * most.rows;
-    need->sliding += scopes * most.sliding;
-    return LLIM_OK;
+    need.rows += scopes * most.rows;
+    need.sliding += scopes * most.sliding;
+    return need;
 }
 
 static llim_row_spec spec_of(const llim__set *set, const char *scope, const llim__model *model)
@@ -71,26 +66,28 @@ static llim_row_spec spec_of(const llim__set *set, const char *scope, const llim
                            .notes = 1};
 }
 
+static void give_quotas(llim__set *set)
+{
+    give(set, set->quotas, set->n_models, sizeof *set->quotas);
+    set->quotas = NULL;
+}
+
 /* Every scope once: models of a family share one. */
 int llim__set_enforce(llim__set *set, llim_zone *zone, llim_error *err)
 {
     const uint32_t n = set->n_models;
-    llim__model *models = take(set, n, sizeof *models);
     llim_row_spec *specs = take(set, n, sizeof *specs);
     llim_row *rows = take(set, n, sizeof *rows);
     uint32_t *place = take(set, n, sizeof *place), n_specs = 0;
-    int code = models && specs && rows && place
-                   ? LLIM_OK
-                   : llim__fail(err, LLIM_ENOMEM, "no memory for the rows of %u models", n);
+    int code =
+        specs && rows && place ? LLIM_OK : llim__fail(err, LLIM_ENOMEM, "no memory for the rows of %u models", n);
     for (uint32_t i = 0; i < n && !code; i++) {
-        code = llim__vm_model(set->vm, i, &models[i], err);
-        place[i] = 0;
         while (place[i] < n_specs && specs[place[i]].scope != set->models[i].scope) place[i]++; /* kept strings */
-        if (place[i] == n_specs) specs[n_specs++] = spec_of(set, set->models[i].scope, &models[i]);
+        if (place[i] == n_specs) specs[n_specs++] = spec_of(set, set->models[i].scope, &set->quotas[i]);
     }
     if (!code) code = llim__rows_set(zone, specs, n_specs, rows, err);
     for (uint32_t i = 0; i < n && !code; i++) set->models[i].row = rows[place[i]];
-    give(set, models, n, sizeof *models);
+    give_quotas(set);
     give(set, specs, n, sizeof *specs);
     give(set, rows, n, sizeof *rows);
     give(set, place, n, sizeof *place);
@@ -157,19 +154,19 @@ static int read_models(llim__set *set, llim__strings *strings, llim_error *err)
     const char *unpriced = NULL;
     bool limits_cost = false;
     for (uint32_t i = 0; i < set->n_models; i++) {
-        llim__model model;
-        int code = llim__vm_model(set->vm, i, &model, err);
+        llim__model *model = &set->quotas[i];
+        int code = llim__vm_model(set->vm, i, model, err);
         if (code) return code;
         llim_model_info *info = &set->models[i];
-        *info = (llim_model_info){.name = llim__strings_keep(strings, model.name),
-                                  .provider = llim__strings_keep(strings, model.provider),
-                                  .scope = llim__strings_keep(strings, model.scope),
-                                  .blocked = model.blocked};
+        *info = (llim_model_info){.name = llim__strings_keep(strings, model->name),
+                                  .provider = llim__strings_keep(strings, model->provider),
+                                  .scope = llim__strings_keep(strings, model->scope),
+                                  .blocked = model->blocked};
         if (!info->name || !info->provider || !info->scope)
-            return llim__fail(err, LLIM_ENOMEM, "no memory for the name of model %s", model.name);
-        set->prices[i] = model.price;
-        if (!unpriced && llim__price_is_unknown(&model.price)) unpriced = info->name;
-        limits_cost |= has_cost(model.limit, model.n_limits);
+            return llim__fail(err, LLIM_ENOMEM, "no memory for the name of model %s", model->name);
+        set->prices[i] = model->price;
+        if (!unpriced && llim__price_is_unknown(&model->price)) unpriced = info->name;
+        limits_cost |= has_cost(model->limit, model->n_limits);
         llim__names_add(&set->names, info->name, i);
     }
     for (uint32_t i = 0; i < set->n_scopes; i++) {
@@ -253,12 +250,13 @@ static int fill(llim__set *set, const llim__set *before, llim__strings *strings,
     set->n_scopes = llim__vm_scopes(set->vm);
     set->models = take(set, set->n_places, sizeof *set->models);
     set->prices = take(set, set->n_places, sizeof *set->prices);
+    set->quotas = take(set, set->n_models, sizeof *set->quotas);
     set->scopes = take(set, set->n_scopes, sizeof *set->scopes);
     set->names.size = 1;
     while (set->names.size < 2 * (set->n_models + LEARNED_NAMES)) set->names.size *= 2;
     set->names.entries = take(set, set->names.size, sizeof *set->names.entries);
     if (getrandom(set->names.secret, sizeof set->names.secret, 0) < 0) set->names.secret[0] = 1;
-    if (!set->models || !set->prices || !set->scopes || !set->names.entries)
+    if (!set->models || !set->prices || !set->quotas || !set->scopes || !set->names.entries)
         return llim__fail(err, LLIM_ENOMEM, "no memory for a limiter of %u models", set->n_models);
     return read_models(set, strings, err);
 }
@@ -300,6 +298,7 @@ void llim__set_leave(llim__set *set)
     llim__vm_close(set->vm);
     llim__sources_free(&set->sources);
     llim__strings_free(&set->spellings);
+    give_quotas(set);
     give(set, set->models, set->n_places, sizeof *set->models);
     give(set, set->prices, set->n_places, sizeof *set->prices);
     give(set, set->scopes, set->n_scopes, sizeof *set->scopes);

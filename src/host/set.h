@@ -24,6 +24,7 @@ typedef struct llim__set {
     uint64_t hash;           /* of the texts and of what decides how they are read */
     llim_model_info *models; /* sorted by name; behind them those of earlier sets whose rows are in use */
     llim__price *prices;     /* of each known model */
+    llim__model *quotas;     /* of each model in force, until the zone has them; then NULL */
     uint32_t n_models;
     uint32_t n_known;  /* with those behind */
     uint32_t n_places; /* for them */
@@ -65,10 +66,10 @@ typedef struct llim__texts {
 int llim__set_open(const llim_options *options, const llim__texts *texts, const llim__set *before,
                    llim__strings *strings, llim_alloc_fn alloc, void *alloc_ctx, llim__set **set, llim_error *err);
 
-/* The rows of the set's models, and of so many of its scopes at one time. */
-int llim__set_need(const llim__set *set, uint32_t scopes, llim__need *need, llim_error *err);
+/* The rows of the set's models, and of so many of its scopes at one time. Before it is enforced. */
+llim__need llim__set_need(const llim__set *set, uint32_t scopes);
 
-/* Gives the zone the set's limits and the models their rows: all, or none and the error. */
+/* Gives the zone the set's limits and the models their rows, once: all, or none and the error. */
 int llim__set_enforce(llim__set *set, llim_zone *zone, llim_error *err);
 
 /* After it succeeded: the rows that no model of the set has any more are known to it until they are another's. */

@@ -12,7 +12,7 @@ local fault = require "llm_limiters.fault"
 
 local book = {}
 
-local format, match = string.format, string.match
+local find, format, sub = string.find, string.format, string.sub
 
 local SCOPE_MAX = 255 -- bytes, the engine's
 
@@ -23,9 +23,9 @@ end
 -- The model that a spelling means, or nil. A dated snapshot draws on its alias, whether or not a table lists it.
 function book.resolve(known, aliases, name)
   if known[name] then return aliases[name] or name end
-  local undated = match(name, "^(.+)%-%d%d%d%d%-%d%d%-%d%d$")
-  if undated and known[undated] then return aliases[undated] or undated end
-  return nil
+  if #name < 12 or not find(name, "^%-%d%d%d%d%-%d%d%-%d%d", -11) then return nil end
+  local undated = sub(name, 1, -12)
+  return known[undated] and (aliases[undated] or undated)
 end
 
 -- Notes that a model exists, in whichever tier.

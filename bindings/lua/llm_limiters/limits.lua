@@ -28,6 +28,8 @@ local METERS = {
   "requests", "tokens", "input_tokens", "output_tokens", "images", "audio_ms", "characters", "sessions", "cost",
 }
 local SPAN_ORDER = { "second", "minute", "hour", "day", "week", "month", "gauge" }
+local PLAIN_LAW = "sliding"
+local SCOPE_COUNTS = { law = "bucket", charged = "used" }
 local LAWS = { bucket = true, sliding = true }
 local CHARGED = { reserved = true, used = true }
 
@@ -142,8 +144,8 @@ local function new_limit(common, meter, amount, shape, law, field)
 end
 
 local function add(list, limit, place, field)
-  for _, other in ipairs(list) do
-    if same(limit, other) then
+  for i = 1, #list do
+    if same(limit, list[i]) then
       fault.at(place, field, "limits " .. limit.meter .. " twice over the same "
         .. (limit.law == "gauge" and "gauge" or limit.span) .. "; one limit is expected.")
     end
@@ -184,19 +186,13 @@ local function fields_of(entry, place, allowed)
     fields[#fields + 1] = key
   end
   sort(fields)
-  for _, key in ipairs(fields) do
+  for i = 1, #fields do
+    local key = fields[i]
     if not allowed[key] then
       fault.at(place, key, "is unknown; " .. names.hint(key, names.sorted(allowed), "fields"))
     end
   end
   return fields
-end
-
-local function read_weight(weight, place)
-  if weight ~= nil and not (type(weight) == "number" and weight > 0 and weight < math.huge) then
-    fault.at(place, "weight", "must be a number above 0, not " .. words.show(weight) .. ".")
-  end
-  return weight
 end
 
 -- A copy, so that no script can change what others read.
@@ -211,8 +207,7 @@ local function read_price(price, place)
       .. " or have request or image, US dollars for each.") end
   end
   local copy = {}
-  local inner = { source = place.source, path = { "price" }, what = "in the price " .. place.what }
-  for i, name in ipairs(place.path) do inner.path[i], inner.path[i + 1] = name, "price" end
+  local inner = fault.inside(place, "price", "in the price")
   for _, part in ipairs(names.sorted(price)) do
     if not known_price[part] then
       fault.at(inner, part, "is unknown; " .. names.hint(part, PRICES, "fields"))
@@ -231,6 +226,10 @@ local function read_settings(entry, place)
   if entry.blocked ~= nil and type(entry.blocked) ~= "boolean" then
     fault.at(place, "blocked", "must be true or false, not " .. fault.show(entry.blocked) .. ".")
   end
+  local weight = entry.weight
+  if weight ~= nil and not (type(weight) == "number" and weight > 0 and weight < huge) then
+    fault.at(place, "weight", "must be a number above 0, not " .. words.show(weight) .. ".")
+  end
   if entry.law ~= nil and not (type(entry.law) == "string" and LAWS[entry.law]) then
     fault.at(place, "law", "must be \"sliding\" or \"bucket\", not " .. fault.show(entry.law)
       .. " (a calendar is written like 10/day { tz = \"Europe/Paris\" }, a gauge like gauge(3)).")
@@ -240,9 +239,10 @@ local function read_settings(entry, place)
   end
 end
 
--- Reads entry. defaults: { law, plain_law, charged, guard }; of_scope: it is no model's.
--- Returns { limits (an amount of nil is off), and, if stated, guard, blocked, weight, price }.
-function limits.read(entry, defaults, place, of_scope)
+-- Reads entry, and judges what it says besides. counts: { law, charged }, of the provider; guard: of limits that state
+-- none; of_scope: it is no model's. Returns a list of limits, of which those without an amount are off, and the price
+-- or nil.
+function limits.read(entry, counts, guard, place, of_scope)
   if type(entry) ~= "table" or words.open(entry) then
     fault.about(place, "must be like { rpm = 10 } or { requests = 10/minute }, not " .. words.show(entry) .. ".")
   end
@@ -250,19 +250,18 @@ function limits.read(entry, defaults, place, of_scope)
   read_settings(entry, place)
   local common = {
     place = place,
-    law = entry.law or defaults.law,
-    charged = entry.charged or defaults.charged,
-    guard = defaults.guard,
+    law = entry.law or counts.law,
+    charged = entry.charged or counts.charged,
+    guard = entry.guard or guard,
+    guard_field = entry.guard and "guard",
   }
-  if entry.guard ~= nil then
-    common.guard, common.guard_field = entry.guard, "guard"
-  end
+  local plain_law = entry.law or of_scope and counts.law or PLAIN_LAW
   local list = {}
-  for _, field in ipairs(fields) do
-    local value = entry[field]
-    local shape = plain[field]
+  for i = 1, #fields do
+    local field = fields[i]
+    local value, shape = entry[field], plain[field]
     if shape and type(value) == "number" then
-      add(list, new_limit(common, shape.meter, value, shape, entry.law or defaults.plain_law, field), place, field)
+      add(list, new_limit(common, shape.meter, value, shape, plain_law, field), place, field)
     elseif meter_rank[field] then
       read_rates(list, common, field, value)
     elseif shape then
@@ -274,17 +273,13 @@ function limits.read(entry, defaults, place, of_scope)
     fault.at(place, field, "has no limit beside it that it could govern; add the numbers, like rpm = 10.")
   end
   limits.check_count(list, place)
-  return {
-    limits = list, guard = entry.guard, blocked = entry.blocked, weight = read_weight(entry.weight, place),
-    price = read_price(entry.price, place),
-  }
+  return list, read_price(entry.price, place)
 end
 
 -- The limits of a scope: no provider counts behind it, so there is no jitter to guard against unless the entry says so.
 function limits.read_scope(entry, place)
-  local defaults = { law = "bucket", plain_law = "bucket", charged = "used", guard = 0 }
   local list = {}
-  for _, limit in ipairs(limits.read(entry, defaults, place, true).limits) do
+  for _, limit in ipairs((limits.read(entry, SCOPE_COUNTS, 0, place, true))) do
     if limit.amount then list[#list + 1] = limit end
   end
   return limits.plain(list)
@@ -293,7 +288,7 @@ end
 -- Makes a list of limits what the outside sees: no more than the engine needs, in one order.
 function limits.plain(list)
   sort(list, before)
-  for _, limit in ipairs(list) do limit.span = nil end
+  for i = 1, #list do list[i].span = nil end
   return list
 end
 

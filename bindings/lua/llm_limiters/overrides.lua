@@ -26,19 +26,19 @@ local find, lower = string.find, string.lower
 local CUSTOM = "custom"
 local EXAMPLE = "return { [\"in-house\"] = { rpm = 20 } }"
 
--- The row's limits with those of the entry in their place.
-local function merge(row, read, place)
+-- The row's limits with those of the entry in their place. guard: what the entry says of it, or nil.
+local function merge(row, list, guard, place)
   local merged = {}
   for _, old in ipairs(row.limits) do
     local replaced = false
-    for _, new in ipairs(read.limits) do replaced = replaced or limits.replaces(new, old) end
+    for i = 1, #list do replaced = replaced or limits.replaces(list[i], old) end
     if not replaced then
-      if read.guard then limits.set_guard(old, read.guard, place, "guard") end
+      if guard then limits.set_guard(old, guard, place, "guard") end
       merged[#merged + 1] = old
     end
   end
-  for _, new in ipairs(read.limits) do
-    if new.amount then merged[#merged + 1] = new end
+  for i = 1, #list do
+    if list[i].amount then merged[#merged + 1] = list[i] end
   end
   limits.check_count(merged, place)
   row.limits = merged
@@ -61,19 +61,17 @@ local function override_model(into, key, entry, place, guard, touched, spelt)
     name = key
     book.add_name(into, name, CUSTOM, name, place)
   end
-  local provider = providers.of(into.homes[name].provider)
-  local defaults = { law = provider.law, plain_law = "sliding", charged = provider.charged, guard = guard }
-  local read = limits.read(entry, defaults, place)
+  local list, price = limits.read(entry, providers.of(into.homes[name].provider), guard, place)
   local model = into.models[name] or book.add_model(into, name, false, place)
-  if read.blocked ~= nil then model.blocked = read.blocked end
-  model.weight, model.price = read.weight or model.weight, read.price or model.price
-  if #read.limits > 0 or read.guard then
+  if entry.blocked ~= nil then model.blocked = entry.blocked end
+  model.weight, model.price = entry.weight or model.weight, price or model.price
+  if #list > 0 or entry.guard then
     local other = touched[model.row.scope]
     if other then
       fault.about(place, "overrides the same row as " .. fault.show(other) .. " does; give its numbers once.")
     end
     touched[model.row.scope] = key
-    merge(model.row, read, place)
+    merge(model.row, list, entry.guard, place)
   end
 end
 
@@ -122,8 +120,7 @@ function overrides.apply(into, src, host, guard)
   for _, name in ipairs(names.sorted(into.known)) do spelt[lower(name)] = spelt[lower(name)] or name end
   for _, key in ipairs(keys) do
     local wrong, is_scope = scopes.name_fault(key)
-    local kind = is_scope and "of scope " or wrong and "of " or "of model "
-    local place = { source = src, path = { key }, what = kind .. fault.show(key) }
+    local place = { source = src, what = is_scope and "of scope" or wrong and "of" or "of model", name = key }
     if wrong then fault.about(place, wrong) end
     if is_scope then
       found[#found + 1] = { name = key, limits = limits.read_scope(entries[key], place) }

@@ -67,7 +67,7 @@ end
 local function read_lists(body, field, place)
   local lists = body[field]
   if lists == nil then return {} end
-  local inner = { source = place.source, path = { field }, what = "in " .. field .. " " .. place.what }
+  local inner = fault.inside(place, field, "in " .. field)
   if type(lists) ~= "table" then
     fault.at(place, field, "must be a table like { [\"name\"] = { \"other\" } }, not " .. words.show(lists) .. ".")
   end
@@ -85,10 +85,11 @@ local function read_lists(body, field, place)
   return lists
 end
 
--- The entries of a tier: { [model] = { entry, tier that it is written in } }. tiers holds those above it.
+-- The entries of a tier: { [model] = { entry, tier that it is written in, path and within of its place } }. tiers holds
+-- those above it.
 local function read_entries(content, tiers, source)
   local name = content.name
-  local place = { source = source, path = { "tier", name }, what = "of tier \"" .. name .. "\"" }
+  local place = { source = source, path = { "tier" }, what = "of tier", name = name }
   local entries, own = {}, {}
   for key, value in pairs(content.body) do own[key] = value end
   local first = words.open(own[1])
@@ -108,7 +109,10 @@ local function read_entries(content, tiers, source)
         .. "\"tier1\" }.")
     end
   end
-  for _, model in ipairs(check_names(own, place)) do entries[model] = { entry = own[model], tier = name } end
+  local path, within = { "tier", name }, " in tier \"" .. name .. "\""
+  for _, model in ipairs(check_names(own, place)) do
+    entries[model] = { entry = own[model], tier = name, path = path, within = within }
+  end
   return entries
 end
 
@@ -141,7 +145,7 @@ function quota.run(src, host)
       .. ".", src.file)
   end
   local body = content.body
-  local place = { source = src, path = { content.name }, what = "of quota \"" .. content.name .. "\"" }
+  local place = { source = src, what = "of quota", name = content.name }
   for _, field in ipairs(names.sorted(body)) do
     if not known_field[field] then fault.at(place, field, "is unknown; " .. names.hint(field, FIELDS, "fields")) end
   end
@@ -162,17 +166,9 @@ function quota.run(src, host)
   }
 end
 
-local function model_place(self, tier, name)
-  return {
-    source = self.place.source,
-    path = { "tier", tier, name },
-    what = "of model " .. fault.show(name) .. " in tier \"" .. tier .. "\"",
-  }
-end
-
 -- { [member] = head } of the families.
 local function read_members(self)
-  local place = { source = self.place.source, path = { "families" }, what = "in families " .. self.place.what }
+  local place = fault.inside(self.place, "families", "in families")
   local head_of = {}
   for _, head in ipairs(names.sorted(self.families)) do
     for _, member in ipairs(self.families[head]) do
@@ -185,37 +181,33 @@ local function read_members(self)
   return head_of
 end
 
-local function read_model(self, entry, guard, place)
-  local provider = providers.of(self.provider)
-  local defaults = { law = provider.law, plain_law = "sliding", charged = provider.charged, guard = guard }
-  return limits.read(entry, defaults, place)
-end
-
-local function add_model(into, name, read, place)
+local function add_model(into, name, entry, list, price, place)
   if into.models[name] then
     fault.about(place, "has been given before by another table; one table for each model of a tier is expected.")
   end
-  local model = book.add_model(into, name, read.blocked == true, place)
-  model.weight, model.price = read.weight, read.price
-  for _, limit in ipairs(read.limits) do
+  local model = book.add_model(into, name, entry.blocked == true, place)
+  model.weight, model.price = entry.weight, price
+  for _, limit in ipairs(list) do
     if limit.amount then model.row.limits[#model.row.limits + 1] = limit end
   end
 end
 
 -- What a tier inherits is judged where it is written.
 local function fill_tier(self, into, tier, chosen, guard, head_of)
-  local entries = self.tiers[tier]
+  local entries, counts = self.tiers[tier], providers.of(self.provider)
   for _, name in ipairs(names.sorted(entries)) do
     local item = entries[name]
     if chosen or item.tier == tier then
-      local place = model_place(self, item.tier, name)
+      local place = {
+        source = self.place.source, path = item.path, what = "of model", name = name, within = item.within,
+      }
       if head_of[name] then
         fault.about(place, "has numbers of its own, but draws on the row of " .. fault.show(head_of[name])
           .. " by families; give them there.")
       end
-      local read = read_model(self, item.entry, guard, place)
+      local list, price = limits.read(item.entry, counts, guard, place)
       book.add_name(into, name, self.provider, name, place)
-      if chosen then add_model(into, name, read, place) end
+      if chosen then add_model(into, name, item.entry, list, price, place) end
     end
   end
 end
@@ -225,8 +217,9 @@ local function fill_families(self, into, head_of)
     local head = head_of[member]
     local place = {
       source = self.place.source,
-      path = { "families", member },
-      what = "of model " .. fault.show(member),
+      path = { "families" },
+      what = "of model",
+      name = member,
     }
     if not into.homes[head] then
       fault.about(place, "draws on the row of " .. fault.show(head) .. " by families, which no tier has.")
@@ -238,7 +231,7 @@ local function fill_families(self, into, head_of)
 end
 
 local function fill_aliases(self, into)
-  local place = { source = self.place.source, path = { "aliases" }, what = "in aliases " .. self.place.what }
+  local place = fault.inside(self.place, "aliases", "in aliases")
   for _, name in ipairs(names.sorted(self.aliases)) do
     if not into.homes[name] then
       fault.at(place, name, "is a model that no tier has; " .. names.hint(name, names.sorted(into.homes), "models"))

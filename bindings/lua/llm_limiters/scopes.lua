@@ -46,7 +46,7 @@ local seen = setmetatable({}, { __mode = "k" })
 local function read_limits(item, name, file)
   local list = seen[item]
   if not list then
-    local place = { source = { file = file, text = "" }, path = {}, what = "of scope " .. fault.show(name) }
+    local place = { source = { file = file, text = "" }, what = "of scope", name = name }
     list = limits.read_scope(item, place)
     seen[item] = list
   end
