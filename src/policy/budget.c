@@ -26,7 +26,7 @@ void *llim__budget_alloc(void *ud, void *memory, size_t before, size_t after)
         if (after > b->most_at_once || more > b->most_held - b->held || (int64_t)more > b->bytes) return NULL;
         b->bytes -= (int64_t)more;
     }
-    void *moved = b->alloc(b->alloc_ctx, memory, before, after);
+    void *moved = llim__heap_move(&b->heap, memory, before, after);
     if (moved || after == 0)
         b->held += after - before;
     else

@@ -14,10 +14,10 @@
 #include <stdbool.h>
 
 #include "llm_limiters.h"
+#include "policy/heap.h"
 
 typedef struct llim__budget {
-    llim_alloc_fn alloc; /* of the host */
-    void *alloc_ctx;
+    llim__heap heap;
     size_t held;          /* by the VM */
     size_t loaded;        /* that it held once it was loaded; 0: it is not yet */
     size_t most_held;     /* 0: unbounded, which it is outside a call */

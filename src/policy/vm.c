@@ -31,12 +31,14 @@ static bool foreign_lua(void)
     return foreign;
 }
 
-/* compile(text, chunkname, env) -> function | nil, message */
+/* compile(text, chunkname, env) -> function | nil, message. Want of memory is nothing that the text has done: it is raised on. */
 static int compile(lua_State *L)
 {
     size_t size;
     const char *text = luaL_checklstring(L, 1, &size);
-    if (luaL_loadbufferx(L, text, size, luaL_checkstring(L, 2), "t") != LUA_OK) {
+    int status = luaL_loadbufferx(L, text, size, luaL_checkstring(L, 2), "t");
+    if (status == LUA_ERRMEM) return lua_error(L);
+    if (status != LUA_OK) {
         lua_pushnil(L);
         lua_insert(L, -2);
         return 2;
@@ -46,12 +48,13 @@ static int compile(lua_State *L)
     return 1;
 }
 
-/* call(chunk, vm's bounds) -> true, value | false, message */
+/* call(chunk, vm's bounds) -> true, value | false, message; likewise, where the host had none */
 static int call_chunk(lua_State *L)
 {
     llim__vm *vm = lua_touserdata(L, lua_upvalueindex(1));
     lua_settop(L, 1);
     int status = llim__budget_call(L, &vm->budget, &vm->load, 0, 1, 0);
+    if (status == LUA_ERRMEM && vm->budget.starved) return lua_error(L);
     lua_pushboolean(L, status == LUA_OK);
     if (vm->budget.over)
         lua_pushstring(L, vm->budget.text);
@@ -233,6 +236,12 @@ int llim__vm_protect(lua_State *L, lua_CFunction function, int value, void *data
                                              lua_isstring(L, -1) ? lua_tostring(L, -1) : "it raised no text");
 }
 
+/* What Lua raises when it has none, and whoever catches and raises it again. */
+static bool tells_no_memory(lua_State *L, int index)
+{
+    return lua_type(L, index) == LUA_TSTRING && strcmp(lua_tostring(L, index), "not enough memory") == 0;
+}
+
 typedef struct fault {
     llim_error *err;
     int code;
@@ -246,8 +255,7 @@ static int read_fault(lua_State *L)
     lua_settop(L, 1);
     if (!lua_istable(L, 1)) {
         const char *why = luaL_tolstring(L, 1, NULL); /* the kernel may have caught it, as a string */
-        f->code = llim__fail(err, strcmp(why, "not enough memory") == 0 ? LLIM_ENOMEM : LLIM_ELUA,
-                             "the Lua kernel failed: %s", why);
+        f->code = llim__fail(err, tells_no_memory(L, 1) ? LLIM_ENOMEM : LLIM_ELUA, "the Lua kernel failed: %s", why);
         return 0;
     }
     lua_getfield(L, 1, "code");
@@ -282,7 +290,8 @@ int llim__vm_open(const llim__vm_options *o, llim__vm **out, llim_error *err)
                           "library, which has no Lua inside");
     llim__vm *vm = o->alloc(o->alloc_ctx, NULL, 0, sizeof *vm);
     if (vm)
-        *vm = (llim__vm){.budget = {.alloc = o->alloc, .alloc_ctx = o->alloc_ctx}, .load = o->load, .hook = o->hook};
+        *vm = (llim__vm){
+            .budget = {.heap = {.alloc = o->alloc, .alloc_ctx = o->alloc_ctx}}, .load = o->load, .hook = o->hook};
     lua_State *L = vm ? lua_newstate(llim__budget_alloc, &vm->budget) : NULL;
     if (!L) {
         if (vm) o->alloc(o->alloc_ctx, vm, sizeof *vm, 0);
@@ -296,7 +305,7 @@ int llim__vm_open(const llim__vm_options *o, llim__vm **out, llim_error *err)
     lua_pushlightuserdata(L, vm);
     int code = LLIM_OK;
     int status = lua_pcall(L, 2, LUA_MULTRET, 0);
-    if (status == LUA_ERRMEM)
+    if (status == LUA_ERRMEM || (status != LUA_OK && tells_no_memory(L, -1)))
         code = llim__fail(err, LLIM_ENOMEM, "no memory for the Lua kernel");
     else if (status != LUA_OK)
         code = llim__fail(err, LLIM_ELUA, "the Lua kernel failed: %s", lua_isstring(L, -1) ? lua_tostring(L, -1) : "?");
@@ -319,7 +328,9 @@ void llim__vm_close(llim__vm *vm)
     if (!vm) return;
     lua_close(vm->L);
     llim__kernel_leave();
-    vm->budget.alloc(vm->budget.alloc_ctx, vm, sizeof *vm, 0);
+    llim__heap heap = vm->budget.heap;
+    llim__heap_end(&heap);
+    heap.alloc(heap.alloc_ctx, vm, sizeof *vm, 0);
 }
 
 bool llim__vm_is_spent(const llim__vm *vm)

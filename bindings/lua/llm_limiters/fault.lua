@@ -3,9 +3,9 @@
 -- Owns the shape { code, file, line, field, message } and the way values are shown in messages. A fault is raised as an
 -- error inside the kernel and caught once, in kernel.load, so that readers of tables need no error plumbing.
 -- The message is one whole sentence that already begins with "file:line:" when they are known.
--- A place is { source, path, what, name, within }: the script, the names that lead to the spot in its text, and words for
--- a reader, of which a sentence is made once something is wrong: "of model", then a name, which ends the path too, then
--- ' in tier "free"'. All but source and what may be nil. For the kernel's modules only.
+-- A place is { source, path, what, name, within }: the script, the names that lead to the spot in its text, and words
+-- for a reader, of which a sentence is made once something is wrong: "of model", then a name, which ends the path too,
+-- then ' in tier "free"'. All but source and what may be nil. For the kernel's modules only.
 
 local source = require "llm_limiters.source"
 
