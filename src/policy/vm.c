@@ -281,6 +281,14 @@ static int kernel_error(lua_State *L, llim_error *err)
     return code ? code : f.code;
 }
 
+/* When Lua has given back all memory. */
+static void end(llim__vm *vm)
+{
+    llim__heap heap = vm->budget.heap;
+    llim__heap_end(&heap);
+    heap.alloc(heap.alloc_ctx, vm, sizeof *vm, 0);
+}
+
 int llim__vm_open(const llim__vm_options *o, llim__vm **out, llim_error *err)
 {
     *out = NULL;
@@ -294,7 +302,7 @@ int llim__vm_open(const llim__vm_options *o, llim__vm **out, llim_error *err)
             .budget = {.heap = {.alloc = o->alloc, .alloc_ctx = o->alloc_ctx}}, .load = o->load, .hook = o->hook};
     lua_State *L = vm ? lua_newstate(llim__budget_alloc, &vm->budget) : NULL;
     if (!L) {
-        if (vm) o->alloc(o->alloc_ctx, vm, sizeof *vm, 0);
+        if (vm) end(vm);
         return llim__fail(err, LLIM_ENOMEM, "no memory for a Lua state");
     }
     vm->L = L;
@@ -328,9 +336,7 @@ void llim__vm_close(llim__vm *vm)
     if (!vm) return;
     lua_close(vm->L);
     llim__kernel_leave();
-    llim__heap heap = vm->budget.heap;
-    llim__heap_end(&heap);
-    heap.alloc(heap.alloc_ctx, vm, sizeof *vm, 0);
+    end(vm);
 }
 
 bool llim__vm_is_spent(const llim__vm *vm)
