@@ -210,9 +210,10 @@ LLIM_API int llim_acquire(llim_limiter *limiter, const llim_request *request, ll
 /* Waiting for room.
  *
  * Those who wait on one limiter stand in one queue: the higher priority first, and within one first come first served. Of two
- * that name models of the same quota only the first is asked for until it is admitted or gives up, so that small requests do
- * not starve a large one; scopes that they share do not count in this. Requests for other models pass. Who comes with a higher
- * priority does not stop a decision that is being taken.
+ * that would be charged to the same quota, of a model or of a scope, whichever of their models they get, only the first is asked
+ * for until it is admitted or gives up, so that small requests do not starve a large one. What scopes a policy names is asked
+ * when the waiting begins, and again after a reload. Others pass. Who comes with a higher priority does not stop a decision that
+ * is being taken.
  *
  * Who is first is asked for again at the instant that its refusal names, and as soon as anything is given back to the zone
  * by this process (llim_settle(), llim_reject(), llim_cancel(), llim_answered()), a row gets other limits, or a virtual clock

@@ -110,11 +110,11 @@ static bool asks(const llim__ask *ask, unsigned hook)
     return ask->vm && ask->thread->set->hooks & hook;
 }
 
-static void add_row(llim__candidate *c, llim_row row)
+static void add_row(llim_row *rows, uint32_t *n, llim_row row)
 {
-    for (uint32_t r = 0; r < c->n_rows; r++)
-        if (c->row[r].index == row.index && c->row[r].epoch == row.epoch) return;
-    c->row[c->n_rows++] = row;
+    for (uint32_t r = 0; r < *n; r++)
+        if (rows[r].index == row.index && rows[r].epoch == row.epoch) return;
+    rows[(*n)++] = row;
 }
 
 /* The scopes that the hook names. One that nobody gives limits is not limited. */
@@ -132,7 +132,7 @@ static int add_scopes(llim__ask *ask, uint32_t i, llim_error *err)
     for (uint32_t k = 0; k < n; k++) {
         llim_row row;
         int code = llim__limiter_scope(ask->thread->limiter, ask->thread->set, &further[k], &row, err);
-        if (code == LLIM_OK) add_row(c, row);
+        if (code == LLIM_OK) add_row(c->row, &c->n_rows, row);
         if (code == LLIM_OK || code == LLIM_ENOTFOUND) continue;
         if (err) llim__thread_fault(ask->thread, err); /* it is the policy's doing */
         return code;
@@ -148,13 +148,27 @@ int llim__ask_ready(llim__ask *ask, uint32_t i, llim_error *err)
     int code = estimate_default(&ask->question, c, request, &c->charge, err);
     if (code) return code;
     c->n_rows = 1;
-    for (uint32_t k = 0; k < request->n_scopes; k++) add_row(c, request->scopes[k]);
+    for (uint32_t k = 0; k < request->n_scopes; k++) add_row(c->row, &c->n_rows, request->scopes[k]);
     c->begun = true;
     llim_error why;
     if (asks(ask, LLIM__HOOK_ESTIMATE) && llim__hook_estimate(ask->vm, &ask->question, i, &why)) fault(ask, &why);
     llim__price_charge(&ask->thread->set->prices[c->model], &c->charge);
     code = add_scopes(ask, i, err);
     c->ready = code == LLIM_OK;
+    return code;
+}
+
+int llim__ask_rows(llim_limiter *limiter, const llim_request *request, llim_row *rows, uint32_t cap, uint32_t *n,
+                   llim_error *err)
+{
+    llim__ask ask;
+    *n = 0;
+    int code = llim__ask_begin(&ask, limiter, request, err);
+    for (uint32_t i = 0; i < request->n_models && !code; i++) {
+        const llim__candidate *c = &ask.candidates[i];
+        code = llim__ask_ready(&ask, i, err);
+        for (uint32_t r = 0; r < c->n_rows && !code && *n < cap; r++) add_row(rows, n, c->row[r]);
+    }
     return code;
 }
 

@@ -21,6 +21,11 @@ int llim__ask_begin(llim__ask *ask, llim_limiter *limiter, const llim_request *r
 /* Gives the i-th candidate its charge and its scopes, once. LLIM_ERANGE, LLIM_EFULL, LLIM_ETIMEZONE. */
 int llim__ask_ready(llim__ask *ask, uint32_t i, llim_error *err);
 
+/* The rows of all candidates, each once: up to cap into rows, their number into *n. Errors as llim__ask_begin() and
+   llim__ask_ready(); *n are then those of the candidates that came before. */
+int llim__ask_rows(llim_limiter *limiter, const llim_request *request, llim_row *rows, uint32_t cap, uint32_t *n,
+                   llim_error *err);
+
 /* The policy's order, or the caller's if there is none or the hook fails: indexes of candidates, their number into *n. Errors as
    llim__ask_ready(). */
 int llim__ask_order(llim__ask *ask, uint32_t *order, uint32_t *n, llim_error *err);

@@ -2,7 +2,7 @@
  * wait.c - waiting for room: who is asked when, and who sleeps.
  *
  * Everybody who waits stands in one queue, by priority and then as they came. One is before another if it stands ahead of it
- * and a model of both draws on the same row. Who has nobody before it has its turn: it asks the engine, and if it is refused
+ * and both are charged to a row, of a model or a scope, whichever model they get. Who has nobody before it has its turn: it asks the engine, and if it is refused
  * it sleeps until the refusal's instant. All others sleep until they get their turn, so that what a large request waits for is
  * not taken by small ones behind it.
  *
@@ -16,13 +16,15 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "host/limiter.h"
+#include "host/ask.h"
 
 /* How long a refusal is believed where the clock is real: the wall clock may be set, which may open a period early. */
 static const int64_t believed = LLIM_SECOND;
 
 /* When a plan that leaves out what fits is asked for again: only the policy knows what it waits for. */
 static const int64_t policy_pause = LLIM_SECOND / 10;
+
+enum { LLIM__MOST_ROWS = 2 * LLIM__MOST_MODELS }; /* by which it queues; what is beyond does not order it */
 
 struct llim_waiter {
     llim_waiter *next, *previous;
@@ -37,7 +39,8 @@ struct llim_waiter {
     llim_wait_options options;
     pthread_cond_t *sleeps; /* of a thread that waits in llim_wait(), else NULL */
     uint32_t n_rows;
-    llim_row row[LLIM__MOST_MODELS]; /* of its models */
+    uint32_t generation;           /* of the set by which they were found */
+    llim_row row[LLIM__MOST_ROWS]; /* of its models and scopes */
 };
 
 static int64_t now_of(const llim_waiter *w)
@@ -202,11 +205,34 @@ static int64_t again(const llim_waiter *w, const llim_refusal *refusal)
     return at < over ? at : over;
 }
 
+/* Another set is in force: it may be charged to other rows by now, and so be before others than it was. The lock is not held
+   while scripts tell. */
+static void renew(llim_waiter *w)
+{
+    llim__queue *q = &w->limiter->queue;
+    llim_row row[LLIM__MOST_ROWS];
+    uint32_t n;
+    w->generation = at_load_acq(&w->limiter->generation);
+    pthread_mutex_unlock(&q->lock);
+    llim__ask_rows(w->limiter, w->request, row, LLIM__MOST_ROWS, &n, NULL);
+    pthread_mutex_lock(&q->lock);
+    memcpy(w->row, row, n * sizeof *row);
+    w->n_rows = n;
+    set_before(w, find_before(w));
+    for (llim_waiter *behind = w->next; behind; behind = behind->next) {
+        if (behind->before && behind->before != w) continue;
+        llim_waiter *was = behind->before;
+        set_before(behind, find_before(behind));
+        if (was && !behind->before) call(behind);
+    }
+}
+
 /* One look at a waiter: LLIM_WAITING, with the instant of the next one at the latest, or the end of its waiting. The lock is
    held before and after, but not while it asks. */
 static int look(llim_waiter *w, llim_permit *permit, llim_refusal *refusal, int64_t *at_ns, llim_error *err)
 {
     llim__queue *q = &w->limiter->queue;
+    if (w->generation != at_load_acq(&w->limiter->generation)) renew(w);
     const bool turn = !w->before, over = now_of(w) > w->deadline_ns;
     w->called = false;
     *at_ns = later(w->deadline_ns, 1);
@@ -222,18 +248,10 @@ static int look(llim_waiter *w, llim_permit *permit, llim_refusal *refusal, int6
     return code;
 }
 
-/* The rows of its models in the set in force; of those that have one, if not all do. */
 static int find_rows(llim_waiter *w, llim_error *err)
 {
-    int wrong = LLIM_OK;
-    w->n_rows = 0;
-    for (uint32_t i = 0; i < w->request->n_models; i++) {
-        llim_model_info info;
-        int code = llim_model(w->limiter, w->request->models[i], &info, wrong ? NULL : err);
-        if (!code) w->row[w->n_rows++] = info.row;
-        if (code && !wrong) wrong = code;
-    }
-    return wrong;
+    w->generation = at_load_acq(&w->limiter->generation);
+    return llim__ask_rows(w->limiter, w->request, w->row, LLIM__MOST_ROWS, &w->n_rows, err);
 }
 
 static int prepare(llim_waiter *w, llim_limiter *limiter, const llim_request *request, const llim_wait_options *options,
@@ -247,16 +265,10 @@ static int prepare(llim_waiter *w, llim_limiter *limiter, const llim_request *re
                           sizeof w->options);
     if (w->options.timeout_ns < 0)
         return llim__fail(err, LLIM_ERANGE, "timeout_ns is %lld, expected 0 or more", (long long)w->options.timeout_ns);
-    if (request->size != sizeof *request)
-        return llim__fail(err, LLIM_EVERSION, "llim_request.size is %u, this library expects %zu", request->size,
-                          sizeof *request);
-    if (request->n_models == 0 || request->n_models > LLIM__MOST_MODELS)
-        return llim__fail(err, LLIM_EINVAL, "a request names 1 to %d models, not %u", LLIM__MOST_MODELS,
-                          request->n_models);
     w->limiter = limiter;
     w->request = request;
     w->deadline_ns = w->options.timeout_ns ? later(now_of(w), w->options.timeout_ns) : INT64_MAX;
-    return find_rows(w, err);
+    return LLIM_OK;
 }
 
 /* Until it is called or that instant has come. Of a virtual clock the zone tells. */
@@ -302,7 +314,9 @@ int llim_wait(llim_limiter *limiter, const llim_request *request, const llim_wai
     if (!refusal) refusal = &mine;
     /* Where nobody waits nobody is overtaken, and no lock is taken. */
     code = at_load_rlx(&limiter->queue.n) ? LLIM_LATER : ask(&w, true, permit, refusal, err);
-    return code == LLIM_LATER ? wait_in_queue(&w, permit, refusal, err) : code;
+    if (code != LLIM_LATER) return code;
+    code = find_rows(&w, err);
+    return code ? code : wait_in_queue(&w, permit, refusal, err);
 }
 
 int llim_wait_begin(llim_limiter *limiter, const llim_request *request, const llim_wait_options *options,
@@ -312,6 +326,7 @@ int llim_wait_begin(llim_limiter *limiter, const llim_request *request, const ll
     llim_waiter *w = limiter->alloc(limiter->alloc_ctx, NULL, 0, sizeof *w);
     if (!w) return llim__fail(err, LLIM_ENOMEM, "no memory for a waiter");
     int code = prepare(w, limiter, request, options, err);
+    if (!code) code = find_rows(w, err);
     if (code) {
         limiter->alloc(limiter->alloc_ctx, w, sizeof *w, 0);
         return code;
@@ -357,12 +372,21 @@ void llim__queue_destroy(llim_limiter *limiter)
     pthread_mutex_destroy(&limiter->queue.lock);
 }
 
-/* Who is before whom is told by the rows of the new set; and everybody asks again, for it may fit, or not be known any more. */
+/* The rows that its models have now come to those that it had: all that can be told without asking scripts. */
+static void add_models(llim_waiter *w)
+{
+    for (uint32_t i = 0; i < w->request->n_models && w->n_rows < LLIM__MOST_ROWS; i++) {
+        llim_model_info info;
+        if (llim_model(w->limiter, w->request->models[i], &info, NULL) == LLIM_OK) w->row[w->n_rows++] = info.row;
+    }
+}
+
+/* Everybody asks again, for it may fit, or not be known any more; until then nobody overtakes it by the new rows. */
 void llim__queue_renew(llim_limiter *limiter)
 {
     llim__queue *q = &limiter->queue;
     pthread_mutex_lock(&q->lock);
-    for (llim_waiter *w = q->first; w; w = w->next) find_rows(w, NULL);
+    for (llim_waiter *w = q->first; w; w = w->next) add_models(w);
     for (llim_waiter *w = q->first; w; w = w->next) set_before(w, find_before(w));
     for (llim_waiter *w = q->first; w; w = w->next) call(w);
     pthread_mutex_unlock(&q->lock);
