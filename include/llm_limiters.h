@@ -121,7 +121,9 @@ LLIM_API int llim_get_status(llim_limiter *limiter, llim_status *status);
 
    Counts stay: a limit that has the same meter, law, window and guard keeps what is used of it, whether its amount was raised or
    lowered; what has been admitted above a lowered one stands. A changed law or window starts charged with all that the old one
-   holds. A limit that is taken out, of a model that stays, is forgotten: put back, it starts empty. A model that is gone is refused by LLIM_EUNKNOWN_MODEL or LLIM_ENO_QUOTA; its permits end as ever, against the row that
+   holds. A limit that is taken out, of a model that stays, is forgotten: put back, it starts empty. A model that draws on another row
+   than before (it joins or leaves a family; another account) is charged there from then on, and what it has used stays with the
+   old one. A model that is gone is refused by LLIM_EUNKNOWN_MODEL or LLIM_ENO_QUOTA; its permits end as ever, against the row that
    they charged, and if it comes back while anything is in its windows, its counts are there.
    Rows of llim_scope() get their new limits at the next llim_scope() for them, and have the old ones until then; a scope that
    has no limits any more is LLIM_ENOTFOUND, and its row as it was for who still holds it.

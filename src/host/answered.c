@@ -16,7 +16,8 @@
 #define SECONDS(n)  ((int64_t)(n)*LLIM_SECOND)
 #define MOST_COOLED SECONDS(400 * 86400) /* llim_cool() takes no more */
 
-/* The model that a permit was admitted for; after a reload the first whose row it was charged to. */
+/* The model that a permit was admitted for; after a reload the first whose row it was charged to, or, where that row is none's
+   any more, what its name means by now. */
 static uint32_t model_of(const llim__set *set, const llim_permit *permit)
 {
     const llim_row row = permit->row[0];
@@ -26,7 +27,9 @@ static uint32_t model_of(const llim__set *set, const llim_permit *permit)
         return i;
     i = 0;
     while (i < set->n_known && (set->models[i].row.index != row.index || set->models[i].row.epoch != row.epoch)) i++;
-    return i;
+    const uint32_t named =
+        i < set->n_models || i == set->n_known ? UINT32_MAX : llim__names_find(&set->names, set->models[i].name);
+    return named == UINT32_MAX ? i : named;
 }
 
 static int32_t provider_of(const char *name)

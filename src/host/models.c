@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "engine/rows.h"
+#include "engine/zone.h"
 #include "host/limiter.h"
 
 /* A spelling that was not met before: the kernel knows what it means. Kept for the next time while there is room. */
@@ -110,20 +111,22 @@ static int place(llim_limiter *limiter, const llim__set *set, const llim__furthe
                           .limits = limits ? limits->limit : scope->limits,
                           .n_limits = n,
                           .generation = set->generation};
-    /* Limits that a hook brings may be others at each call, and who waits would be woken by asking. */
-    int code = scope->limits ? llim__row_set_quietly(limiter->zone, &spec, row, err)
-                             : llim_row_set(limiter->zone, &spec, row, err);
+    int code = llim__row_set_quietly(limiter->zone, &spec, row, err);
     if (!code && limits) at_store_rel(&limiter->scopes[row->index], (uint64_t)row->epoch << 32 | set->generation);
     return code;
 }
 
+/* Who waits is told under no lock, for it takes the queue's; and not of limits that a hook brings: they may be others at each
+   call, so that who waits would be woken by asking. */
 int llim__limiter_scope(llim_limiter *limiter, llim__set *set, const llim__further *scope, llim_row *row,
                         llim_error *err)
 {
     if (has_row(limiter, set, scope, row)) return LLIM_OK;
     pthread_mutex_lock(&limiter->lock); /* lest an older set have the last word */
-    int code = has_row(limiter, set, scope, row) ? LLIM_OK : place(limiter, set, scope, row, err);
+    const bool there = has_row(limiter, set, scope, row);
+    int code = there ? LLIM_OK : place(limiter, set, scope, row, err);
     pthread_mutex_unlock(&limiter->lock);
+    if (!there && !code && !scope->limits) llim__zone_freed(limiter->zone);
     return code;
 }
 

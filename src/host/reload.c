@@ -32,10 +32,10 @@ typedef struct handovers {
 static int prepare(llim_limiter *limiter, const llim__set *set, handovers *out, llim_error *err)
 {
     uint32_t asking;
-    const uint32_t threads = llim__threads_count(limiter, &asking);
-    out->n = 2 * threads + MORE_THREADS;
-    out->list = llim__take(limiter->alloc, limiter->alloc_ctx, out->n, sizeof *out->list);
+    const uint32_t threads = llim__threads_count(limiter, &asking), n = 2 * threads + MORE_THREADS;
+    *out = (handovers){llim__take(limiter->alloc, limiter->alloc_ctx, n, sizeof *out->list), 0};
     if (!out->list) return llim__fail(err, LLIM_ENOMEM, "no memory for the threads of a limiter");
+    out->n = n;
     if (set) make_vms(set, out->list, llim__set_asks(set) ? threads : asking);
     return LLIM_OK;
 }

@@ -117,17 +117,11 @@ static void unpin(const llim__set *set, const char *scope, llim_row row, llim_zo
     llim_row_set(zone, &spec, &row, NULL); /* which takes no place: the limits are there */
 }
 
-/* Whether nothing of the set draws on the row of a model of an earlier one. */
-static bool has_lost(const llim__set *set, const llim_model_info *old)
-{
-    return llim__names_find(&set->names, old->name) == UINT32_MAX && !has_scope(set, old->scope);
-}
-
 void llim__set_follow(llim__set *set, const llim__set *before, llim_zone *zone)
 {
     for (uint32_t i = 0; i < before->n_known; i++) {
         const llim_model_info *old = &before->models[i];
-        if (i < before->n_models ? !has_lost(set, old) : has_scope(set, old->scope)) continue;
+        if (has_scope(set, old->scope)) continue;
         llim_row row;
         bool lives = llim_row_find(zone, old->scope, strlen(old->scope), &row) == LLIM_OK;
         if (!lives || row.index != old->row.index || row.epoch != old->row.epoch) continue;
@@ -139,7 +133,7 @@ void llim__set_follow(llim__set *set, const llim__set *before, llim_zone *zone)
 void llim__set_release(const llim__set *set, const llim__set *before, llim_zone *zone)
 {
     for (uint32_t i = 0; i < before->n_models; i++)
-        if (has_lost(set, &before->models[i])) unpin(set, before->models[i].scope, before->models[i].row, zone);
+        if (!has_scope(set, before->models[i].scope)) unpin(set, before->models[i].scope, before->models[i].row, zone);
 }
 
 static bool has_cost(const llim_limit *limits, uint32_t n)

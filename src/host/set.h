@@ -22,7 +22,7 @@ typedef struct llim__set {
     at_u32 users;
     uint32_t generation;     /* 1 is the first */
     uint64_t hash;           /* of the texts and of what decides how they are read */
-    llim_model_info *models; /* sorted by name; behind them those of earlier sets whose rows are in use */
+    llim_model_info *models; /* sorted by name; behind them those of earlier sets whose rows none of these draws on */
     llim__price *prices;     /* of each known model */
     llim__model *quotas;     /* of each model in force, until the zone has them; then NULL */
     uint32_t n_models;

@@ -39,7 +39,7 @@ struct llim_waiter {
     llim_wait_options options;
     pthread_cond_t *sleeps; /* of a thread that waits in llim_wait(), else NULL */
     uint32_t n_rows;
-    uint32_t generation;           /* of the set by which they were found */
+    uint32_t generation;           /* of the set by which they were found; 0: not all were, ask again */
     llim_row row[LLIM__MOST_ROWS]; /* of its models and scopes */
 };
 
@@ -205,19 +205,31 @@ static int64_t again(const llim_waiter *w, const llim_refusal *refusal)
     return at < over ? at : over;
 }
 
-/* Another set is in force: it may be charged to other rows by now, and so be before others than it was. The lock is not held
-   while scripts tell. */
+/* The rows of its models and scopes; of those that have some, if not all do. Scripts that are not asked for a while tell them
+   later. */
+static int find_rows(const llim_waiter *w, llim_row *row, uint32_t *n, uint32_t *generation, llim_error *err)
+{
+    *generation = at_load_acq(&w->limiter->generation);
+    const bool rests = llim__limiter_rests(w->limiter);
+    int code = llim__ask_rows(w->limiter, w->request, row, LLIM__MOST_ROWS, n, err);
+    if (rests || llim__limiter_rests(w->limiter)) *generation = 0;
+    return code;
+}
+
+/* Another set is in force, or scripts tell again: it may be charged to other rows by now, and so be before others than it was.
+   The lock is not held while scripts tell. */
 static void renew(llim_waiter *w)
 {
     llim__queue *q = &w->limiter->queue;
     llim_row row[LLIM__MOST_ROWS];
-    uint32_t n;
-    w->generation = at_load_acq(&w->limiter->generation);
+    uint32_t n, generation;
     pthread_mutex_unlock(&q->lock);
-    llim__ask_rows(w->limiter, w->request, row, LLIM__MOST_ROWS, &n, NULL);
+    find_rows(w, row, &n, &generation, NULL);
     pthread_mutex_lock(&q->lock);
     memcpy(w->row, row, n * sizeof *row);
     w->n_rows = n;
+    w->generation = generation;
+    w->known = false;
     set_before(w, find_before(w));
     for (llim_waiter *behind = w->next; behind; behind = behind->next) {
         if (behind->before && behind->before != w) continue;
@@ -246,12 +258,6 @@ static int look(llim_waiter *w, llim_permit *permit, llim_refusal *refusal, int6
     if (!ends && now_of(w) <= w->deadline_ns) return LLIM_WAITING;
     leave(w);
     return code;
-}
-
-static int find_rows(llim_waiter *w, llim_error *err)
-{
-    w->generation = at_load_acq(&w->limiter->generation);
-    return llim__ask_rows(w->limiter, w->request, w->row, LLIM__MOST_ROWS, &w->n_rows, err);
 }
 
 static int prepare(llim_waiter *w, llim_limiter *limiter, const llim_request *request, const llim_wait_options *options,
@@ -315,7 +321,7 @@ int llim_wait(llim_limiter *limiter, const llim_request *request, const llim_wai
     /* Where nobody waits nobody is overtaken, and no lock is taken. */
     code = at_load_rlx(&limiter->queue.n) ? LLIM_LATER : ask(&w, true, permit, refusal, err);
     if (code != LLIM_LATER) return code;
-    code = find_rows(&w, err);
+    code = find_rows(&w, w.row, &w.n_rows, &w.generation, err);
     return code ? code : wait_in_queue(&w, permit, refusal, err);
 }
 
@@ -326,7 +332,7 @@ int llim_wait_begin(llim_limiter *limiter, const llim_request *request, const ll
     llim_waiter *w = limiter->alloc(limiter->alloc_ctx, NULL, 0, sizeof *w);
     if (!w) return llim__fail(err, LLIM_ENOMEM, "no memory for a waiter");
     int code = prepare(w, limiter, request, options, err);
-    if (!code) code = find_rows(w, err);
+    if (!code) code = find_rows(w, w->row, &w->n_rows, &w->generation, err);
     if (code) {
         limiter->alloc(limiter->alloc_ctx, w, sizeof *w, 0);
         return code;
@@ -372,12 +378,14 @@ void llim__queue_destroy(llim_limiter *limiter)
     pthread_mutex_destroy(&limiter->queue.lock);
 }
 
-/* The rows that its models have now come to those that it had: all that can be told without asking scripts. */
+/* The rows that its models have now come to those that it had: all that can be told without asking scripts, and without any
+   other lock. By whoever has put the set in force. */
 static void add_models(llim_waiter *w)
 {
+    const llim__set *set = w->limiter->set;
     for (uint32_t i = 0; i < w->request->n_models && w->n_rows < LLIM__MOST_ROWS; i++) {
-        llim_model_info info;
-        if (llim_model(w->limiter, w->request->models[i], &info, NULL) == LLIM_OK) w->row[w->n_rows++] = info.row;
+        const uint32_t model = llim__names_find(&set->names, w->request->models[i]);
+        if (model != UINT32_MAX) w->row[w->n_rows++] = set->models[model].row;
     }
 }
 

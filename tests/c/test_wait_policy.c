@@ -1,4 +1,6 @@
 /* test_wait_policy.c - waiting for room beside a policy: its plans, the scopes that it names, and reloads. */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -195,6 +197,115 @@ static void test_a_reload_changes_what_is_queued_for(void **state)
     llim_close(limiter);
 }
 
+/* What behind another one waits has become too large. */
+static void test_a_reload_tells_never_to_those_behind_too(void **state)
+{
+    (void)state;
+    char mine[32];
+    llim_limiter *limiter = seekers_open(LLIM_CLOCK_VIRTUAL, NULL);
+    llim_options options = {.size = sizeof options, .overrides = mine};
+    seeker first, behind;
+    seekers_hold(limiter, "tokens", LLIM_TOKENS, 10);
+    seeker_init(&first, limiter, "tokens", LLIM_TOKENS, 5);
+    seeker_init(&behind, limiter, "tokens", LLIM_TOKENS, 9);
+    seeker_begin(&first);
+    seeker_begin(&behind);
+    assert_int_equal(seeker_poll(&first), LLIM_WAITING);
+    assert_int_equal(seeker_poll(&behind), LLIM_WAITING);
+    kit_write_file(mine, "return { tokens = { tpm = 6, guard = 0 } }\n");
+    assert_int_equal(llim_reload(limiter, &options, NULL, NULL), LLIM_OK);
+    assert_int_equal(behind.woken, 1);
+    assert_int_equal(seeker_poll(&behind), LLIM_NEVER);
+    assert_int_equal(seeker_poll(&first), LLIM_WAITING);
+    llim_wait_end(first.waiter);
+    llim_wait_end(behind.waiter);
+    unlink(mine);
+    llim_close(limiter);
+}
+
+/* Who begins to wait while scripts are not asked learns of its scopes afterwards. */
+static void test_scopes_are_learned_after_a_rest(void **state)
+{
+    (void)state;
+    llim_limiter *limiter =
+        seekers_open(LLIM_CLOCK_VIRTUAL, "local OURS = { { name = 'team:x', limits = { tpm = 5 } } }\n"
+                                         "return policy { api = 1, name = 'x', scopes = function(req) "
+                                         "while req.images == 1 do end return OURS end }\n");
+    llim_zone *zone = llim_limiter_zone(limiter);
+    seeker bad, large, small;
+    seekers_hold(limiter, "tokens", LLIM_TOKENS, 5);
+    seeker_init(&bad, limiter, "tokens", LLIM_IMAGES, 1);
+    assert_int_equal(llim_acquire(limiter, &bad.request, &bad.permit, NULL, NULL),
+                     LLIM_OK); /* by the default: no scopes */
+    seeker_init(&large, limiter, "level", LLIM_TOKENS, 5);
+    seeker_begin(&large);
+    kit_advance(zone, 2 * KIT_SECOND);
+    assert_int_equal(seeker_poll(&large), LLIM_WAITING);
+    for (int i = 0; i < 50; i++) {
+        kit_advance(zone, KIT_SECOND);
+        seeker_init(&small, limiter, "tokens", LLIM_TOKENS, 1);
+        seeker_begin(&small);
+        assert_int_equal(seeker_poll(&small), LLIM_WAITING);
+        llim_wait_end(small.waiter);
+    }
+    kit_advance(zone, 10 * KIT_SECOND);
+    assert_int_equal(seeker_poll(&large), LLIM_OK);
+    llim_wait_end(large.waiter);
+    llim_close(limiter);
+}
+
+typedef struct storm {
+    llim_limiter *limiter;
+    const llim_options *options;
+    atomic_bool over;
+} storm;
+
+static void *name_scopes(void *arg)
+{
+    storm *s = arg;
+    char name[32];
+    llim_row row;
+    for (int i = 0; !atomic_load(&s->over); i++) {
+        snprintf(name, sizeof name, "team:%d", i % 50);
+        if (llim_scope(s->limiter, name, &row, NULL)) abort();
+    }
+    return NULL;
+}
+
+/* Each has locks of its own, and none waits for another that waits for it. */
+static void test_reloads_and_scopes_beside_who_waits(void **state)
+{
+    (void)state;
+    char mine[32], text[96];
+    static const char *const spelling[] = {"a-2024-01-01"}; /* that no set knows until it is asked for */
+    kit_write_file(mine, "return { a = { rpm = 1 }, ['team:*'] = { rpm = 100 } }\n");
+    llim_options options = {.size = sizeof options, .overrides = mine, .scopes = 60};
+    storm s = {.options = &options};
+    seeker w;
+    pthread_t thread;
+    assert_int_equal(llim_open(&options, &s.limiter, NULL), LLIM_OK);
+    seekers_hold(s.limiter, "a", LLIM_TOKENS, 0);
+    seeker_init(&w, s.limiter, NULL, LLIM_TOKENS, 0);
+    w.request.models = spelling;
+    seeker_begin(&w);
+    assert_int_equal(seeker_poll(&w), LLIM_WAITING);
+    assert_int_equal(pthread_create(&thread, NULL, name_scopes, &s), 0);
+    for (int64_t i = 0, n = kit_env("LLIM_RELOADS", 50); i < n; i++) {
+        FILE *file = fopen(mine, "w");
+        assert_non_null(file);
+        snprintf(text, sizeof text, "return { a = { rpm = 1 }, ['team:*'] = { rpm = %d } }\n", 101 + (int)i);
+        fputs(text, file);
+        assert_int_equal(fclose(file), 0);
+        assert_int_equal(llim_reload(s.limiter, NULL, NULL, NULL), LLIM_OK);
+        assert_int_equal(seeker_poll(&w), LLIM_WAITING);
+    }
+    atomic_store(&s.over, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    llim_wait_end(w.waiter);
+    llim_close(s.limiter);
+    unlink(mine);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -205,6 +316,9 @@ int main(void)
         cmocka_unit_test(test_scopes_of_requests_are_queued_for),
         cmocka_unit_test(test_scopes_of_a_policy_are_queued_for),
         cmocka_unit_test(test_a_reload_changes_what_is_queued_for),
+        cmocka_unit_test(test_a_reload_tells_never_to_those_behind_too),
+        cmocka_unit_test(test_scopes_are_learned_after_a_rest),
+        cmocka_unit_test(test_reloads_and_scopes_beside_who_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
