@@ -415,10 +415,15 @@ int llim_row_set(llim_zone *zone, const llim_row_spec *spec, llim_row *row, llim
     return code;
 }
 
-int llim__row_set_quietly(llim_zone *zone, const llim_row_spec *spec, llim_row *row, llim_error *err)
+int llim__row_set_quietly(llim_zone *zone, const llim_row_spec *spec, llim_row *row, bool *frees, llim_error *err)
 {
-    bool frees;
-    return set_one(zone, spec, row, &frees, err);
+    *frees = false;
+    return set_one(zone, spec, row, frees, err);
+}
+
+void llim__rows_freed(llim_zone *zone)
+{
+    llim__zone_freed(zone);
 }
 
 /* What is to be free before several rows are set one after the other, so that none of them can fail. */

@@ -2,6 +2,8 @@
 #ifndef LLIM_ENGINE_ROWS_H
 #define LLIM_ENGINE_ROWS_H
 
+#include <stdbool.h>
+
 #include "llm_limiters_core.h"
 
 /* llim_row_set() of all of them, or of none: what may fail is found out before the first one changes. Scopes are distinct. rows has n
@@ -9,7 +11,9 @@
    windows before others take them, in an order that is not this one. */
 int llim__rows_set(llim_zone *zone, const llim_row_spec *specs, uint32_t n, llim_row *rows, llim_error *err);
 
-/* llim_row_set() that tells no listener: for who sets a row in order to ask it, and is a listener itself. */
-int llim__row_set_quietly(llim_zone *zone, const llim_row_spec *spec, llim_row *row, llim_error *err);
+/* llim_row_set() that tells no listener. *frees becomes whether one is to be told by llim__rows_freed(): not for who has set a row
+   in order to ask it and is a listener itself, and later for who has a lock that the listener takes. */
+int llim__row_set_quietly(llim_zone *zone, const llim_row_spec *spec, llim_row *row, bool *frees, llim_error *err);
+void llim__rows_freed(llim_zone *zone);
 
 #endif

@@ -3,7 +3,6 @@
 
 #include "base/error.h"
 #include "engine/rows.h"
-#include "engine/zone.h"
 #include "host/limiter.h"
 
 /* A spelling that was not met before: the kernel knows what it means. Kept for the next time while there is room. */
@@ -96,7 +95,7 @@ static bool has_row(llim_limiter *limiter, const llim__set *set, const llim__fur
     return !ours || (uint32_t)made >= set->generation;
 }
 
-static int place(llim_limiter *limiter, const llim__set *set, const llim__further *scope, llim_row *row,
+static int place(llim_limiter *limiter, const llim__set *set, const llim__further *scope, llim_row *row, bool *frees,
                  llim_error *err)
 {
     const size_t len = strlen(scope->name);
@@ -111,7 +110,7 @@ static int place(llim_limiter *limiter, const llim__set *set, const llim__furthe
                           .limits = limits ? limits->limit : scope->limits,
                           .n_limits = n,
                           .generation = set->generation};
-    int code = llim__row_set_quietly(limiter->zone, &spec, row, err);
+    int code = llim__row_set_quietly(limiter->zone, &spec, row, frees, err);
     if (!code && limits) at_store_rel(&limiter->scopes[row->index], (uint64_t)row->epoch << 32 | set->generation);
     return code;
 }
@@ -123,10 +122,10 @@ int llim__limiter_scope(llim_limiter *limiter, llim__set *set, const llim__furth
 {
     if (has_row(limiter, set, scope, row)) return LLIM_OK;
     pthread_mutex_lock(&limiter->lock); /* lest an older set have the last word */
-    const bool there = has_row(limiter, set, scope, row);
-    int code = there ? LLIM_OK : place(limiter, set, scope, row, err);
+    bool frees = false;
+    int code = has_row(limiter, set, scope, row) ? LLIM_OK : place(limiter, set, scope, row, &frees, err);
     pthread_mutex_unlock(&limiter->lock);
-    if (!there && !code && !scope->limits) llim__zone_freed(limiter->zone);
+    if (frees && !scope->limits) llim__rows_freed(limiter->zone);
     return code;
 }
 
