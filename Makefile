@@ -33,19 +33,21 @@ CORE := $(call ROOM,base) $(call ROOM,engine) $(call ROOM,provider)
 HOST := $(call ROOM,policy) $(call ROOM,host) $(BUILD)/policy/builtin.o
 CLI  := $(call ROOM,cli)
 
-KERNEL   := $(sort $(wildcard bindings/lua/llm_limiters/*.lua))
+# The kernel; init.lua and door/ are for Lua programs.
+KERNEL   := $(filter-out %/init.lua,$(sort $(wildcard bindings/lua/llm_limiters/*.lua)))
 POLICIES := $(sort $(wildcard policies/*.lua policies/quotas/*/*.lua))
 
 LIB_CORE := $(BUILD)/libllm_limiters_core
 LIB      := $(BUILD)/libllm_limiters
 BIN      := $(BUILD)/llm-limiters
 
-.PHONY: all demo test c-tests fuzz interleave examples check bench install uninstall deps deps-test format clean help
+.PHONY: all rock demo test c-tests fuzz interleave examples check bench install uninstall deps deps-test format clean help
 all: $(LIB_CORE).a $(LIB_CORE).so $(LIB).a $(LIB).so $(BIN)
 
 help:
 	@echo "make demo     install what is missing, build, and simulate 10,000 requests against three free models"
 	@echo "make test     install what is missing, build, and run every test and check"
+	@echo "make rock     the native module for Lua 5.4, in $(BUILD)/lua5.4"
 	@echo "make examples build and run every example"
 	@echo "make interleave  hunt for schedules that break the engine"
 	@echo "make fuzz     every parser against hostile bytes, LLIM_FUZZ_SECONDS each"
@@ -92,6 +94,17 @@ $(LIB).so: $(CORE) $(HOST)
 	$(CC) -shared -Wl,-soname,$(@F).$(SOVERSION) $^ $(LDFLAGS) $(LUA_LIBS) -lcjson -o $@
 $(BIN): $(CLI) $(LIB).a
 	$(CC) $^ $(LDFLAGS) $(LUA_LIBS) -lcjson -lm -o $@
+
+# The native module of a Lua host: the same objects, but for those whose place guest.c takes. It links no Lua.
+ROCK   := $(BUILD)/lua5.4/llm_limiters/native.so
+NATIVE := $(patsubst bindings/lua/native/%.c,$(BUILD)/lua5.4/%.o,$(wildcard bindings/lua/native/*.c))
+$(BUILD)/lua5.4/%.o: bindings/lua/native/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -Iinclude -Isrc -Ibindings/lua/native $(LUA_CFLAGS) -c $< -o $@
+$(ROCK): $(CORE) $(filter-out $(patsubst %,$(BUILD)/policy/%.o,state kernel budget),$(HOST)) $(NATIVE) bindings/lua/native/exports.map
+	@mkdir -p $(@D)
+	$(CC) -shared -Wl,--version-script=bindings/lua/native/exports.map $(filter %.o,$^) $(LDFLAGS) -lcjson -lm -o $@
+rock: $(ROCK)
 
 # Tests: each C file is a program that speaks TAP; tests/run adds them all up.
 C_TESTS  := $(patsubst tests/c/%.c,$(BUILD)/tests/%,$(wildcard tests/c/test_*.c))
