@@ -15,4 +15,5 @@ for _, path in ipairs { "policies", "examples", "tests/fixtures" } do
 end
 files["tests/spec"] = { std = "max+busted" }
 files["tests/cli"] = { std = "max+busted" }
+files["tests/rock"] = { std = "max+busted" }
 files["bindings/lua/library"] = { ignore = { "111", "112", "121", "122", "131", "142", "143", "212" } }

@@ -1,7 +1,8 @@
 -- A table of limits, as the text of an override file.
 --
--- A policy's test gives its limiter such a table, and so do Lua programs (custom_limits); a value cannot cross over from one Lua
--- state to another, nor be read again at a reload; a text can. For the host, by kernel.trial, and for the door.
+-- A policy's test gives its limiter such a table, and so do Lua programs (custom_limits); a value cannot cross over
+-- from one Lua state to another, nor be read again at a reload; a text can. For the host, by kernel.trial, and for
+-- the door.
 
 local fault = require "llm_limiters.fault"
 local words = require "llm_limiters.words"

@@ -1,14 +1,12 @@
 -- limiter:limit(models, call, request): a function that goes along the models until a call succeeds.
 --
--- Each model is tried at most once, so that a provider's refusal costs one hop: the answer cools whom it is about, and the
--- next is asked. What a call raises or returns beside nil is a provider's answer if it is a table with a status; else it is the
--- program's own, and handed on.
-
-local response = require "llm_limiters.door.response"
+-- Each model is tried at most once, so that a provider's refusal costs one hop: the answer cools whom it is about,
+-- and the next is asked. What a call raises or returns beside nil is a provider's answer if it is a table with a
+-- status; else it is the program's own, and handed on.
 
 local limit = {}
 
-local unpack = rawget(_G, "unpack") or table.unpack
+local unpack = rawget(_G, "unpack") or rawget(table, "unpack")
 
 local function pack(...)
   return { n = select("#", ...), ... }
@@ -21,7 +19,7 @@ end
 
 -- Of what the provider answered: whether it refused.
 local function refused(permit, answer)
-  local meaning = permit:reject { status = answer.status, headers = response.headers(answer.headers), body = answer.body }
+  local meaning = permit:reject(answer)
   return meaning ~= nil and meaning.kind ~= "ok" and meaning.kind ~= "unknown"
 end
 
@@ -91,8 +89,8 @@ function limit.wrap(limiter, models, call, request)
       if done then return unpack(results, 2, results.n) end
       failure, left = results, without(left, permit.model_name)
     end
-    -- Providers have refused: when the first of all models has room again says the limiter, unless one has now and it was no
-    -- limit that kept the call from being made.
+    -- Providers have refused: when the first of all models has room again says the limiter, unless one has now and it
+    -- was no limit that kept the call from being made.
     local _, refusal = limiter:available(models, asked)
     if not refusal then return nil, failure end
     refusal.cause = failure

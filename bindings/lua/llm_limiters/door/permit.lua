@@ -1,8 +1,9 @@
 -- A permit: the reservation of one call, which ends by settle, reject or cancel.
 --
--- One that is closed without these, or leaves its scope as a to-be-closed variable, stands as its estimate, as does one that
--- is collected: the engine then believes that the call was made and used what was reserved. Closing gives back the leases of
--- its gauges at once; collecting leaves them until their time to live ends. Neither is ever a refund.
+-- One that is closed without these, or leaves its scope as a to-be-closed variable, stands as its estimate, as does
+-- one that is collected: the engine then believes that the call was made and used what was reserved. Closing gives
+-- back the leases of its gauges at once; collecting leaves them until their time to live ends. Neither is ever a
+-- refund.
 
 local native = require "llm_limiters.native"
 local check = require "llm_limiters.door.check"
@@ -21,8 +22,7 @@ end
 
 -- That of one which a user gives to a limiter, to be used again.
 function permit.raw(value, limiter, usage)
-  local raw = check.self(value, Permit, usage)
-  if value.limiter ~= limiter then check.fail(usage, "the permit is one of another limiter.") end
+  local raw = check.permit(value, Permit, limiter, usage)
   return raw
 end
 
@@ -45,14 +45,15 @@ function Permit:settle(usage)
   local raw = check.self(self, Permit, SETTLE)
   local limiter = self.limiter.raw
   local done, why
+  if usage ~= nil and type(usage) ~= "string" then
+    check.is("table", usage, SETTLE, "usage, unless it is a body's text,")
+  end
   if usage == nil or (type(usage) == "table" and is_own(usage)) then
     done, why = native.settle(limiter, raw, usage)
   elseif type(usage) == "table" then
     done, why = native.answered(limiter, raw, 200, nil, response.usage(usage))
-  elseif type(usage) == "string" then
-    done, why = native.answered(limiter, raw, 200, nil, usage)
   else
-    check.fail(SETTLE, "usage must be a table like { total_tokens = 987 } or the text of a body, not a " .. type(usage) .. ".")
+    done, why = native.answered(limiter, raw, 200, nil, usage)
   end
   if not done then return nil, why end
   return true
@@ -60,10 +61,10 @@ end
 
 local REJECT = "permit:reject { status =, headers =, body = }"
 
--- The provider refused, or failed: what it answered ends the permit, and cools whom it is about. headers: a table of names, a
--- list of lines or a text; body: a text or a decoded document; either may be missing.
--- What the answer means: kind ("rate", "quota", "overload" ...), dimension, unit, scope, family, retry_after, usage; nil
--- and why not.
+-- The provider refused, or failed: what it answered ends the permit, and cools whom it is about. headers: a table of
+-- names, a list of lines or a text; body: a text or a decoded document; either may be missing.
+-- What the answer means: kind ("rate", "quota", "overload" ...), dimension, unit, scope, family, retry_after, usage;
+-- nil and why not.
 function Permit:reject(answer)
   local raw = check.self(self, Permit, REJECT)
   check.response(answer, REJECT)

@@ -1,5 +1,5 @@
--- A provider's answer in the forms that Lua clients have it, as the text that the classifier of the core reads: there is
--- no second reader of providers' bodies.
+-- A provider's answer in the forms that Lua clients have it, as the text that the classifier of the core reads: there
+-- is no second reader of providers' bodies.
 
 local names = require "llm_limiters.names"
 
