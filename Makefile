@@ -106,6 +106,12 @@ $(ROCK): $(CORE) $(filter-out $(patsubst %,$(BUILD)/policy/%.o,state kernel budg
 	$(CC) -shared -Wl,--version-script=bindings/lua/native/exports.map $(filter %.o,$^) $(LDFLAGS) -lcjson -lm -o $@
 rock: $(ROCK)
 
+# The C library's side of the specs that compare it with the rock.
+PARITY := $(BUILD)/lua5.4/parity
+$(PARITY): tests/rock/parity.c $(LIB).a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -Iinclude $< $(LIB).a $(LDFLAGS) $(LUA_LIBS) -lcjson -lm -o $@
+
 # Tests: each C file is a program that speaks TAP; tests/run adds them all up.
 C_TESTS  := $(patsubst tests/c/%.c,$(BUILD)/tests/%,$(wildcard tests/c/test_*.c))
 TEST_KIT := $(patsubst tests/c/%.c,$(BUILD)/tests/%.o,$(filter-out $(wildcard tests/c/test_*.c tests/c/fuzz_*.c),$(wildcard tests/c/*.c)))
