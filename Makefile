@@ -101,7 +101,7 @@ NATIVE := $(patsubst bindings/lua/native/%.c,$(BUILD)/lua5.4/%.o,$(wildcard bind
 $(BUILD)/lua5.4/%.o: bindings/lua/native/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -Iinclude -Isrc -Ibindings/lua/native $(LUA_CFLAGS) -c $< -o $@
-$(ROCK): $(CORE) $(filter-out $(patsubst %,$(BUILD)/policy/%.o,state kernel budget),$(HOST)) $(NATIVE) bindings/lua/native/exports.map
+$(ROCK): $(CORE) $(filter-out $(patsubst %,$(BUILD)/policy/%.o,state kernel budget heap),$(HOST)) $(NATIVE) bindings/lua/native/exports.map
 	@mkdir -p $(@D)
 	$(CC) -shared -Wl,--version-script=bindings/lua/native/exports.map $(filter %.o,$^) $(LDFLAGS) -lcjson -lm -o $@
 rock: $(ROCK)

@@ -1,8 +1,8 @@
 /*
  * state.h - the Lua state that a VM lives in.
  *
- * The library makes one for each VM, with bounds and a kernel of its own: state.c, with kernel.c and budget.c behind it. A native
- * module of a Lua host has a file in the place of these three, which makes the VM a thread of the host's state.
+ * The library makes one for each VM, with bounds and a kernel of its own: state.c, with kernel.c, budget.c and heap.c behind it. A native
+ * module of a Lua host has a file in the place of these, which makes the VM a thread of the host's state.
  */
 #ifndef LLIM_POLICY_STATE_H
 #define LLIM_POLICY_STATE_H

@@ -1,5 +1,5 @@
 /*
- * guest.c - VMs in the state of a Lua host, in the place of the library's state.c, kernel.c and budget.c.
+ * guest.c - VMs in the state of a Lua host, in the place of the library's state.c with what is behind it.
  *
  * A VM is a thread of that state, anchored in its registry. The kernel is the host's by require. Nothing of the host is changed:
  * neither its globals and string metatable nor its collector; and scripts have no budget, since the host's allocator and hooks
