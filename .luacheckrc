@@ -13,6 +13,7 @@ local language = {
 for _, path in ipairs { "policies", "examples", "tests/fixtures" } do
   files[path] = { std = { read_globals = language } }
 end
+files["examples/first.lua"] = { std = "max" }
 files["tests/spec"] = { std = "max+busted" }
 files["tests/cli"] = { std = "max+busted" }
 files["tests/rock"] = { std = "max+busted" }

@@ -41,7 +41,7 @@ LIB_CORE := $(BUILD)/libllm_limiters_core
 LIB      := $(BUILD)/libllm_limiters
 BIN      := $(BUILD)/llm-limiters
 
-.PHONY: all rock demo test c-tests fuzz interleave examples check bench install uninstall deps deps-test format clean help
+.PHONY: all rock install-rock demo test c-tests fuzz interleave examples check bench install uninstall deps deps-test format clean help
 all: $(LIB_CORE).a $(LIB_CORE).so $(LIB).a $(LIB).so $(BIN)
 
 help:
@@ -106,6 +106,13 @@ $(ROCK): $(CORE) $(filter-out $(patsubst %,$(BUILD)/policy/%.o,state kernel budg
 	$(CC) -shared -Wl,--version-script=bindings/lua/native/exports.map $(filter %.o,$^) $(LDFLAGS) -lcjson -lm -o $@
 rock: $(ROCK)
 
+# For luarocks (llm-limiters-scm-1.rockspec), which says where Lua files and native modules go.
+install-rock: rock
+	install -d $(ROCK_LUA)/llm_limiters/door $(ROCK_LIB)/llm_limiters
+	install -m 644 bindings/lua/llm_limiters/*.lua $(ROCK_LUA)/llm_limiters
+	install -m 644 bindings/lua/llm_limiters/door/*.lua $(ROCK_LUA)/llm_limiters/door
+	install -m 755 $(ROCK) $(ROCK_LIB)/llm_limiters
+
 # The C library's side of the specs that compare it with the rock.
 PARITY := $(BUILD)/lua5.4/parity
 $(PARITY): tests/rock/parity.c $(LIB).a
@@ -150,8 +157,8 @@ fuzz: deps-test
 
 # Everything once as it is shipped, the C tests again under the sanitizers, and a build by the other compiler.
 test: deps-test
-	@$(MAKE) --no-print-directory -s all c-tests $(BUILD)/test_interleaving $(FUZZ)
-	@$(MAKE) --no-print-directory -s SAN=address,undefined c-tests
+	@$(MAKE) --no-print-directory -s all rock $(PARITY) c-tests $(BUILD)/test_interleaving $(FUZZ)
+	@$(MAKE) --no-print-directory -s SAN=address,undefined rock c-tests
 	@$(MAKE) --no-print-directory -s SAN=thread c-tests
 	@tests/run
 
@@ -163,18 +170,20 @@ bench: deps
 	@$(BUILD)/bench
 
 # Each example is a program of its own, built against the public headers and run.
+LUA_HERE := LUA_PATH='bindings/lua/?.lua;bindings/lua/?/init.lua;;' LUA_CPATH='$(BUILD)/lua5.4/?.so;;'
 EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
 $(BUILD)/examples/%: examples/%.c $(LIB).a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -Iinclude $< $(LIB).a $(LDFLAGS) $(LUA_LIBS) -lcjson -o $@
+	$(CC) $(CFLAGS) -Iinclude $< $(LIB).a $(LDFLAGS) $(LUA_LIBS) -lcjson -lm -o $@
 examples: deps
-	@$(MAKE) --no-print-directory -s $(EXAMPLES)
+	@$(MAKE) --no-print-directory -s rock $(EXAMPLES)
 	@for e in $(EXAMPLES); do echo "== $$e"; $$e || exit 1; done
+	@echo "== examples/first.lua"; $(LUA_HERE) $(LUA) examples/first.lua
 
-C_FILES := $(wildcard include/*.h src/*/*.[ch] tests/*/*.[ch] examples/*.c)
+C_FILES := $(wildcard include/*.h src/*/*.[ch] bindings/lua/native/*.[ch] tests/*/*.[ch] examples/*.c)
 check: deps-test
-	@$(MAKE) --no-print-directory -s all
-	@$(MAKE) --no-print-directory -s BUILD=build/clang CC=clang all
+	@$(MAKE) --no-print-directory -s all rock
+	@$(MAKE) --no-print-directory -s BUILD=build/clang CC=clang all rock
 	@CC="$(CC)" BUILD=$(BUILD) tests/check
 format:
 	clang-format -i $(C_FILES)
