@@ -91,7 +91,7 @@ $(LIB).a: $(CORE) $(HOST)
 $(LIB_CORE).so: $(CORE)
 	$(CC) -shared -Wl,-soname,$(@F).$(SOVERSION) -Wl,-z,nodelete $^ $(LDFLAGS) -lcjson -o $@
 $(LIB).so: $(CORE) $(HOST)
-	$(CC) -shared -Wl,-soname,$(@F).$(SOVERSION) $^ $(LDFLAGS) $(LUA_LIBS) -lcjson -o $@
+	$(CC) -shared -Wl,-soname,$(@F).$(SOVERSION) $^ $(LDFLAGS) $(LUA_LIBS) -lcjson -lm -o $@
 $(BIN): $(CLI) $(LIB).a
 	$(CC) $^ $(LDFLAGS) $(LUA_LIBS) -lcjson -lm -o $@
 
@@ -198,7 +198,7 @@ Name: $(1)
 Description: $(2)
 Version: $(VERSION)
 Libs: -L$${libdir} -l$(1)
-Libs.private: -pthread
+Libs.private: -pthread -lm
 Requires.private: $(3)
 Cflags: -I$${includedir}
 endef
