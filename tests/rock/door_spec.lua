@@ -102,6 +102,19 @@ describe("a limiter", function()
     assert.matches("this limiter is closed", raised(one.acquire, one, "a"))
   end)
 
+  it("lives on when the modules are loaded again", function()
+    local limiter = open(LIMITS)
+    local loaded = {}
+    for name, module in pairs(package.loaded) do
+      if name:match "^llm_limiters" then loaded[name] = module end
+    end
+    for name in pairs(loaded) do package.loaded[name] = nil end
+    assert.is_truthy(require("llm_limiters").RateLimiter():acquire "gpt-4o")
+    for name, module in pairs(loaded) do package.loaded[name] = module end
+    assert.is_truthy(limiter:acquire "a")
+    limiter:close()
+  end)
+
   it("opens with the real clock by default", function()
     local limiter = llm.RateLimiter()
     local _, wall = limiter:now()

@@ -9,7 +9,7 @@
 
 llim__native_limiter *llim__native_check(lua_State *L)
 {
-    llim__native_limiter *limiter = luaL_checkudata(L, 1, LLIM__NATIVE_LIMITER);
+    llim__native_limiter *limiter = llim__native_userdata(L, 1, LLIM__NATIVE_LIMITER);
     if (!limiter->limiter) llim__native_raise(L, "this limiter is closed");
     return limiter;
 }
@@ -76,7 +76,7 @@ int llim__native_open(lua_State *L)
     const llim_options o = read_options(L, 1);
     llim__native_limiter *limiter = lua_newuserdatauv(L, sizeof *limiter, 0);
     memset(limiter, 0, sizeof *limiter);
-    luaL_setmetatable(L, LLIM__NATIVE_LIMITER);
+    llim__native_set_kind(L, LLIM__NATIVE_LIMITER);
     lua_State *host = lua_newthread(L);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &limiter->key);
     const int code = llim__limiter_open(&o, NULL, host, &limiter->limiter, &err);
@@ -88,7 +88,7 @@ int llim__native_open(lua_State *L)
 /* The limiter on top of the stack, or at 1 as its finalizer's argument; a second time it does nothing. */
 int llim__native_close(lua_State *L)
 {
-    llim__native_limiter *limiter = luaL_checkudata(L, -1, LLIM__NATIVE_LIMITER);
+    llim__native_limiter *limiter = llim__native_userdata(L, -1, LLIM__NATIVE_LIMITER);
     if (limiter->inside) return llim__native_raise(L, "this limiter is at work; a finalizer must leave it alone");
     llim__native_end_waiters(limiter);
     llim_close(limiter->limiter);

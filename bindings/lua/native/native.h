@@ -11,9 +11,12 @@
 
 #include "host/limiter.h"
 
-#define LLIM__NATIVE_LIMITER "llm_limiters.limiter"
-#define LLIM__NATIVE_PERMIT  "llm_limiters.permit"
-#define LLIM__NATIVE_WAITER  "llm_limiters.waiter"
+/* Kinds of userdata. */
+enum { LLIM__NATIVE_LIMITER, LLIM__NATIVE_PERMIT, LLIM__NATIVE_WAITER, LLIM__NATIVE_KINDS };
+
+/* luaL_checkudata() and luaL_setmetatable() of a kind, without a look for its name. */
+void *llim__native_userdata(lua_State *L, int index, int kind);
+void llim__native_set_kind(lua_State *L, int kind);
 
 typedef struct llim__native_waiter llim__native_waiter;
 

@@ -8,7 +8,7 @@
 
 static llim_permit *check_permit(lua_State *L, int index)
 {
-    return luaL_checkudata(L, index, LLIM__NATIVE_PERMIT);
+    return llim__native_userdata(L, index, LLIM__NATIVE_PERMIT);
 }
 
 static void set_string(lua_State *L, const char *field, const char *value)
@@ -78,7 +78,7 @@ int llim__native_permit(lua_State *L)
 {
     llim_permit *permit = lua_newuserdatauv(L, sizeof *permit, 0);
     memset(permit, 0, sizeof *permit);
-    luaL_setmetatable(L, LLIM__NATIVE_PERMIT);
+    llim__native_set_kind(L, LLIM__NATIVE_PERMIT);
     return 1;
 }
 
@@ -140,23 +140,35 @@ static int ended(lua_State *L, int code)
     return 2;
 }
 
-/* (limiter, permit, amounts by meter | nil: as reserved) */
+/* The facts of a table of amounts by meter. False: it is none, since input_tokens and output_tokens are what providers say, too. */
+static bool read_facts(lua_State *L, int table, llim_charge *facts)
+{
+    bool own = false;
+    for (int m = 0; m < LLIM_METERS; m++) facts->amount[m] = LLIM_UNKNOWN;
+    for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
+        if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) == LUA_TTABLE) continue;
+        const char *name = lua_tostring(L, -2);
+        const int meter = llim__meter_of(name);
+        if (meter < 0) continue;
+        facts->amount[meter] = llim__native_amount(L, "permit:settle(usage)", name);
+        own |= meter != LLIM_INPUT_TOKENS && meter != LLIM_OUTPUT_TOKENS;
+    }
+    return own;
+}
+
+/* (limiter, permit, usage | nil: as reserved) -> true | nil, why not | false: the usage is no table of amounts by meter */
 int llim__native_settle(lua_State *L)
 {
-    static const char method[] = "permit:settle(usage)";
     llim_charge facts;
     lua_settop(L, 3);
     llim__native_limiter *limiter = llim__native_check(L);
     llim_permit *permit = check_permit(L, 2);
-    llim_zone *zone = llim_limiter_zone(limiter->limiter);
-    if (lua_isnil(L, 3)) return ended(L, llim_settle(zone, permit, NULL));
-    for (int m = 0; m < LLIM_METERS; m++) {
-        facts.amount[m] = LLIM_UNKNOWN;
-        if (lua_getfield(L, 3, llim_meter_name(m)) != LUA_TNIL)
-            facts.amount[m] = llim__native_amount(L, method, llim_meter_name(m));
-        lua_pop(L, 1);
+    const bool told = !lua_isnil(L, 3);
+    if (told && !read_facts(L, 3, &facts)) {
+        lua_pushboolean(L, 0);
+        return 1;
     }
-    return ended(L, llim_settle(zone, permit, &facts));
+    return ended(L, llim_settle(llim_limiter_zone(limiter->limiter), permit, told ? &facts : NULL));
 }
 
 static void push_answer(lua_State *L, const llim_answer *a)
@@ -209,7 +221,7 @@ int llim__native_renew(lua_State *L)
 /* (limiter, permit) -> whether ending it would do something: it has not ended, and its limiter is open */
 int llim__native_is_live(lua_State *L)
 {
-    const llim__native_limiter *limiter = luaL_checkudata(L, 1, LLIM__NATIVE_LIMITER);
+    const llim__native_limiter *limiter = llim__native_userdata(L, 1, LLIM__NATIVE_LIMITER);
     lua_pushboolean(L, limiter->limiter && check_permit(L, 2)->n_rows != 0);
     return 1;
 }

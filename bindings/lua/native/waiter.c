@@ -43,7 +43,7 @@ int llim__native_wait_begin(lua_State *L)
                                  .priority = (int32_t)luaL_checkinteger(L, 5)};
     llim__native_waiter *w = lua_newuserdatauv(L, sizeof *w, 1);
     memset(w, 0, sizeof *w);
-    luaL_setmetatable(L, LLIM__NATIVE_WAITER);
+    llim__native_set_kind(L, LLIM__NATIVE_WAITER);
     const int at = lua_gettop(L);
     err.code = LLIM_OK;
     int code = llim__native_read(L, limiter, method, &w->q, &err);
@@ -77,8 +77,8 @@ int llim__native_wait_poll(lua_State *L)
     llim_error err;
     int64_t at, now;
     llim__native_limiter *limiter = llim__native_check_idle(L);
-    llim__native_waiter *w = luaL_checkudata(L, 2, LLIM__NATIVE_WAITER);
-    llim_permit *permit = luaL_checkudata(L, 3, LLIM__NATIVE_PERMIT);
+    llim__native_waiter *w = llim__native_userdata(L, 2, LLIM__NATIVE_WAITER);
+    llim_permit *permit = llim__native_userdata(L, 3, LLIM__NATIVE_PERMIT);
     err.code = LLIM_OK;
     limiter->inside = true;
     const int code = llim_wait_poll(w->waiter, permit, &refusal, &at, &err);
@@ -97,6 +97,6 @@ int llim__native_wait_poll(lua_State *L)
 /* (waiter); its finalizer too */
 int llim__native_wait_end(lua_State *L)
 {
-    end_waiter(luaL_checkudata(L, 1, LLIM__NATIVE_WAITER));
+    end_waiter(llim__native_userdata(L, 1, LLIM__NATIVE_WAITER));
     return 0;
 }

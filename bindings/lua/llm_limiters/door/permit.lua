@@ -26,16 +26,6 @@ function permit.raw(value, limiter, usage)
   return raw
 end
 
-local OWN = { "audio_ms", "characters", "cost", "images", "requests", "sessions", "tokens" }
-
--- Whether amounts are by our meters; input_tokens and output_tokens alone are what providers say, too.
-local function is_own(usage)
-  for _, meter in ipairs(OWN) do
-    if usage[meter] ~= nil then return true end
-  end
-  return false
-end
-
 local SETTLE = "permit:settle(usage)"
 
 -- usage: nothing, if it is not known, and the estimate stands; amounts by meter, { tokens = 987 }; a usage as providers
@@ -45,15 +35,12 @@ function Permit:settle(usage)
   local raw = check.self(self, Permit, SETTLE)
   local limiter = self.limiter.raw
   local done, why
-  if usage ~= nil and type(usage) ~= "string" then
-    check.is("table", usage, SETTLE, "usage, unless it is a body's text,")
-  end
-  if usage == nil or (type(usage) == "table" and is_own(usage)) then
-    done, why = native.settle(limiter, raw, usage)
-  elseif type(usage) == "table" then
-    done, why = native.answered(limiter, raw, 200, nil, response.usage(usage))
-  else
+  if type(usage) == "string" then
     done, why = native.answered(limiter, raw, 200, nil, usage)
+  else
+    if usage ~= nil then check.is("table", usage, SETTLE, "usage, unless it is a body's text,") end
+    done, why = native.settle(limiter, raw, usage)
+    if done == false then done, why = native.answered(limiter, raw, 200, nil, response.usage(usage)) end
   end
   if not done then return nil, why end
   return true
