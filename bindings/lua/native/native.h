@@ -55,7 +55,7 @@ int llim__native_raise(lua_State *L, const char *format, ...);
 /* Amounts by meter. Raises if the value on top is no amount. */
 int64_t llim__native_amount(lua_State *L, const char *method, const char *name);
 
-/* What luaL_newlib() makes of each file's functions. */
+/* The functions of the module; what each takes and returns stands above it. */
 int llim__native_open(lua_State *L);
 int llim__native_close(lua_State *L);
 int llim__native_reload(lua_State *L);
