@@ -13,6 +13,8 @@ local language = {
 for _, path in ipairs { "policies", "examples", "tests/fixtures" } do
   files[path] = { std = { read_globals = language } }
 end
+files["examples/first.lua"] = { std = "max" }
 files["tests/spec"] = { std = "max+busted" }
 files["tests/cli"] = { std = "max+busted" }
-files["bindings/lua/library"] = { ignore = { "111", "112", "121", "122", "131", "142", "143", "212" } }
+files["tests/rock"] = { std = "max+busted" }
+files["bindings/lua/library"] = { ignore = { "111", "112", "121", "122", "131", "142", "143", "212", "241" } }

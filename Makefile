@@ -33,19 +33,21 @@ CORE := $(call ROOM,base) $(call ROOM,engine) $(call ROOM,provider)
 HOST := $(call ROOM,policy) $(call ROOM,host) $(BUILD)/policy/builtin.o
 CLI  := $(call ROOM,cli)
 
-KERNEL   := $(sort $(wildcard bindings/lua/llm_limiters/*.lua))
+# The kernel; init.lua and door/ are for Lua programs.
+KERNEL   := $(filter-out %/init.lua,$(sort $(wildcard bindings/lua/llm_limiters/*.lua)))
 POLICIES := $(sort $(wildcard policies/*.lua policies/quotas/*/*.lua))
 
 LIB_CORE := $(BUILD)/libllm_limiters_core
 LIB      := $(BUILD)/libllm_limiters
 BIN      := $(BUILD)/llm-limiters
 
-.PHONY: all demo test c-tests fuzz interleave examples check bench install uninstall deps deps-test format clean help
+.PHONY: all rock install-rock demo test c-tests fuzz interleave examples check bench install uninstall deps deps-test format clean help
 all: $(LIB_CORE).a $(LIB_CORE).so $(LIB).a $(LIB).so $(BIN)
 
 help:
 	@echo "make demo     install what is missing, build, and simulate 10,000 requests against three free models"
 	@echo "make test     install what is missing, build, and run every test and check"
+	@echo "make rock     the native module for Lua 5.4, in $(BUILD)/lua5.4"
 	@echo "make examples build and run every example"
 	@echo "make interleave  hunt for schedules that break the engine"
 	@echo "make fuzz     every parser against hostile bytes, LLIM_FUZZ_SECONDS each"
@@ -89,9 +91,33 @@ $(LIB).a: $(CORE) $(HOST)
 $(LIB_CORE).so: $(CORE)
 	$(CC) -shared -Wl,-soname,$(@F).$(SOVERSION) -Wl,-z,nodelete $^ $(LDFLAGS) -lcjson -o $@
 $(LIB).so: $(CORE) $(HOST)
-	$(CC) -shared -Wl,-soname,$(@F).$(SOVERSION) $^ $(LDFLAGS) $(LUA_LIBS) -lcjson -o $@
+	$(CC) -shared -Wl,-soname,$(@F).$(SOVERSION) $^ $(LDFLAGS) $(LUA_LIBS) -lcjson -lm -o $@
 $(BIN): $(CLI) $(LIB).a
 	$(CC) $^ $(LDFLAGS) $(LUA_LIBS) -lcjson -lm -o $@
+
+# The native module of a Lua host: the same objects, but for those whose place guest.c takes. It links no Lua.
+ROCK   := $(BUILD)/lua5.4/llm_limiters/native.so
+NATIVE := $(patsubst bindings/lua/native/%.c,$(BUILD)/lua5.4/%.o,$(wildcard bindings/lua/native/*.c))
+$(BUILD)/lua5.4/%.o: bindings/lua/native/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -Iinclude -Isrc -Ibindings/lua/native $(LUA_CFLAGS) -c $< -o $@
+$(ROCK): $(CORE) $(filter-out $(patsubst %,$(BUILD)/policy/%.o,state kernel budget heap),$(HOST)) $(NATIVE) bindings/lua/native/exports.map
+	@mkdir -p $(@D)
+	$(CC) -shared -Wl,--version-script=bindings/lua/native/exports.map $(filter %.o,$^) $(LDFLAGS) -lcjson -lm -o $@
+rock: $(ROCK)
+
+# For luarocks (llm-limiters-scm-1.rockspec), which says where Lua files and native modules go.
+install-rock: rock
+	install -d $(ROCK_LUA)/llm_limiters/door $(ROCK_LIB)/llm_limiters
+	install -m 644 bindings/lua/llm_limiters/*.lua $(ROCK_LUA)/llm_limiters
+	install -m 644 bindings/lua/llm_limiters/door/*.lua $(ROCK_LUA)/llm_limiters/door
+	install -m 755 $(ROCK) $(ROCK_LIB)/llm_limiters
+
+# The C library's side of the specs that compare it with the rock.
+PARITY := $(BUILD)/lua5.4/parity
+$(PARITY): tests/rock/parity.c $(LIB).a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -Iinclude $< $(LIB).a $(LDFLAGS) $(LUA_LIBS) -lcjson -lm -o $@
 
 # Tests: each C file is a program that speaks TAP; tests/run adds them all up.
 C_TESTS  := $(patsubst tests/c/%.c,$(BUILD)/tests/%,$(wildcard tests/c/test_*.c))
@@ -131,8 +157,8 @@ fuzz: deps-test
 
 # Everything once as it is shipped, the C tests again under the sanitizers, and a build by the other compiler.
 test: deps-test
-	@$(MAKE) --no-print-directory -s all c-tests $(BUILD)/test_interleaving $(FUZZ)
-	@$(MAKE) --no-print-directory -s SAN=address,undefined c-tests
+	@$(MAKE) --no-print-directory -s all rock $(PARITY) c-tests $(BUILD)/test_interleaving $(FUZZ)
+	@$(MAKE) --no-print-directory -s SAN=address,undefined rock c-tests
 	@$(MAKE) --no-print-directory -s SAN=thread c-tests
 	@tests/run
 
@@ -144,18 +170,20 @@ bench: deps
 	@$(BUILD)/bench
 
 # Each example is a program of its own, built against the public headers and run.
+LUA_HERE := LUA_PATH='bindings/lua/?.lua;bindings/lua/?/init.lua;;' LUA_CPATH='$(BUILD)/lua5.4/?.so;;'
 EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
 $(BUILD)/examples/%: examples/%.c $(LIB).a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -Iinclude $< $(LIB).a $(LDFLAGS) $(LUA_LIBS) -lcjson -o $@
+	$(CC) $(CFLAGS) -Iinclude $< $(LIB).a $(LDFLAGS) $(LUA_LIBS) -lcjson -lm -o $@
 examples: deps
-	@$(MAKE) --no-print-directory -s $(EXAMPLES)
+	@$(MAKE) --no-print-directory -s rock $(EXAMPLES)
 	@for e in $(EXAMPLES); do echo "== $$e"; $$e || exit 1; done
+	@echo "== examples/first.lua"; $(LUA_HERE) $(LUA) examples/first.lua
 
-C_FILES := $(wildcard include/*.h src/*/*.[ch] tests/*/*.[ch] examples/*.c)
+C_FILES := $(wildcard include/*.h src/*/*.[ch] bindings/lua/native/*.[ch] tests/*/*.[ch] examples/*.c)
 check: deps-test
-	@$(MAKE) --no-print-directory -s all
-	@$(MAKE) --no-print-directory -s BUILD=build/clang CC=clang all
+	@$(MAKE) --no-print-directory -s all rock
+	@$(MAKE) --no-print-directory -s BUILD=build/clang CC=clang all rock
 	@CC="$(CC)" BUILD=$(BUILD) tests/check
 format:
 	clang-format -i $(C_FILES)
@@ -170,7 +198,7 @@ Name: $(1)
 Description: $(2)
 Version: $(VERSION)
 Libs: -L$${libdir} -l$(1)
-Libs.private: -pthread
+Libs.private: -pthread -lm
 Requires.private: $(3)
 Cflags: -I$${includedir}
 endef

@@ -31,13 +31,14 @@ typedef struct llim_script_bounds {
 } llim_script_bounds;
 
 typedef struct llim_options {
-    uint32_t size;          /* sizeof(llim_options) */
-    int32_t modality;       /* enum llim_modality; default text */
-    const char *tier;       /* "free" (default), "tier1", or per provider "openai=tier3,gemini=free" */
-    const char *quotas;     /* a set of quota tables: "baseline" (default), "published", or the path of a directory
+    uint32_t size;              /* sizeof(llim_options) */
+    int32_t modality;           /* enum llim_modality; default text */
+    const char *tier;           /* "free" (default), "tier1", or per provider "openai=tier3,gemini=free" */
+    const char *quotas;         /* a set of quota tables: "baseline" (default), "published", or the path of a directory
                                of such files or of one */
-    const char *overrides;  /* path of a Lua file returning { ["model"] = { rpm = 20, ... } }, or of a .json file
+    const char *overrides;      /* path of a Lua file returning { ["model"] = { rpm = 20, ... } }, or of a .json file
                                that holds { "model": { "rpm": 20, ... } }; default none */
+    const char *overrides_text; /* the text of such a Lua file in its place, which errors call overrides_text */
     const char *policy;     /* "priority" (default), "weighted", "least_loaded", "cheapest", "sticky", "tenants", or the
                                path of a Lua file */
     const char *account;    /* whose quota is spent; default "default" */
@@ -115,7 +116,7 @@ typedef struct llim_status {
 LLIM_API int llim_get_status(llim_limiter *limiter, llim_status *status);
 
 /* Reads the texts again and puts them in force, at once for calls that begin afterwards, in every thread. options NULL: the same
-   paths, tier and all as before; else what llim_open() would be given, of which tier, quotas, overrides, policy, account,
+   paths, tier and all as before; else what llim_open() would be given, of which tier, quotas, overrides, overrides_text, policy, account,
    guard_ns and the bounds count and are kept for the next time. modality must be the limiter's; the others are not read.
    *generation, which may be NULL, is the number in force afterwards: where nothing has changed, the same as before.
 
@@ -147,7 +148,7 @@ LLIM_API int llim_watch_poll(llim_limiter *limiter, uint32_t *generation, llim_e
 
 /* A candidate in the shadow of what is in force: it decides the same calls beside it, and has no effect but a report.
  *
- * candidate is what llim_open() would be given: tier, quotas, overrides, policy, account, guard_ns, seed, scopes and the bounds
+ * candidate is what llim_open() would be given: tier, quotas, overrides, overrides_text, policy, account, guard_ns, seed, scopes and the bounds
  * count; modality must be the limiter's; the others are not read. It takes the place of an earlier candidate; NULL ends that. It
  * has a zone of its own, of the limiter's size and clock, with nothing charged and nothing learned at first, so that until the
  * longest window has passed it admits more than it would in force. Its files are not watched, llim_reload() does not touch it, and

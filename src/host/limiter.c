@@ -35,8 +35,8 @@ static int fill(llim_limiter *limiter, const llim_options *o, const llim__texts 
     uint64_t seed = o->seed;
     if (seed == 0 && getrandom(&seed, sizeof seed, 0) < 0) seed = 1;
     at_store_rlx(&limiter->random, seed);
-    int code =
-        llim__set_open(o, texts, NULL, &limiter->strings, limiter->alloc, limiter->alloc_ctx, &limiter->set, err);
+    int code = llim__set_open(o, texts, NULL, &limiter->strings, limiter->alloc, limiter->alloc_ctx, limiter->host,
+                              &limiter->set, err);
     if (!code) code = open_zone(limiter, o, err);
     if (code) return code;
     llim_zone_stats stats;
@@ -75,6 +75,9 @@ int llim__options_check(const llim_options *o, llim_error *err)
     if (o->guard_ns < LLIM_NO_GUARD)
         return llim__fail(err, LLIM_ERANGE, "guard_ns is %lld, expected 0 or more, or LLIM_NO_GUARD",
                           (long long)o->guard_ns);
+    if (o->overrides && o->overrides_text)
+        return llim__fail(err, LLIM_EINVAL,
+                          "overrides and overrides_text take the place of each other; one is expected");
     if (o->load.instructions < 0 || o->load.bytes < 0 || o->hook.instructions < 0 || o->hook.bytes < 0)
         return llim__fail(err, LLIM_ERANGE, "the bounds of scripts are numbers from 0");
     return LLIM_OK;
@@ -83,7 +86,7 @@ int llim__options_check(const llim_options *o, llim_error *err)
 int llim__options_keep(llim_limiter *limiter, const llim_options *options, llim_error *err)
 {
     llim_options o = *options;
-    const char **const strings[] = {&o.tier, &o.quotas, &o.overrides, &o.policy, &o.account};
+    const char **const strings[] = {&o.tier, &o.quotas, &o.overrides, &o.overrides_text, &o.policy, &o.account};
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++) {
         if (!*strings[i]) continue;
         *strings[i] = llim__strings_keep(&limiter->strings, *strings[i]);
@@ -93,7 +96,8 @@ int llim__options_keep(llim_limiter *limiter, const llim_options *options, llim_
     return LLIM_OK;
 }
 
-int llim__limiter_open(const llim_options *options, const llim__texts *texts, llim_limiter **out, llim_error *err)
+int llim__limiter_open(const llim_options *options, const llim__texts *texts, struct lua_State *host,
+                       llim_limiter **out, llim_error *err)
 {
     llim_options o = {.size = sizeof o};
     *out = NULL;
@@ -108,6 +112,7 @@ int llim__limiter_open(const llim_options *options, const llim__texts *texts, ll
     memset(limiter, 0, sizeof *limiter);
     limiter->alloc = limiter->strings.alloc = alloc;
     limiter->alloc_ctx = limiter->strings.alloc_ctx = o.zone.alloc_ctx;
+    limiter->host = host;
     limiter->log = o.log;
     limiter->log_ctx = o.log_ctx;
     limiter->modality = o.modality;
@@ -129,7 +134,7 @@ int llim__limiter_open(const llim_options *options, const llim__texts *texts, ll
 
 int llim_open(const llim_options *options, llim_limiter **limiter, llim_error *err)
 {
-    return llim__limiter_open(options, NULL, limiter, err);
+    return llim__limiter_open(options, NULL, NULL, limiter, err);
 }
 
 void llim_close(llim_limiter *limiter)

@@ -39,6 +39,7 @@ struct llim_limiter {
 
     llim_alloc_fn alloc;
     void *alloc_ctx;
+    struct lua_State *host; /* or NULL */
     void (*log)(void *ctx, int level, const char *message);
     void *log_ctx;
     int32_t modality; /* enum llim_modality */
@@ -58,8 +59,11 @@ struct llim_limiter {
     uint64_t failed; /* what the last failure was that the watch told: a hash of its message and texts; 0: none since */
 };
 
-/* llim_open(), with texts in the place of files unless that is NULL. */
-int llim__limiter_open(const llim_options *options, const llim__texts *texts, llim_limiter **limiter, llim_error *err);
+/* llim_open(), with texts in the place of files unless that is NULL. host, which a native module of a Lua host gives and the
+   library does not: a thread of the host's Lua state that nobody else uses, in whose state the VMs are made. Then one thread at a
+   time may be inside the limiter, and only while the state is its own. */
+int llim__limiter_open(const llim_options *options, const llim__texts *texts, struct lua_State *host,
+                       llim_limiter **limiter, llim_error *err);
 
 /* llim_acquire() without the shadow. *chance is what the policy reads as random; negative: it draws, and *chance tells it. */
 int llim__decide(llim_limiter *limiter, const llim_request *request, double *chance, llim_permit *permit,

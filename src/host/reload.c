@@ -106,8 +106,8 @@ int llim__limiter_reload(llim_limiter *limiter, const llim_options *options, lli
 {
     llim__set *set;
     if (!options) options = &limiter->options;
-    int code =
-        llim__set_open(options, NULL, limiter->set, &limiter->strings, limiter->alloc, limiter->alloc_ctx, &set, err);
+    int code = llim__set_open(options, NULL, limiter->set, &limiter->strings, limiter->alloc, limiter->alloc_ctx,
+                              limiter->host, &set, err);
     if (!code && set)
         code = replace(limiter, set, options, err);
     else if (!code)

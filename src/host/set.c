@@ -213,6 +213,7 @@ static int read_texts(llim__set *set, const llim_options *o, const llim__texts *
     int code = texts ? llim__sources_copy(&set->sources, texts->policy, texts->overrides, texts->overrides_size, err)
                      : llim__sources_read(&set->sources, o->quotas ? o->quotas : "baseline",
                                           o->policy ? o->policy : "priority", o->overrides, err);
+    if (!code && !texts && o->overrides_text) code = llim__sources_override(&set->sources, o->overrides_text, err);
     if (code) return code;
     set->tier = llim__strings_keep(strings, o->tier ? o->tier : "free");
     const char *account = llim__strings_keep(strings, o->account ? o->account : "default");
@@ -266,7 +267,8 @@ static bool is_tested(const llim__set *set, const llim__set *before)
 }
 
 int llim__set_open(const llim_options *options, const llim__texts *texts, const llim__set *before,
-                   llim__strings *strings, llim_alloc_fn alloc, void *alloc_ctx, llim__set **out, llim_error *err)
+                   llim__strings *strings, llim_alloc_fn alloc, void *alloc_ctx, struct lua_State *host,
+                   llim__set **out, llim_error *err)
 {
     *out = NULL;
     llim__set *set = llim__take(alloc, alloc_ctx, 1, sizeof *set);
@@ -276,6 +278,7 @@ int llim__set_open(const llim_options *options, const llim__texts *texts, const 
     set->spellings = (llim__strings){.alloc = alloc, .alloc_ctx = alloc_ctx};
     at_store_rlx(&set->users, 1);
     int code = read_texts(set, options, texts, strings, err);
+    set->vm_options.host = host;
     const bool same = !code && before && before->hash == set->hash;
     if (!code && !same) code = fill(set, before, strings, err);
     if (!code && !same && !texts && !(before && is_tested(set, before))) code = llim__trial_run(set, options, err);

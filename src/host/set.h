@@ -62,9 +62,10 @@ typedef struct llim__texts {
 
 /* Reads the texts that the options name, or those that are given, runs the kernel and the policy's test. The set has one user, and no
    rows and generation yet. What the options and models call by name is kept in strings. before: the set that this one is to
-   replace, or NULL; if it has the same content, *set is NULL. */
+   replace, or NULL; if it has the same content, *set is NULL. host: as llim__limiter_open(). */
 int llim__set_open(const llim_options *options, const llim__texts *texts, const llim__set *before,
-                   llim__strings *strings, llim_alloc_fn alloc, void *alloc_ctx, llim__set **set, llim_error *err);
+                   llim__strings *strings, llim_alloc_fn alloc, void *alloc_ctx, struct lua_State *host,
+                   llim__set **set, llim_error *err);
 
 /* The rows of the set's models, and of so many of its scopes at one time. Before it is enforced. */
 llim__need llim__set_need(const llim__set *set, uint32_t scopes);

@@ -234,7 +234,7 @@ static int open_shadow(llim_limiter *limiter, const llim_options *candidate, lli
     llim__shadow *s = llim__take(limiter->alloc, limiter->alloc_ctx, 1, sizeof *s);
     if (!s) return llim__fail(err, LLIM_ENOMEM, "no memory for a shadow");
     pthread_mutex_init(&s->lock, NULL);
-    int code = llim__limiter_open(&o, NULL, &s->limiter, err);
+    int code = llim__limiter_open(&o, NULL, limiter->host, &s->limiter, err);
     if (code)
         close_shadow(limiter, s);
     else

@@ -26,13 +26,14 @@ static void drop(llim__thread **at)
     llim__give(thread->limiter->alloc, thread->limiter->alloc_ctx, thread, 1, sizeof *thread);
 }
 
-/* The value may be that of a limiter that was closed meanwhile; then none there is this thread's. */
+/* The value may be that of a limiter that was closed meanwhile; then none there is this thread's. A VM in a host's Lua state stays
+   until the limiter ends: the state may be another thread's by now. */
 void llim__thread_ends(void *value)
 {
     pthread_mutex_lock(&threads_lock);
     llim__thread **at = &threads;
     while (*at && !(*at == value && pthread_equal((*at)->thread, pthread_self()))) at = &(*at)->next;
-    if (*at) drop(at);
+    if (*at && !(*at)->limiter->host) drop(at);
     pthread_mutex_unlock(&threads_lock);
 }
 

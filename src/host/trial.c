@@ -279,7 +279,7 @@ static int make_world(lua_State *L)
     if (k->worlds >= MOST_WORLDS) return luaL_error(L, "a test may make %d limiters", MOST_WORLDS);
     k->worlds++;
     const int64_t since = llim__budget_pause(); /* of which the script knows nothing */
-    const int code = llim__limiter_open(&o, &texts, &w->limiter, &err);
+    const int code = llim__limiter_open(&o, &texts, k->set->vm_options.host, &w->limiter, &err);
     llim__budget_resume(L, since);
     w->code = lua_touserdata(L, lua_upvalueindex(3));
     if (!code) return 1;

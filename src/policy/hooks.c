@@ -11,10 +11,6 @@
 
 enum { LONGEST_PLAN = 1024 };
 
-/* The registry holds under their addresses: limits as the engine takes them, by the kernel's lists of them, which it makes once
-   of each table; and the scopes that were named last. */
-static const char limits_key, scopes_key;
-
 /* One call of a hook: what the function under pcall needs beside the hook. */
 typedef struct call {
     llim__vm *vm;
@@ -94,12 +90,12 @@ int llim__hook_estimate(llim__vm *vm, llim__question *question, uint32_t i, llim
 }
 
 /* The limits of a scope as the engine takes them, made once of each list that the kernel makes. Pushes nothing. */
-static void read_limits(lua_State *L, llim__further *out)
+static void read_limits(lua_State *L, llim__vm *vm, llim__further *out)
 {
     enum { LIST = -1 };
     if (lua_isnil(L, LIST)) return;
     out->n_limits = (uint32_t)lua_rawlen(L, LIST);
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &limits_key) == LUA_TNIL) {
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &vm->keys[LLIM__KEY_LIMITS]) == LUA_TNIL) {
         lua_pop(L, 1);
         lua_newtable(L);
         lua_createtable(L, 0, 1);
@@ -107,7 +103,7 @@ static void read_limits(lua_State *L, llim__further *out)
         lua_setfield(L, -2, "__mode");
         lua_setmetatable(L, -2);
         lua_pushvalue(L, -1);
-        lua_rawsetp(L, LUA_REGISTRYINDEX, &limits_key);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &vm->keys[LLIM__KEY_LIMITS]);
     }
     lua_pushvalue(L, -2);
     if (lua_rawget(L, -2) == LUA_TNIL) {
@@ -131,8 +127,8 @@ static int scopes(lua_State *L)
     call *c = ask_about(L);
     llim__further *out = c->out;
     if (lua_isnil(L, 1)) return 0;
-    llim__vm_push_kernel(L, "scopes"); /* (set, value) -> a list of { name, limits } */
-    llim__vm_push_set(L);
+    llim__vm_push_kernel(L, c->vm, "scopes"); /* (set, value) -> a list of { name, limits } */
+    llim__vm_push_set(L, c->vm);
     lua_rotate(L, 1, 2);
     lua_call(L, 2, 1);
     const lua_Unsigned n = lua_rawlen(L, 1);
@@ -145,11 +141,11 @@ static int scopes(lua_State *L)
         lua_getfield(L, -1, "name");
         out[i].name = lua_tostring(L, -1);
         lua_getfield(L, -2, "limits");
-        read_limits(L, &out[i]);
+        read_limits(L, c->vm, &out[i]);
         lua_pop(L, 3);
     }
     lua_pushvalue(L, 1); /* keeps the names */
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &scopes_key);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &c->vm->keys[LLIM__KEY_SCOPES]);
     *c->n = (uint32_t)n;
     return 0;
 }
@@ -271,8 +267,8 @@ static int result(lua_State *L)
     call *c = lua_touserdata(L, CALL);
     llim__action *out = c->out;
     const uint32_t model = c->question->candidates[0].model;
-    llim__vm_push_kernel(L, "actions"); /* (set, value, m) -> a list of { model, scope, seconds or until } */
-    llim__vm_push_set(L);
+    llim__vm_push_kernel(L, c->vm, "actions"); /* (set, value, m) -> a list of { model, scope, seconds or until } */
+    llim__vm_push_set(L, c->vm);
     lua_pushvalue(L, HOOK);
     lua_pushvalue(L, REQUEST);
     llim__pool_push(L, c->vm, CANDIDATES, model);

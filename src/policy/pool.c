@@ -10,8 +10,6 @@
 #include "engine/notes.h"
 #include "policy/vm_state.h"
 
-static const char changing_key; /* the registry holds under it what shows the fields of all candidates that change */
-
 static llim__vm *vm_of(lua_State *L)
 {
     return lua_touserdata(L, lua_upvalueindex(1));
@@ -219,7 +217,7 @@ static void push_fields(lua_State *L, llim__vm *vm, uint32_t model)
     lua_createtable(L, 1, 8);
     lua_pushinteger(L, (lua_Integer)model + 1);
     lua_rawseti(L, -2, 1);
-    llim__vm_push_model(L, model);
+    llim__vm_push_model(L, vm, model);
     static const char *const copied[] = {"name", "provider", "weight"};
     for (size_t i = 0; i < sizeof copied / sizeof copied[0]; i++) {
         lua_getfield(L, -1, copied[i]);
@@ -234,7 +232,7 @@ static void push_fields(lua_State *L, llim__vm *vm, uint32_t model)
     lua_setfield(L, -2, "room");
     push_function(L, vm, wait_for);
     lua_setfield(L, -2, "wait");
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &changing_key);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &vm->keys[LLIM__KEY_CHANGING]);
     lua_setmetatable(L, -2);
 }
 
@@ -350,7 +348,7 @@ void llim__pool_open(lua_State *L, llim__vm *vm)
     lua_setfield(L, -2, "price");
     lua_pushcclosure(L, changing_field, 2);
     lua_setfield(L, -2, "__index");
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &changing_key);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &vm->keys[LLIM__KEY_CHANGING]);
     push_request(L, vm);
     lua_newtable(L);
     lua_newtable(L);

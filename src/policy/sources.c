@@ -185,6 +185,11 @@ int llim__sources_read(llim__sources *out, const char *quotas, const char *polic
     return code;
 }
 
+int llim__sources_override(llim__sources *out, const char *overrides, llim_error *err)
+{
+    return copy(&out->overrides, "overrides_text", overrides, strlen(overrides), err);
+}
+
 int llim__sources_copy(llim__sources *out, const llim__source *policy, const char *overrides, size_t size,
                        llim_error *err)
 {

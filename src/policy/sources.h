@@ -32,6 +32,10 @@ int llim__sources_tables(const char *directory, void (*each)(void *ctx, const ch
    a file or NULL. LLIM_EIO, LLIM_ECONFIG (no such set or policy), LLIM_ENOMEM; nothing is left to free then. */
 int llim__sources_read(llim__sources *out, const char *quotas, const char *policy, const char *overrides,
                        llim_error *err);
+
+/* Adds an override text in Lua to those that were read without. LLIM_ENOMEM. */
+int llim__sources_override(llim__sources *out, const char *overrides, llim_error *err);
+
 /* Those of a policy's test: an empty quota table, copies of the policy and of an override text in Lua. LLIM_ENOMEM likewise. */
 int llim__sources_copy(llim__sources *out, const llim__source *policy, const char *overrides, size_t size,
                        llim_error *err);

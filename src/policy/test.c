@@ -27,6 +27,7 @@ static int note_line(lua_State *L)
 }
 
 typedef struct run {
+    llim__vm *vm;
     int (*push)(lua_State *L);
     void *ud;
     int code; /* what the kit failed with last */
@@ -37,7 +38,7 @@ static int call_test(lua_State *L)
 {
     run *r = lua_touserdata(L, 2);
     lua_settop(L, 1);
-    llim__vm_push_kernel(L, "trial");
+    llim__vm_push_kernel(L, r->vm, "trial");
     lua_pushlightuserdata(L, r->ud);
     lua_pushlightuserdata(L, &r->code);
     r->push(L);
@@ -59,7 +60,7 @@ int llim__vm_test(llim__vm *vm, int (*push)(lua_State *L), void *ud, llim_error 
 {
     lua_State *L = vm->L;
     place p = {.line = 0};
-    run r = {push, ud, LLIM_OK};
+    run r = {vm, push, ud, LLIM_OK};
     int code = LLIM_OK;
     lua_pushlightuserdata(L, &p);
     lua_pushcclosure(L, note_line, 1);

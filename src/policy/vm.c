@@ -1,15 +1,13 @@
 /*
- * vm.c - makes a VM and reads the kernel's answer. See vm.h.
+ * vm.c - loads a set into a VM and reads the kernel's answer. See vm.h.
  *
  * The kernel gets the standard libraries; a quota table or policy gets only the environment that the kernel makes for it, is
  * compiled from text, never from bytecode, and runs within bounds.
  */
 #include "policy/vm_state.h"
 
-#include <dlfcn.h>
 #include <lauxlib.h>
 #include <lua.h>
-#include <lualib.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,18 +16,8 @@
 #include "base/error.h"
 #include "base/timezone.h"
 #include "policy/json.h"
-#include "policy/kernel.h"
 #include "policy/pool.h"
-
-/* In a process that already runs LuaJIT our undefined lua_* symbols are bound to its, and the first call would crash. */
-static bool foreign_lua(void)
-{
-    void *own = dlopen("liblua5.4.so.0", RTLD_LAZY | RTLD_NOLOAD);
-    if (!own) return dlsym(RTLD_DEFAULT, "luaJIT_setmode") != NULL;
-    bool foreign = dlsym(own, "lua_newstate") != dlsym(RTLD_DEFAULT, "lua_newstate");
-    dlclose(own);
-    return foreign;
-}
+#include "policy/state.h"
 
 /* compile(text, chunkname, env) -> function | nil, message. Want of memory is nothing that the text has done: it is raised on. */
 static int compile(lua_State *L)
@@ -118,38 +106,21 @@ static void push_source(lua_State *L, const llim__source *source)
     lua_setfield(L, -2, "text");
 }
 
-/* ("x"):rep(n) is string.rep of the allow-listed ones, for every script from now on. */
-static void strip_strings(lua_State *L)
+void llim__vm_push_kernel(lua_State *L, llim__vm *vm, const char *function)
 {
-    lua_getglobal(L, "require");
-    lua_pushliteral(L, "llm_limiters.safe");
-    lua_call(L, 1, 1);
-    lua_pushliteral(L, "");
-    lua_getmetatable(L, -1);
-    lua_getfield(L, -3, "string");
-    lua_call(L, 0, 1);
-    lua_setfield(L, -2, "__index");
-    lua_pop(L, 3);
-}
-
-/* The registry holds under their addresses: the set, the kernel, and what hooks.c keeps. */
-static const char set_key, kernel_key;
-
-void llim__vm_push_kernel(lua_State *L, const char *function)
-{
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &kernel_key);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &vm->keys[LLIM__KEY_KERNEL]);
     lua_getfield(L, -1, function);
     lua_remove(L, -2);
 }
 
-void llim__vm_push_set(lua_State *L)
+void llim__vm_push_set(lua_State *L, llim__vm *vm)
 {
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &set_key);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &vm->keys[LLIM__KEY_SET]);
 }
 
-void llim__vm_push_model(lua_State *L, uint32_t model)
+void llim__vm_push_model(lua_State *L, llim__vm *vm, uint32_t model)
 {
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &set_key);
+    llim__vm_push_set(L, vm);
     lua_getfield(L, -1, "models");
     lua_rawgeti(L, -1, (lua_Integer)model + 1);
     lua_replace(L, -3);
@@ -161,12 +132,7 @@ static int load_set(lua_State *L)
 {
     const llim__vm_options *o = lua_touserdata(L, 1);
     llim__vm *vm = lua_touserdata(L, 2);
-    luaL_openlibs(L);
-    llim__kernel_preload(L);
-    lua_getglobal(L, "require");
-    lua_pushliteral(L, "llm_limiters.kernel");
-    lua_call(L, 1, 1);
-    strip_strings(L);
+    llim__state_push_kernel(L);
     lua_getfield(L, -1, "load");
     lua_createtable(L, 0, 12);
     lua_pushstring(L, o->modality);
@@ -204,7 +170,7 @@ static int load_set(lua_State *L)
     if (lua_isnil(L, -2)) return 3; /* kernel, nil, err */
     lua_pop(L, 1);
     lua_pushvalue(L, -1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &set_key);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &vm->keys[LLIM__KEY_SET]);
     lua_getfield(L, -1, "models");
     lua_getfield(L, -2, "scopes");
     lua_getfield(L, -3, "policy");
@@ -218,7 +184,7 @@ static int load_set(lua_State *L)
     lua_remove(L, -6);
     lua_getfield(L, 3, "default_result");
     lua_pushvalue(L, 3);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &kernel_key);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &vm->keys[LLIM__KEY_KERNEL]);
     llim__pool_open(L, vm);
     return LLIM__VM_TOP; /* as vm_state.h numbers them */
 }
@@ -281,37 +247,28 @@ static int kernel_error(lua_State *L, llim_error *err)
     return code ? code : f.code;
 }
 
-/* When Lua has given back all memory. */
 static void end(llim__vm *vm)
 {
-    llim__heap heap = vm->budget.heap;
-    llim__heap_end(&heap);
-    heap.alloc(heap.alloc_ctx, vm, sizeof *vm, 0);
+    const llim__heap *heap = &vm->budget.heap;
+    heap->alloc(heap->alloc_ctx, vm, sizeof *vm, 0);
 }
 
 int llim__vm_open(const llim__vm_options *o, llim__vm **out, llim_error *err)
 {
     *out = NULL;
-    if (foreign_lua())
-        return llim__fail(err, LLIM_ELUA,
-                          "another Lua answers under this process's lua_newstate; use the Lua rock there, or the core "
-                          "library, which has no Lua inside");
     llim__vm *vm = o->alloc(o->alloc_ctx, NULL, 0, sizeof *vm);
-    if (vm)
-        *vm = (llim__vm){
-            .budget = {.heap = {.alloc = o->alloc, .alloc_ctx = o->alloc_ctx}}, .load = o->load, .hook = o->hook};
-    lua_State *L = vm ? lua_newstate(llim__budget_alloc, &vm->budget) : NULL;
-    if (!L) {
-        if (vm) end(vm);
-        return llim__fail(err, LLIM_ENOMEM, "no memory for a Lua state");
+    if (!vm) return llim__fail(err, LLIM_ENOMEM, "no memory for a Lua state");
+    *vm = (llim__vm){
+        .budget = {.heap = {.alloc = o->alloc, .alloc_ctx = o->alloc_ctx}}, .load = o->load, .hook = o->hook};
+    int code = llim__state_open(vm, o, err);
+    if (code) {
+        end(vm);
+        return code;
     }
-    vm->L = L;
-    llim__kernel_hold();
-    lua_gc(L, LUA_GCSTOP); /* while nearly all that is made stays */
+    lua_State *L = vm->L;
     lua_pushcfunction(L, load_set);
     lua_pushlightuserdata(L, (void *)(uintptr_t)o);
     lua_pushlightuserdata(L, vm);
-    int code = LLIM_OK;
     int status = lua_pcall(L, 2, LUA_MULTRET, 0);
     if (status == LUA_ERRMEM || (status != LUA_OK && tells_no_memory(L, -1)))
         code = llim__fail(err, LLIM_ENOMEM, "no memory for the Lua kernel");
@@ -324,9 +281,7 @@ int llim__vm_open(const llim__vm_options *o, llim__vm **out, llim_error *err)
         return code;
     }
     lua_settop(L, LLIM__VM_TOP);
-    lua_gc(L, LUA_GCCOLLECT); /* here, not within the first decisions */
-    lua_gc(L, LUA_GCRESTART);
-    vm->budget.loaded = vm->budget.held;
+    llim__state_loaded(vm);
     *out = vm;
     return LLIM_OK;
 }
@@ -334,8 +289,7 @@ int llim__vm_open(const llim__vm_options *o, llim__vm **out, llim_error *err)
 void llim__vm_close(llim__vm *vm)
 {
     if (!vm) return;
-    lua_close(vm->L);
-    llim__kernel_leave();
+    llim__state_close(vm);
     end(vm);
 }
 
@@ -345,6 +299,7 @@ bool llim__vm_is_spent(const llim__vm *vm)
 }
 
 typedef struct lookup {
+    llim__vm *vm;
     const char *function, *name;
     const char *answer; /* or NULL; the set holds it */
 } lookup;
@@ -354,7 +309,7 @@ static int ask(lua_State *L)
 {
     lookup *q = lua_touserdata(L, 2);
     lua_getfield(L, 1, q->function);
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &set_key);
+    llim__vm_push_set(L, q->vm);
     lua_pushstring(L, q->name);
     lua_call(L, 2, 1);
     if (lua_type(L, -1) == LUA_TSTRING) q->answer = lua_tostring(L, -1);
@@ -363,7 +318,7 @@ static int ask(lua_State *L)
 
 static int ask_name(llim__vm *vm, const char *function, const char *name, const char **answer, llim_error *err)
 {
-    lookup q = {function, name, NULL};
+    lookup q = {vm, function, name, NULL};
     int code = llim__vm_protect(vm->L, ask, LLIM__VM_KERNEL, &q, err);
     lua_settop(vm->L, LLIM__VM_TOP);
     *answer = q.answer;

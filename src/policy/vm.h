@@ -11,6 +11,8 @@
 #include "llm_limiters.h"
 #include "policy/sources.h"
 
+struct lua_State;
+
 typedef struct llim__vm llim__vm;
 
 typedef struct llim__vm_options {
@@ -20,6 +22,7 @@ typedef struct llim__vm_options {
     llim_script_bounds load, hook;
     llim_alloc_fn alloc;
     void *alloc_ctx;
+    struct lua_State *host; /* see llim__limiter_open() */
 } llim__vm_options;
 
 /* LLIM_ECONFIG, LLIM_EUNKNOWN_TIER, LLIM_ELUA, LLIM_ENOMEM. The caller closes. */
@@ -68,7 +71,6 @@ unsigned llim__vm_hooks(llim__vm *vm);
 
 /* Runs the policy's test: test(kit). push is called under pcall with the kernel's function from a table of models to the
    text of such a file, ud and an int for the code of what fails as light userdata, on top of the stack; it leaves the kit there. LLIM_ECONFIG: the test failed. */
-struct lua_State;
 int llim__vm_test(llim__vm *vm, int (*push)(struct lua_State *L), void *ud, llim_error *err);
 
 #endif

@@ -7,8 +7,20 @@
 #include "policy/budget.h"
 #include "policy/hooks.h"
 
+/* What the registry holds for a VM, under the addresses of its keys: several VMs may live in one state. */
+enum {
+    LLIM__KEY_THREAD, /* the VM's stack, where the state is a host's */
+    LLIM__KEY_SET,
+    LLIM__KEY_KERNEL,
+    LLIM__KEY_LIMITS,   /* as the engine takes them, by the kernel's lists of them, which it makes once of each table */
+    LLIM__KEY_SCOPES,   /* those that were named last */
+    LLIM__KEY_CHANGING, /* what shows the fields of all candidates that change */
+    LLIM__KEYS
+};
+
 struct llim__vm {
     lua_State *L;
+    char keys[LLIM__KEYS];
     llim__budget budget;
     llim_script_bounds load, hook;
     unsigned hooks;
@@ -38,9 +50,9 @@ enum {
 int llim__vm_protect(lua_State *L, lua_CFunction function, int value, void *data, llim_error *err);
 
 /* Under pcall: push what the kernel made of all texts, one of its functions, and what the kernel made of the i-th model. */
-void llim__vm_push_set(lua_State *L);
-void llim__vm_push_kernel(lua_State *L, const char *function);
-void llim__vm_push_model(lua_State *L, uint32_t model);
+void llim__vm_push_set(lua_State *L, llim__vm *vm);
+void llim__vm_push_kernel(lua_State *L, llim__vm *vm, const char *function);
+void llim__vm_push_model(lua_State *L, llim__vm *vm, uint32_t model);
 
 /* The limit on top of the stack, which the kernel has checked. */
 llim_limit llim__vm_read_limit(lua_State *L);

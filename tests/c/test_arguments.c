@@ -1,11 +1,14 @@
 /*
  * test_arguments.c - every argument that the header excludes is refused with its code and a sentence, and changes nothing:
- * limits, scopes, rows, options, and memory that runs out at open.
+ * limits, scopes, rows, options, overrides as a text, and memory that runs out at open.
  */
 #include "kit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "llm_limiters.h"
 
 static const int laws[] = {LLIM_SLIDING, LLIM_CALENDAR, LLIM_BUCKET, LLIM_GAUGE};
 
@@ -159,13 +162,43 @@ static void test_opening(void **state)
     llim_zone_close(NULL);
 }
 
+/* Overrides as a text: kept for later reloads, wrong ones named, and never beside a file. */
+static void test_overrides_text(void **state)
+{
+    (void)state;
+    llim_options o = {.size = sizeof o, .overrides_text = "return { mine = { rpm = 7 } }"};
+    llim_limiter *limiter;
+    llim_model_info info;
+    llim_error err;
+    uint32_t generation;
+    char text[64];
+    snprintf(text, sizeof text, "%s", o.overrides_text);
+    o.overrides_text = text;
+    assert_int_equal(llim_open(&o, &limiter, &err), LLIM_OK);
+    memset(text, 0, sizeof text); /* it was borrowed for the call */
+    assert_int_equal(llim_model(limiter, "mine", &info, &err), LLIM_OK);
+    assert_int_equal(llim_reload(limiter, NULL, &generation, &err), LLIM_OK);
+    assert_int_equal(generation, 1);
+    o.overrides_text = "return { other = { rpm = 7 } }";
+    assert_int_equal(llim_reload(limiter, &o, &generation, &err), LLIM_OK);
+    assert_int_equal(generation, 2);
+    assert_int_equal(llim_model(limiter, "mine", &info, &err), LLIM_EUNKNOWN_MODEL);
+    assert_int_equal(llim_model(limiter, "other", &info, &err), LLIM_OK);
+    o.overrides_text = "return {\n  other = { rpn = 7 } }";
+    assert_int_equal(llim_reload(limiter, &o, &generation, &err), LLIM_ECONFIG);
+    assert_string_equal(err.file, "overrides_text");
+    assert_int_equal(err.line, 2);
+    o.overrides = "quotas.lua";
+    assert_int_equal(llim_reload(limiter, &o, &generation, &err), LLIM_EINVAL);
+    llim_close(limiter);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_two_equal_limits),
-        cmocka_unit_test(test_bad_limits_change_nothing),
-        cmocka_unit_test(test_bad_arguments),
-        cmocka_unit_test(test_opening),
+        cmocka_unit_test(test_two_equal_limits), cmocka_unit_test(test_bad_limits_change_nothing),
+        cmocka_unit_test(test_bad_arguments),    cmocka_unit_test(test_opening),
+        cmocka_unit_test(test_overrides_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

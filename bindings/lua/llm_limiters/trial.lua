@@ -1,7 +1,8 @@
--- The limiter of a policy's test: the table that the test gives, as the text of an override file.
+-- A table of limits, as the text of an override file.
 --
--- The test's limiter runs in a Lua state of its own, as every limiter does, and a value cannot cross over; a text can.
--- For the host, by kernel.trial.
+-- A policy's test gives its limiter such a table, and so do Lua programs (custom_limits); a value cannot cross over
+-- from one Lua state to another, nor be read again at a reload; a text can. For the host, by kernel.trial, and for
+-- the door.
 
 local fault = require "llm_limiters.fault"
 local words = require "llm_limiters.words"
@@ -14,7 +15,7 @@ local format = string.format
 local DEEPEST = 8
 
 local function raise(text)
-  error("t takes a table like { models = { a = { rpm = 1 } } }: " .. text, 0)
+  error({ sentence = text }, 0)
 end
 
 local function number(value)
@@ -62,13 +63,26 @@ function write(value, depth)
   raise(fault.show(value) .. " is no limit.")
 end
 
+-- The text for a table of models and their limits; nil and what is wrong with it.
+function trial.limits(models)
+  local ok, text = pcall(write, models, 1)
+  if ok then return "return " .. text end
+  if type(text) == "table" and text.sentence then return nil, text.sentence end
+  error(text, 0)
+end
+
+local function wrong(text)
+  error("t takes a table like { models = { a = { rpm = 1 } } }: " .. text, 0)
+end
+
 -- The text for the table that a test gives to t.
 function trial.text(entries)
-  if type(entries) ~= "table" or type(entries.models) ~= "table" then raise("models is missing.") end
+  if type(entries) ~= "table" or type(entries.models) ~= "table" then wrong("models is missing.") end
   for _, field in ipairs(names.sorted(entries)) do
-    if field ~= "models" then raise("field " .. field .. " is unknown; the known field is models.") end
+    if field ~= "models" then wrong("field " .. field .. " is unknown; the known field is models.") end
   end
-  return "return " .. write(entries.models, 1)
+  local text, why = trial.limits(entries.models)
+  return text or wrong(why)
 end
 
 return trial

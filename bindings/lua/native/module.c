@@ -1,0 +1,71 @@
+/* module.c - require "llm_limiters.native": the functions of native.h, and the metatables of what they make. */
+#include <lauxlib.h>
+
+#include "native.h"
+
+static const char kinds[LLIM__NATIVE_KINDS]; /* the registry holds their metatables under these addresses */
+
+void *llim__native_userdata(lua_State *L, int index, int kind)
+{
+    void *userdata = lua_touserdata(L, index);
+    if (userdata && lua_getmetatable(L, index)) {
+        lua_rawgetp(L, LUA_REGISTRYINDEX, &kinds[kind]);
+        const bool same = lua_rawequal(L, -1, -2);
+        lua_pop(L, 2);
+        if (same) return userdata;
+    }
+    luaL_argerror(L, index, "another kind of value is expected");
+    return NULL;
+}
+
+void llim__native_set_kind(lua_State *L, int kind)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &kinds[kind]);
+    lua_setmetatable(L, -2);
+}
+
+/* Once in a state, though the module may be loaded again. */
+static void make_kind(lua_State *L, int kind, lua_CFunction finalizer)
+{
+    const bool made = lua_rawgetp(L, LUA_REGISTRYINDEX, &kinds[kind]) != LUA_TNIL;
+    lua_pop(L, 1);
+    if (made) return;
+    lua_createtable(L, 0, 2);
+    if (finalizer) {
+        lua_pushcfunction(L, finalizer);
+        lua_setfield(L, -2, "__gc");
+    }
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &kinds[kind]);
+}
+
+LLIM_API int luaopen_llm_limiters_native(lua_State *L);
+
+int luaopen_llm_limiters_native(lua_State *L)
+{
+    static const luaL_Reg functions[] = {{"open", llim__native_open},
+                                         {"close", llim__native_close},
+                                         {"reload", llim__native_reload},
+                                         {"status", llim__native_status},
+                                         {"usage", llim__native_usage},
+                                         {"now", llim__native_now},
+                                         {"set_clock", llim__native_set_clock},
+                                         {"acquire", llim__native_acquire},
+                                         {"available", llim__native_available},
+                                         {"settle", llim__native_settle},
+                                         {"answered", llim__native_answered},
+                                         {"cancel", llim__native_cancel},
+                                         {"renew", llim__native_renew},
+                                         {"is_live", llim__native_is_live},
+                                         {"permit", llim__native_permit},
+                                         {"wait_begin", llim__native_wait_begin},
+                                         {"wait_poll", llim__native_wait_poll},
+                                         {"wait_end", llim__native_wait_end},
+                                         {NULL, NULL}};
+    make_kind(L, LLIM__NATIVE_LIMITER, llim__native_close);
+    make_kind(L, LLIM__NATIVE_PERMIT, NULL);
+    make_kind(L, LLIM__NATIVE_WAITER, llim__native_wait_end);
+    luaL_newlib(L, functions);
+    return 1;
+}

@@ -1,0 +1,81 @@
+/*
+ * native.h - the native module llm_limiters.native: the C API as the Lua files of llm_limiters.door see it.
+ *
+ * Its functions are for these files only, which check what users give but for models and requests: these are read here, where it is
+ * cheap, and what is wrong with them is raised in the name of the door's method, at the line of its caller.
+ */
+#ifndef LLIM_NATIVE_H
+#define LLIM_NATIVE_H
+
+#include <lua.h>
+
+#include "host/limiter.h"
+
+/* Kinds of userdata. */
+enum { LLIM__NATIVE_LIMITER, LLIM__NATIVE_PERMIT, LLIM__NATIVE_WAITER, LLIM__NATIVE_KINDS };
+
+/* luaL_checkudata() and luaL_setmetatable() of a kind, without a look for its name. */
+void *llim__native_userdata(lua_State *L, int index, int kind);
+void llim__native_set_kind(lua_State *L, int kind);
+
+typedef struct llim__native_waiter llim__native_waiter;
+
+/* A limiter's userdata. It belongs to one Lua state, as do its permits and waiters. */
+typedef struct llim__native_limiter {
+    llim_limiter *limiter; /* NULL: closed */
+    bool inside;           /* it is at work: a finalizer that Lua runs meanwhile must stay outside */
+    llim__native_waiter *waiters;
+    char key; /* its address is the registry's key of the thread in whose state the VMs are made */
+} llim__native_limiter;
+
+/* The open limiter at the first argument; raises if it is closed. What may run Lua asks for one that is not at work, too. */
+llim__native_limiter *llim__native_check(lua_State *L);
+llim__native_limiter *llim__native_check_idle(lua_State *L);
+
+/* A request with all that it points to. The strings are on the Lua stack. */
+typedef struct llim__native_request {
+    llim_request request;
+    const char *models[LLIM__MOST_MODELS];
+    llim_tag tags[LLIM__MOST_TAGS];
+    llim_row scopes[LLIM_MAX_ROWS - 1];
+} llim__native_request;
+
+/* Reads the models and the request, the second and third argument. Raises what is wrong, as of the method. Else LLIM_OK, or what
+   llim_scope() says of a scope that the request names. */
+int llim__native_read(lua_State *L, const llim__native_limiter *limiter, const char *method, llim__native_request *out,
+                      llim_error *err);
+
+/* Pushes nil and what refused, or what went wrong: a table; returns their number. request may be NULL if code is no refusal. */
+int llim__native_refuse(lua_State *L, int code, const llim_refusal *refusal, const llim_error *err,
+                        const llim__native_request *request);
+
+/* Raises text, which is put together as by lua_pushfstring(), at the line of who called the function of the door. */
+int llim__native_raise(lua_State *L, const char *format, ...);
+
+/* Amounts by meter. Raises if the value on top is no amount. */
+int64_t llim__native_amount(lua_State *L, const char *method, const char *name);
+
+/* The functions of the module; what each takes and returns stands above it. */
+int llim__native_open(lua_State *L);
+int llim__native_close(lua_State *L);
+int llim__native_reload(lua_State *L);
+int llim__native_status(lua_State *L);
+int llim__native_usage(lua_State *L);
+int llim__native_now(lua_State *L);
+int llim__native_set_clock(lua_State *L);
+int llim__native_permit(lua_State *L);
+int llim__native_acquire(lua_State *L);
+int llim__native_available(lua_State *L);
+int llim__native_settle(lua_State *L);
+int llim__native_answered(lua_State *L);
+int llim__native_cancel(lua_State *L);
+int llim__native_renew(lua_State *L);
+int llim__native_is_live(lua_State *L);
+int llim__native_wait_begin(lua_State *L);
+int llim__native_wait_poll(lua_State *L);
+int llim__native_wait_end(lua_State *L);
+
+/* Takes the limiter's waiters out of the queue, for its close. */
+void llim__native_end_waiters(llim__native_limiter *limiter);
+
+#endif

@@ -1,0 +1,87 @@
+-- Waiting by the sleep function of a host. Time is virtual: who sleeps moves the clock, or yields to who does.
+
+local llm = require "llm_limiters"
+local support = dofile "tests/rock/support.lua"
+local open, used = support.open, support.used
+
+local LIMITS = { custom_limits = { a = { tpm = 1000 }, b = { tpm = 1000 } } }
+
+describe("waiting", function()
+  local limiter, slept
+  local function sleep(seconds)
+    slept = slept + seconds
+    limiter:advance(seconds)
+  end
+
+  before_each(function() limiter, slept = open(LIMITS), 0 end)
+
+  it("sleeps until the very instant", function()
+    assert.equal("a", limiter:wait("a", { tokens = 600 }, { sleep = sleep }).model_name)
+    assert.equal(0, slept)
+    local permit = limiter:wait({ "a" }, { tokens = 600 }, { sleep = sleep, timeout = 90 })
+    assert.equal("a", permit.model_name)
+    assert.is_true(math.abs(slept - 60) < 1e-6)
+    permit:settle { tokens = 7 }
+    assert.equal(7, used(limiter, "a", "tokens"))
+  end)
+
+  it("ends at its timeout, or at once where nothing helps", function()
+    limiter:acquire("a", { tokens = 1000 })
+    local permit, refusal = limiter:wait("a", { tokens = 1 }, { sleep = sleep, timeout = 5 })
+    assert.is_nil(permit)
+    assert.equal("later", refusal.code)
+    assert.is_true(math.abs(slept - 5) < 1e-6)
+    assert.equal("never", select(2, limiter:wait("a", { tokens = 1001 }, { sleep = sleep })).code)
+    assert.is_true(select(2, limiter:wait("nobody", {}, { sleep = sleep })) == llm.errors.ModelNotFound)
+  end)
+
+  it("raises what the sleep function raises, and leaves the queue", function()
+    limiter:acquire("a", { tokens = 1000 })
+    local fine, why = pcall(limiter.wait, limiter, "a", { tokens = 1000 }, { sleep = function() error("woken", 0) end })
+    assert.same({ false, "woken" }, { fine, why })
+    assert.is_truthy(limiter:wait("a", { tokens = 1 }, { sleep = sleep, timeout = 60.1 }))
+  end)
+
+  it("serves coroutines by priority and in order, and wakes by what is given back", function()
+    local held, order, tasks = limiter:acquire("a", { tokens = 1000 }), {}, {}
+    for i, priority in ipairs { 0, 0, 1 } do
+      tasks[i] = coroutine.create(function()
+        local permit = limiter:wait("a", { tokens = 1000 }, { sleep = coroutine.yield, priority = priority })
+        order[#order + 1] = i
+        permit:cancel()
+      end)
+    end
+    local function round()
+      for _, task in ipairs(tasks) do
+        if coroutine.status(task) == "suspended" then assert(coroutine.resume(task)) end
+      end
+    end
+    round()
+    round()
+    assert.same({}, order)
+    held:cancel()
+    for _ = 1, 3 do round() end
+    assert.same({ 3, 1, 2 }, order)
+  end)
+
+  it("is over when nobody keeps the coroutine, or the limiter is closed", function()
+    limiter:acquire("a", { tokens = 1000 })
+    local function wait()
+      local task = coroutine.create(function()
+        return limiter:wait("a", { tokens = 1 }, { sleep = coroutine.yield })
+      end)
+      assert(coroutine.resume(task))
+      return task
+    end
+    wait()
+    collectgarbage()
+    collectgarbage()
+    limiter:advance(60)
+    assert.is_truthy(limiter:wait("a", { tokens = 1000 }, { sleep = sleep, timeout = 0.001 }))
+    local task = wait()
+    limiter:close()
+    local fine, why = coroutine.resume(task)
+    assert.is_false(fine)
+    assert.matches("this limiter is closed", why)
+  end)
+end)
