@@ -66,7 +66,9 @@ enum llim_code {
     LLIM_EIO = -14,            /* a file cannot be read or written */
     LLIM_ELUA = -15,           /* a script failed, or this process runs another Lua under the same symbols */
     LLIM_EVERSION = -16,       /* a struct size or a zone layout that this build does not know */
-    LLIM_WAITING = -17         /* not decided yet: llim_wait_poll() tells when to ask again */
+    LLIM_WAITING = -17,        /* not decided yet: llim_wait_poll() tells when to ask again */
+    LLIM_EBUSY = -18,          /* another process stands in the middle of a change to the zone: try again later */
+    LLIM_ECORRUPT = -19        /* a file that is not a zone, or a damaged one */
 };
 
 /* What is counted. */
@@ -164,6 +166,7 @@ typedef struct llim_permit {
     uint32_t
         identity[LLIM_MAX_ROWS]; /* which limits of each row were charged: those that come later are not corrected */
     llim_lease lease[LLIM_MAX_LEASES];
+    uint16_t done[LLIM_MAX_ROWS]; /* what an end that said LLIM_EBUSY has corrected already */
 } llim_permit;
 
 /* Why a request may not go, and when it may. */
@@ -222,6 +225,10 @@ typedef struct llim_zone_options {
     int64_t start_wall_ns; /* virtual clock: its first wall time, 1970 .. 2199 */
     llim_alloc_fn alloc;   /* default: the C library's */
     void *alloc_ctx;
+    const char *path; /* of a file that holds the zone, opened or made; NULL: none. Borrowed for the call */
+    const char *name; /* of memory that this process and its children share; NULL: none. 1 to 63 bytes; borrowed likewise */
+    uint32_t mode;    /* permission bits of a file that is made, exactly; default 0600 */
+    uint32_t reserved;
 } llim_zone_options;
 
 /* How full a zone is. */
@@ -253,6 +260,9 @@ LLIM_API void llim_zone_now(llim_zone *zone, int64_t *steady_ns, int64_t *wall_n
 /* Sets a virtual clock. The steady part never goes backwards (LLIM_ERANGE, nothing changes); the wall part may.
    LLIM_ERANGE too outside 0 .. 2^58 and 1970 .. 2199.    LLIM_EINVAL on a real clock. */
 LLIM_API int llim_zone_set_clock(llim_zone *zone, int64_t steady_ns, int64_t wall_ns);
+
+/* Writes a zone in a file to its disk, and returns when it is there. A zone elsewhere has nothing to write: LLIM_OK. LLIM_EIO. */
+LLIM_API int llim_zone_sync(llim_zone *zone);
 
 LLIM_API void llim_zone_get_stats(llim_zone *zone, llim_zone_stats *stats);
 

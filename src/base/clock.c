@@ -1,20 +1,23 @@
 /* clock.c - see clock.h. */
 #include "base/clock.h"
 
-void llim__clock_init(llim__clock *clock, int32_t kind, int64_t steady, int64_t wall)
+static void store(llim__time *time, int64_t steady, int64_t wall)
+{
+    at_store_rlx(&time->wall_offset, wall - steady);
+    at_store_rel(&time->steady, steady);
+}
+
+void llim__clock_init(llim__clock *clock, int32_t kind, llim__time *time)
 {
     clock->kind = kind;
-    if (kind == LLIM_CLOCK_REAL) {
-        steady = llim__clock_read(CLOCK_MONOTONIC);
-        wall = llim__clock_read(CLOCK_REALTIME);
-    }
-    llim__clock_set(clock, steady, wall);
+    clock->time = time;
+    if (kind == LLIM_CLOCK_REAL)
+        store(&clock->own, llim__clock_read(CLOCK_MONOTONIC), llim__clock_read(CLOCK_REALTIME));
 }
 
 void llim__clock_set(llim__clock *clock, int64_t steady, int64_t wall)
 {
-    at_store_rlx(&clock->wall_offset, wall - steady);
-    at_store_rel(&clock->steady, steady);
+    store(clock->time, steady, wall);
 }
 
 /* The wall clock was read between two steady times, so its offset is in an interval as wide as the pause between them.
@@ -23,9 +26,9 @@ void llim__clock_set(llim__clock *clock, int64_t steady, int64_t wall)
 llim__now llim__clock_measure(llim__clock *clock, int64_t steady)
 {
     int64_t wall = llim__clock_read(CLOCK_REALTIME), most = wall - steady;
-    int64_t least = wall - llim__clock_read(CLOCK_MONOTONIC), offset = at_load_rlx(&clock->wall_offset);
+    int64_t least = wall - llim__clock_read(CLOCK_MONOTONIC), offset = at_load_rlx(&clock->own.wall_offset);
     offset = offset < least ? least : offset > most ? most : offset;
-    at_store_rlx(&clock->wall_offset, offset);
-    at_store_rlx(&clock->steady, steady);
+    at_store_rlx(&clock->own.wall_offset, offset);
+    at_store_rlx(&clock->own.steady, steady);
     return (llim__now){steady, steady + offset};
 }

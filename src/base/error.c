@@ -47,7 +47,9 @@ const char *llim_code_name(int code)
                                         "LLIM_EIO",
                                         "LLIM_ELUA",
                                         "LLIM_EVERSION",
-                                        "LLIM_WAITING"};
+                                        "LLIM_WAITING",
+                                        "LLIM_EBUSY",
+                                        "LLIM_ECORRUPT"};
     return code > 0 ? "?" : name_at(names, COUNT(names), -code);
 }
 

@@ -4,7 +4,8 @@
  * First every limit is planned: a refusal is found before anything is written. Then the steps are committed one by one. One
  * whose word has changed meanwhile is planned again; if it does not fit any more, the committed ones are undone and the
  * request is refused as if it had come a moment later. Last, the rows' states are read again: if a writer has changed a
- * row's limits or recycled it since they were planned, all is undone and the decision starts over.
+ * row's limits or recycled it since they were planned, all is undone and the decision starts over. What is undone on a row
+ * whose writer stands stays charged until its window ends.
  */
 #include "engine/admit.h"
 #include "engine/laws.h"
@@ -32,7 +33,6 @@ typedef struct decision {
     uint32_t n_rows;
     uint32_t n_leases; /* steps that take one */
     uint32_t n;        /* limits that have something to charge */
-    llim__row *sealed; /* the row of a limit that said LLIM__WAIT */
     planned row[LLIM_MAX_ROWS];
     llim__swap swap[MOST_STEPS];
     llim__step step[MOST_STEPS]; /* filled in where the swap is not all: its word is NULL then */
@@ -66,10 +66,7 @@ static inline int plan(decision *d)
         llim__row *row = llim__row_of(zone, d->rows[r], &state);
         if (!row) return LLIM_ENOTFOUND;
         d->row[r] = (planned){row, state, at_load_acq(&row->identity)};
-        if (state & LLIM__CHANGING) {
-            d->sealed = row;
-            return LLIM__WAIT;
-        }
+        if (state & LLIM__CHANGING) return LLIM__WAIT;
         if (at_load_acq(&row->cool_until) > now.steady) return LLIM_LATER;
         for (uint32_t i = 0, n = LLIM__STATE_LIMITS(state); i < n; i++) {
             llim__cell *cell = llim__row_cell(zone, row, i);
@@ -78,10 +75,7 @@ static inline int plan(decision *d)
             int code = llim__law_glance(zone, now, cell, config, asked, &d->swap[k]);
             if (code == LLIM__UNSURE) code = study(d, r, i, k);
             if (code == LLIM__NOTHING) continue;
-            if (code) {
-                d->sealed = row;
-                return code;
-            }
+            if (code) return code;
             k++;
         }
     } while (++r < n_rows);
@@ -99,7 +93,7 @@ static inline bool unchanged(const decision *d)
     return true;
 }
 
-/* Fills in the step of a swap. False: a writer has taken its limit away since it was planned. */
+/* Fills in the step of a swap. False: a writer has taken its limit away since it was planned, or stands. */
 static bool find(decision *d, uint32_t k)
 {
     llim__step *step = &d->step[k];
@@ -112,7 +106,7 @@ static bool find(decision *d, uint32_t k)
             step->amount = d->charge->amount[step->shape->meter];
             step->swap = *swap;
             step->more = false;
-            return !llim__step_stale(step) || llim__step_again(d->zone, step);
+            return !llim__step_stale(step) || llim__step_again(d->zone, step) == LLIM_OK;
         }
     }
     return false;
@@ -160,7 +154,6 @@ static inline int commit(decision *d)
         if (swap->word && at_cas_acqrel(swap->word, &swap->expected, swap->desired)) continue;
         int code = insist(d, k);
         if (code == LLIM_OK) continue;
-        if (code == LLIM__WAIT) d->sealed = d->step[k].row;
         undo(d, k);
         return code;
     }
@@ -179,6 +172,7 @@ static inline void fill(const decision *d, llim_permit *permit)
     permit->charge = *d->charge;
     uint32_t r = 0, n = 0;
     do {
+        permit->done[r] = 0;
         permit->row[r] = d->rows[r];
         permit->identity[r] = d->row[r].identity;
     } while (++r < d->n_rows);
@@ -240,14 +234,13 @@ static inline __attribute__((always_inline)) int attempt(decision *d, llim_permi
 /* What comes of a try that was not admitted; LLIM__RETRY: another one. */
 static __attribute__((noinline)) int verdict(const decision *d, int code, llim_refusal *refusal)
 {
-    if (code == LLIM__WAIT) llim__writer_wait(d->zone, d->sealed);
-    if (code == LLIM__WAIT || code == LLIM__STALE) return LLIM__RETRY;
+    if (code == LLIM__WAIT) code = llim__writer_wait(d->zone);
+    if (code == LLIM_OK || code == LLIM__STALE) return LLIM__RETRY;
     if (code != LLIM_LATER && code != LLIM_NEVER) return code;
     /* The refusal is worked out from the rows as they are by then; they may have room again. */
-    llim__row *changing;
-    code = llim__refuse(d->zone, d->now, d->rows, d->n_rows, d->charge, refusal, &changing);
-    if (code == LLIM__WAIT) llim__writer_wait(d->zone, changing);
-    return code == LLIM_OK || code == LLIM__WAIT || code == LLIM__RETRY ? LLIM__RETRY : code;
+    code = llim__refuse(d->zone, d->now, d->rows, d->n_rows, d->charge, refusal);
+    if (code == LLIM__WAIT) code = llim__writer_wait(d->zone);
+    return code == LLIM_OK ? LLIM__RETRY : code;
 }
 
 static __attribute__((noinline)) int decide(llim_zone *zone, const llim_row *rows, uint32_t n_rows,
@@ -277,8 +270,9 @@ int llim__try(llim_zone *zone, const llim_row *rows, uint32_t n_rows, const llim
     d.charge = charge;
     for (;;) {
         int code = attempt(&d, permit);
-        if (code == LLIM__WAIT) llim__writer_wait(zone, d.sealed);
-        if (code != LLIM__WAIT && code != LLIM__STALE && code != LLIM__RETRY) return code;
+        const bool waits = code == LLIM__WAIT;
+        if (waits) code = llim__writer_wait(zone);
+        if (!(waits && code == LLIM_OK) && code != LLIM__STALE && code != LLIM__RETRY) return code;
     }
 }
 

@@ -37,13 +37,14 @@ int llim__law_commit(llim_zone *zone, llim__now now, llim__step *step)
     }
 }
 
-bool llim__limits_read(llim_zone *zone, llim__row *row, uint32_t epoch, llim__limits *limits)
+int llim__limits_read(llim_zone *zone, llim__row *row, uint32_t epoch, llim__limits *limits)
 {
     for (;;) {
         uint64_t state = at_load_acq(&row->state);
-        if (LLIM__STATE_EPOCH(state) != epoch || !(LLIM__STATE_FLAGS(state) & LLIM__LIVE)) return false;
+        if (LLIM__STATE_EPOCH(state) != epoch || !(LLIM__STATE_FLAGS(state) & LLIM__LIVE)) return LLIM_ENOTFOUND;
         if (LLIM__STATE_FLAGS(state) & LLIM__CHANGING) {
-            llim__writer_wait(zone, row);
+            int code = llim__writer_wait(zone);
+            if (code) return code;
             continue;
         }
         limits->state = state;
@@ -53,25 +54,26 @@ bool llim__limits_read(llim_zone *zone, llim__row *row, uint32_t epoch, llim__li
             llim__step_aim(zone, row, state, limits->identity, i, &limits->step[i]);
             limits->born[i] = at_load_acq(llim__row_born(zone, row, i));
         }
-        if (at_load_acq(&row->state) == state) return true;
+        if (at_load_acq(&row->state) == state) return LLIM_OK;
     }
 }
 
-bool llim__step_again(llim_zone *zone, llim__step *step)
+int llim__step_again(llim_zone *zone, llim__step *step)
 {
     llim__limits limits;
-    llim__writer_wait(zone, step->row);
-    if (!llim__limits_read(zone, step->row, LLIM__STATE_EPOCH(step->state), &limits)) return false;
+    int code = llim__writer_wait(zone);
+    if (!code) code = llim__limits_read(zone, step->row, LLIM__STATE_EPOCH(step->state), &limits);
+    if (code) return code;
     uint32_t i = 0;
     while (i < limits.n && limits.step[i].cell != step->cell) i++;
-    if (i == limits.n || llim__born_after(limits.born[i], step->identity)) return false;
+    if (i == limits.n || llim__born_after(limits.born[i], step->identity)) return LLIM_ENOTFOUND;
     step->state = limits.step[i].state;
     step->shape = limits.step[i].shape;
     step->limit = limits.step[i].limit;
-    return step->shape->law != LLIM__NO_LIMIT;
+    return step->shape->law != LLIM__NO_LIMIT ? LLIM_OK : LLIM_ENOTFOUND;
 }
 
-/* A limit that has taken the place of the step's keeps the charge until its window ends. */
+/* A limit that has taken the place of the step's keeps the charge until its window ends, and so does one whose writer stands. */
 void llim__law_undo(llim_zone *zone, llim__now now, llim__step *step)
 {
     if (step->shape->law == LLIM_GAUGE) {
@@ -80,7 +82,7 @@ void llim__law_undo(llim_zone *zone, llim__now now, llim__step *step)
         llim__period_undo(zone, step);
     } else {
         while (llim__law_give_back(zone, now, step, step->amount, 0) == LLIM__WAIT)
-            if (!llim__step_again(zone, step)) return;
+            if (llim__step_again(zone, step)) return;
     }
 }
 

@@ -89,17 +89,17 @@ typedef struct llim__limits {
     uint32_t born[LLIM_MAX_LIMITS];
 } llim__limits;
 
-/* Waits for a writer that is at work on the row. False: it was recycled. */
-bool llim__limits_read(llim_zone *zone, llim__row *row, uint32_t epoch, llim__limits *limits);
+/* Waits for a writer that is at work on the row. LLIM_ENOTFOUND: it was recycled; else as llim__writer_wait(). */
+int llim__limits_read(llim_zone *zone, llim__row *row, uint32_t epoch, llim__limits *limits);
 
 static inline bool llim__born_after(uint32_t born, uint32_t identity)
 {
     return (int32_t)(born - identity) > 0;
 }
 
-/* Behind LLIM__WAIT: waits for the writer and aims the step at the same limit again. False: it is gone; one like it may have
-   come since. */
-bool llim__step_again(llim_zone *zone, llim__step *step);
+/* Behind LLIM__WAIT: waits for the writer and aims the step at the same limit again. LLIM_ENOTFOUND: it is gone; one like it may
+   have come since. Else as llim__writer_wait(). */
+int llim__step_again(llim_zone *zone, llim__step *step);
 
 /* An aimed step with its amount. LLIM_OK: it fits; LLIM__NOTHING, LLIM_LATER, LLIM_NEVER, LLIM__WAIT, LLIM__STALE. Writes
    nothing but the step. */
@@ -110,10 +110,11 @@ int llim__law_study(llim_zone *zone, llim__now now, llim__step *step);
 int llim__law_commit(llim_zone *zone, llim__now now, llim__step *step);
 void llim__law_undo(llim_zone *zone, llim__now now, llim__step *step);
 
-/* Corrects a charge of before made at then to after, after < before: each law's file tells its rule. LLIM_OK, LLIM__WAIT. */
+/* Corrects a charge of before made at then to after, after < before: each law's file tells its rule. LLIM_OK, LLIM__WAIT;
+   nothing has changed if it is what llim__writer_wait() says. */
 int llim__law_give_back(llim_zone *zone, llim__now then, llim__step *step, int64_t before, int64_t after);
 /* Charges what nobody reserved. fresh: charged now, by no permit; else a settlement above its reservation of then.
-   LLIM_OK, LLIM__WAIT. */
+   Results likewise. */
 int llim__law_add_debt(llim_zone *zone, llim__now now, llim__now then, llim__step *step, int64_t amount, bool fresh);
 
 /* The earliest zone time >= now at which the step's amount fits, if nothing else happens; INT64_MAX if never. */
@@ -121,7 +122,7 @@ int64_t llim__law_earliest(llim_zone *zone, llim__now now, const llim__step *ste
 /* What is used now, and from when on nothing will be; until may be NULL. */
 int64_t llim__law_used(llim_zone *zone, llim__now now, const llim__step *step, int64_t *until);
 
-/* Under the mutex, of a row that no dead writer has left: seals the cell's words, and tells what they were and how much they
+/* Under the lock: seals the cell's words, and tells what they were and how much they
    held at that moment. With idle set a cell that holds something is unsealed again: false. */
 bool llim__law_seal(llim_zone *zone, llim__now now, const llim__step *step, bool idle, uint64_t words[2],
                     int64_t *used);

@@ -45,7 +45,8 @@ int llim__period_commit(llim_zone *zone, llim__step *step);
 void llim__period_undo(llim_zone *zone, llim__step *step);
 /* Takes an amount out of the word that a swap has charged, if that was another tenant's by then. */
 void llim__period_disown(llim_zone *zone, llim__row *row, at_u64 *place, uint64_t charged, int64_t amount);
-/* These wait for a writer by themselves; LLIM__WAIT: the limit is gone. */
+/* These wait for a writer by themselves; LLIM__WAIT: the limit is gone, or its time zone is not known yet. Else what
+   llim__writer_wait() says. */
 int llim__period_give_back(llim_zone *zone, llim__now then, llim__step *step, int64_t amount);
 int llim__period_add_debt(llim_zone *zone, llim__now now, llim__now then, llim__step *step, int64_t amount);
 int llim__period_record(llim_zone *zone, llim__now now, llim__step *step, int64_t amount);

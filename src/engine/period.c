@@ -76,7 +76,7 @@ typedef struct period {
 static period look_up(llim_zone *zone, const llim__shape *shape, int64_t wall_ns)
 {
     llim__period_cache *cache = &zone->period[shape - zone->shape];
-    llim__period found = llim__calendar_period(zone->timezone[shape->zone], shape->unit, wall_ns);
+    llim__period found = llim__calendar_period(at_load_acq(&zone->timezone[shape->zone]), shape->unit, wall_ns);
     period p = {found.start_ns, found.end_ns, (uint64_t)grains(shape, found.start_ns) & ID_MASK};
     uint32_t seq = at_load_acq(&cache->seq);
     if (!(seq & 1) && at_cas_u32(&cache->seq, &seq, seq + 1)) {
@@ -110,6 +110,12 @@ static period period_at(llim_zone *zone, const llim__shape *shape, int64_t wall_
     return look_up(zone, shape, wall_ns);
 }
 
+/* Whether this process knows the shape's time zone: whoever takes the lock loads those that others have brought. */
+static bool is_known(llim_zone *zone, const llim__shape *shape)
+{
+    return at_load_acq(&zone->timezone[shape->zone]) != NULL;
+}
+
 typedef struct view {
     uint64_t word[2];
     uint64_t id[2]; /* of the periods to be charged */
@@ -123,7 +129,7 @@ static int look(llim_zone *zone, int64_t wall, const llim__step *step, view *v)
     const llim__shape *shape = step->shape;
     v->word[0] = at_load_acq(&step->cell->word);
     v->word[1] = at_load_acq(&step->cell->aux);
-    if (v->word[0] == LLIM__SEALED || v->word[1] == LLIM__SEALED) return LLIM__WAIT;
+    if (v->word[0] == LLIM__SEALED || v->word[1] == LLIM__SEALED || !is_known(zone, shape)) return LLIM__WAIT;
     period now = period_at(zone, shape, wall);
     uint64_t first = now.id, last = first;
     if (wall - shape->guard_ns < now.start_ns)
@@ -210,13 +216,15 @@ int llim__period_glance(llim_zone *zone, int64_t wall, llim__cell *cell, uint64_
     return amount == 0 ? LLIM__NOTHING : LLIM_OK;
 }
 
-/* Adds to a period's count, or takes from it, if the limit keeps a word of that period. LLIM__WAIT: the limit is gone. */
+/* Adds to a period's count, or takes from it, if the limit keeps a word of that period. LLIM__WAIT: the limit is gone; else as
+   llim__writer_wait(). */
 static int adjust(llim_zone *zone, llim__step *step, uint64_t id, int64_t amount)
 {
     for (int place = 0; place < 2;) {
         uint64_t word = at_load_acq(word_at(step, place));
         if (word == LLIM__SEALED || llim__step_stale(step)) {
-            if (!llim__step_again(zone, step)) return LLIM__WAIT;
+            const int code = llim__step_again(zone, step);
+            if (code) return code == LLIM_ENOTFOUND ? LLIM__WAIT : code;
             place = 0;
         } else if (!is_of(word, id)) {
             place++;
@@ -246,7 +254,7 @@ void llim__period_disown(llim_zone *zone, llim__row *row, at_u64 *place, uint64_
     for (;;) {
         if (word == LLIM__SEALED) {
             if (!(LLIM__STATE_FLAGS(at_load_acq(&row->state)) & LLIM__LIVE)) return; /* that one is gone, too */
-            llim__writer_wait(zone, row);
+            if (llim__writer_wait(zone)) return; /* too much is used there, until the period ends */
             word = at_load_acq(place);
             continue;
         }
@@ -288,9 +296,11 @@ static int periods_of(llim_zone *zone, const llim__shape *shape, int64_t wall, u
 int llim__period_give_back(llim_zone *zone, llim__now then, llim__step *step, int64_t amount)
 {
     uint64_t id[2];
-    int n = periods_of(zone, step->shape, then.wall, id), code = LLIM_OK;
-    for (int i = 0; i < n && code == LLIM_OK; i++) code = adjust(zone, step, id[i], -amount);
-    return code;
+    if (!is_known(zone, step->shape)) return LLIM__WAIT;
+    int n = periods_of(zone, step->shape, then.wall, id), code = adjust(zone, step, id[0], -amount);
+    if (code || n == 1) return code;
+    code = adjust(zone, step, id[1], -amount);
+    return code == LLIM__WAIT ? code : LLIM_OK; /* where a writer stands too much is used; it must not be given back twice */
 }
 
 static bool among(const uint64_t *ids, int n, uint64_t id)
@@ -309,7 +319,8 @@ static int charge(llim_zone *zone, int64_t wall, uint64_t legit, llim__step *ste
     const int n_own = periods_of(zone, step->shape, wall, own);
     for (int n = 0; n < 8;) {
         if (look(zone, wall, step, &v) || llim__step_stale(step)) {
-            if (!llim__step_again(zone, step)) return LLIM__WAIT;
+            const int code = llim__step_again(zone, step);
+            if (code) return code == LLIM_ENOTFOUND ? LLIM__WAIT : code;
             continue;
         }
         int i = 0;
@@ -330,12 +341,14 @@ static int charge(llim_zone *zone, int64_t wall, uint64_t legit, llim__step *ste
 
 int llim__period_record(llim_zone *zone, llim__now now, llim__step *step, int64_t amount)
 {
+    if (!is_known(zone, step->shape)) return LLIM__WAIT;
     return charge(zone, now.wall, period_at(zone, step->shape, now.wall).id, step, amount);
 }
 
 int llim__period_add_debt(llim_zone *zone, llim__now now, llim__now then, llim__step *step, int64_t amount)
 {
     /* What a right clock shows by now, if it was right when it was charged. */
+    if (!is_known(zone, step->shape)) return LLIM__WAIT;
     const int64_t wall = then.wall + (now.steady - then.steady);
     return charge(zone, then.wall, period_at(zone, step->shape, wall + step->shape->guard_ns).id, step, amount);
 }

@@ -18,7 +18,6 @@ typedef struct verdict {
     int64_t at;
     uint32_t row;                  /* index in the request's rows */
     uint64_t state[LLIM_MAX_ROWS]; /* of each row */
-    llim__row *changing;           /* a writer is at work on this one */
     bool calendars;                /* there are some */
     uint32_t leases;               /* that would be taken */
     llim__step *by;                /* NULL: a cooldown */
@@ -51,7 +50,6 @@ static int round_from(llim_zone *zone, llim__now now, const llim_row *rows, uint
         if (!row) return LLIM_ENOTFOUND;
         if (calendars && state != v->state[r]) return LLIM__RETRY; /* since the first round */
         v->state[r] = state;
-        v->changing = row;
         if (LLIM__STATE_FLAGS(state) & LLIM__CHANGING) return LLIM__WAIT;
         int64_t cool = at_load_acq(&row->cool_until);
         if (cool > v->at && !calendars) {
@@ -106,7 +104,7 @@ static void tell(llim_zone *zone, llim__now now, const llim_row *rows, const ver
 }
 
 int llim__refuse(llim_zone *zone, llim__now now, const llim_row *rows, uint32_t n_rows, const llim_charge *charge,
-                 llim_refusal *refusal, llim__row **changing)
+                 llim_refusal *refusal)
 {
     verdict v;
     v.at = now.steady;
@@ -119,7 +117,6 @@ int llim__refuse(llim_zone *zone, llim__now now, const llim_row *rows, uint32_t 
         before = v.at;
         code = round_from(zone, now, rows, n_rows, charge, true, &v);
     }
-    *changing = v.changing;
     if (code) return code;
     if (v.leases > LLIM_MAX_LEASES) return LLIM_EINVAL; /* whenever it would fit */
     if (v.at == now.steady) return LLIM_OK;

@@ -89,7 +89,7 @@ int llim__returns_add(llim_zone *zone, llim__step *step, int64_t slot, int64_t a
     int code = add(step, block_place(ring, block_of(slot)), block_of(slot), slot, amount);
     if (code) return code == LLIM__WAIT ? code : LLIM_OK;
     while (add(step, slot_place(ring, slot), slot, slot, amount) == LLIM__WAIT)
-        if (!llim__step_again(zone, step)) break;
+        if (llim__step_again(zone, step)) break; /* too much is used then, until it leaves */
     return LLIM_OK;
 }
 

@@ -1,5 +1,5 @@
 /*
- * rings.h - the pool of rings that sliding limits count in. All under the zone's mutex.
+ * rings.h - the pool of rings that sliding limits count in. All under the zone's lock.
  *
  * A ring goes from owner to owner with the count at which the last one stopped, so that no count comes twice: see sliding.c.
  */
@@ -15,6 +15,11 @@ uint64_t llim__rings_cum(const llim_zone *zone, uint64_t ring);
 /* For a ring whose owner's count is lost: goes on half way round, where no closing that somebody still holds can pass for one
    of the new count. */
 void llim__rings_skip(llim_zone *zone, uint64_t ring);
+/* To find out which rings are nobody's: forgets which are taken; claims one for its owner, false: it has one; puts all others
+   back, as if their last owner's count were lost unless they were free already. */
+void llim__rings_unclaim(llim_zone *zone);
+bool llim__rings_claim(llim_zone *zone, uint64_t ring);
+void llim__rings_reclaim(llim_zone *zone);
 /* Puts a ring back that was taken and not used. */
 void llim__rings_return(llim_zone *zone, uint64_t ring);
 /* Puts a ring back, with where its count has stopped now: below 2^42. */

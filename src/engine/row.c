@@ -1,5 +1,5 @@
 /*
- * row.c - placing scopes and changing their limits, under the zone's mutex, while others decide.
+ * row.c - placing scopes and changing their limits, under the zone's lock, while others decide.
  *
  * A change marks the row, seals all its limits, works out the new cells aside, writes them, and unseals them word by word,
  * each last. A decision that was planned before the seal cannot commit; one planned in between reads the row's state again
@@ -100,7 +100,7 @@ static void start(llim_zone *zone, llim__now now, plan *p, uint32_t i, int64_t u
 }
 
 /* Whoever dies in between leaves no cell whose config is of a sliding law and whose aux names no ring: see
-   llim__writer_recover(). */
+   repair.c. */
 static void write_cells(llim_zone *zone, llim__row *row, const plan *p, uint64_t state)
 {
     for (uint32_t i = 0; i < p->n; i++) {
@@ -339,7 +339,6 @@ static int change(llim_zone *zone, llim__now now, const llim_row_spec *spec, uin
                   bool *frees, llim_error *err)
 {
     llim__row *row = &zone->row[index];
-    llim__writer_recover(zone, row);
     const uint64_t state = at_load_acq(&row->state);
     const uint32_t flags = flags_of(spec) | (LLIM__STATE_FLAGS(state) & LLIM__NOTED);
     llim__limits old;
@@ -368,7 +367,7 @@ static int change(llim_zone *zone, llim__now now, const llim_row_spec *spec, uin
     at_store_rlx(&row->generation, spec->generation);
     write_cells(zone, row, p, LLIM__STATE(LLIM__STATE_EPOCH(state), LLIM__STATE_VERSION(state) + 1, p->n, flags));
     *frees = !same;
-    /* Last: a ring that a dead writer has left to nobody is lost, one with two owners would be wrong. */
+    /* Last: a ring that a dead writer has left to nobody is found again, one with two owners would be wrong. */
     for (uint32_t k = 0; k < old.n; k++)
         if (gone[k] && old.step[k].shape->law == LLIM_SLIDING) llim__sliding_put_ring(zone, words[k][1], words[k][0]);
     return LLIM_OK;
@@ -385,7 +384,7 @@ static int check_spec(const llim_row_spec *spec, llim_error *err)
     return LLIM_OK;
 }
 
-/* Under the mutex. */
+/* Under the lock. */
 static int set(llim_zone *zone, const llim_row_spec *spec, llim_row *row, bool *frees, llim_error *err)
 {
     plan p;
@@ -401,7 +400,8 @@ static int set_one(llim_zone *zone, const llim_row_spec *spec, llim_row *row, bo
 {
     int code = check_spec(spec, err);
     if (code) return code;
-    llim__zone_lock(zone);
+    code = llim__zone_lock(zone);
+    if (code) return llim__zone_lock_failed(code, err);
     code = set(zone, spec, row, frees, err);
     llim__zone_unlock(zone);
     return code;
@@ -448,7 +448,6 @@ static int add_need(llim_zone *zone, const llim_row_spec *spec, need *n, llim_er
     llim__row *row = &zone->row[index];
     const uint64_t state = at_load_acq(&row->state);
     if (index) {
-        llim__writer_recover(zone, row);
         llim__limits_read(zone, row, LLIM__STATE_EPOCH(state), &old);
         place(zone, &old, &p, gone);
     }
@@ -514,7 +513,8 @@ int llim__rows_set(llim_zone *zone, const llim_row_spec *specs, uint32_t n, llim
     int code = LLIM_OK;
     for (uint32_t i = 0; i < n && !code; i++) code = check_spec(&specs[i], err);
     if (code) return code;
-    llim__zone_lock(zone);
+    code = llim__zone_lock(zone);
+    if (code) return llim__zone_lock_failed(code, err);
     const uint32_t shapes = at_load_rlx(&zone->header->shapes_used);
     code = make_place(zone, specs, n, err);
     if (code) at_store_rel(&zone->header->shapes_used, shapes); /* no row has those that were made */
@@ -527,7 +527,14 @@ int llim__rows_set(llim_zone *zone, const llim_row_spec *specs, uint32_t n, llim
 int llim_row_find(llim_zone *zone, const char *scope, size_t scope_len, llim_row *row)
 {
     const llim__key key = llim__hash(zone->header->secret, scope, scope_len);
+    const uint32_t repairs = at_load_acq(&zone->header->repairs);
     uint32_t index = llim__table_find(zone, key);
+    if (!index && (repairs & 1 || at_load_acq(&zone->header->repairs) != repairs)) {
+        int code = llim__zone_lock(zone); /* the index was being made anew */
+        if (code) return code;
+        index = llim__table_find(zone, key);
+        llim__zone_unlock(zone);
+    }
     if (!index) return LLIM_ENOTFOUND;
     const llim__row *found = &zone->row[index];
     uint64_t state = at_load_acq(&found->state);
@@ -544,7 +551,8 @@ int llim_row_usage(llim_zone *zone, llim_row handle, llim_usage *out, uint32_t c
     llim__row *row = &zone->row[handle.index];
     llim__limits limits;
     do {
-        if (!llim__limits_read(zone, row, handle.epoch, &limits)) return LLIM_ENOTFOUND;
+        int code = llim__limits_read(zone, row, handle.epoch, &limits);
+        if (code) return code;
         llim__now now = llim__zone_now(zone);
         *n = 0;
         for (const llim__step *step = limits.step; step < limits.step + limits.n; step++) {

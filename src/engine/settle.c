@@ -42,8 +42,8 @@ static int64_t after(const correction *c, int meter, const llim__shape *shape)
     return fact == LLIM_UNKNOWN ? reserved : fact;
 }
 
-/* False: the limit is gone. */
-static bool correct_limit(llim_zone *zone, llim__now *now, correction *c, llim__step *step, int64_t from, int64_t to)
+/* LLIM_ENOTFOUND: the limit is gone. Else as llim__writer_wait(). */
+static int correct_limit(llim_zone *zone, llim__now *now, correction *c, llim__step *step, int64_t from, int64_t to)
 {
     for (;;) {
         int code;
@@ -53,22 +53,29 @@ static bool correct_limit(llim_zone *zone, llim__now *now, correction *c, llim__
             code = llim__law_give_back(zone, c->then, step, from, to);
             c->frees = true;
         }
-        if (code != LLIM__WAIT) return true;
-        if (!llim__step_again(zone, step)) return false;
+        if (code == LLIM__WAIT) code = llim__step_again(zone, step);
+        else return code;
+        if (code) return code;
     }
 }
 
-/* One row; identity tells the limits that were there when it was charged. False: it was recycled. */
-static bool correct(llim_zone *zone, llim__now *now, correction *c, llim_row handle, uint32_t identity)
+static int read_row(llim_zone *zone, llim_row handle, llim__limits *limits)
+{
+    if (handle.index == 0 || handle.index > zone->header->rows) return LLIM_ENOTFOUND;
+    return llim__limits_read(zone, &zone->row[handle.index], handle.epoch, limits);
+}
+
+/* One row; identity tells the limits that were there when it was charged, and *done, by their cells, which are corrected already.
+   LLIM_ENOTFOUND: it was recycled. Else as llim__writer_wait(). */
+static int correct(llim_zone *zone, llim__now *now, correction *c, llim_row handle, uint32_t identity, uint16_t *done)
 {
     llim__limits limits;
     /* Beyond the first round: debts of these meters, of limits that were born after seen. */
     uint32_t meters = UINT32_MAX, seen = 0;
     for (bool first = true; meters; first = false) {
         uint32_t lost = 0;
-        if (handle.index == 0 || handle.index > zone->header->rows ||
-            !llim__limits_read(zone, &zone->row[handle.index], handle.epoch, &limits))
-            return false;
+        int code = read_row(zone, handle, &limits);
+        if (code) return code;
         for (uint32_t i = 0; i < limits.n; i++) {
             llim__step *step = &limits.step[i];
             if (step->shape->law == LLIM__NO_LIMIT) continue;
@@ -76,14 +83,21 @@ static bool correct(llim_zone *zone, llim__now *now, correction *c, llim_row han
             int64_t from = before(c, meter), to = after(c, meter, step->shape);
             if (to == from || (to < from && (!first || llim__born_after(limits.born[i], identity)))) continue;
             if (!first && (!llim__born_after(limits.born[i], seen) || !(meters >> meter & 1))) continue;
-            if (!correct_limit(zone, now, c, step, from, to) && to > from) lost |= 1u << meter;
+            if (first && *done >> i & 1) continue;
+            code = correct_limit(zone, now, c, step, from, to);
+            if (code == LLIM_ENOTFOUND && to > from)
+                lost |= 1u << meter;
+            else if (code && code != LLIM_ENOTFOUND)
+                return code;
+            else
+                *done = (uint16_t)(*done | 1u << i);
         }
         meters = lost;
         seen = limits.identity;
     }
     if (limits.state & LLIM__NOTED && c->how == SETTLE && c->facts)
         llim__notes_learn(zone, handle, c->then, &c->permit->charge, c->facts);
-    return true;
+    return LLIM_OK;
 }
 
 /* Facts are -1 .. LLIM_AMOUNT_MAX. Without a branch per meter. */
@@ -100,6 +114,26 @@ static void tell(llim_zone *zone, const llim_permit *permit, enum llim__end end,
     if (mirror) mirror->ended(mirror->ctx, permit->serial, end, facts);
 }
 
+/* All rows, whose writers are waited for before the first changes. What a writer that stands keeps from being corrected is left
+   in the permit. */
+static int correct_rows(llim_zone *zone, llim__now *now, correction *c, llim_permit *permit)
+{
+    int code = LLIM_OK;
+    if (zone->memory->fd >= 0) { /* else a writer never stands */
+        llim__limits limits;
+        for (uint32_t r = 0; r < permit->n_rows; r++) {
+            code = read_row(zone, permit->row[r], &limits);
+            if (code && code != LLIM_ENOTFOUND) return code;
+        }
+    }
+    for (uint32_t r = 0; r < permit->n_rows; r++) {
+        code = correct(zone, now, c, permit->row[r], permit->identity[r], &permit->done[r]);
+        if (code && code != LLIM_ENOTFOUND) return code;
+        permit->row[r].index = 0;
+    }
+    return LLIM_OK;
+}
+
 static int end(llim_zone *zone, llim_permit *permit, enum llim__end how, const llim_charge *facts)
 {
     if (permit->n_rows == 0 || permit->n_rows > LLIM_MAX_ROWS || permit->n_leases > LLIM_MAX_LEASES) return LLIM_EENDED;
@@ -109,11 +143,14 @@ static int end(llim_zone *zone, llim_permit *permit, enum llim__end how, const l
     for (uint32_t i = 0; i < permit->n_leases; i++)
         held = llim__gauge_release(zone, llim__zone_now_once(zone, &now), permit->lease[i]) && held;
     correction c = {(enum how)how, permit, facts, {permit->at_ns + LLIM__EPOCH, permit->wall_ns}, permit->n_leases > 0};
-    for (uint32_t r = 0; held && r < permit->n_rows; r++) correct(zone, &now, &c, permit->row[r], permit->identity[r]);
-    permit->n_rows = permit->n_leases = 0;
-    tell(zone, permit, how, facts);
+    permit->n_leases = 0;
+    int code = held ? correct_rows(zone, &now, &c, permit) : LLIM_OK;
+    if (!code) {
+        permit->n_rows = 0;
+        tell(zone, permit, how, facts);
+    }
     if (c.frees) llim__zone_freed(zone);
-    return held ? LLIM_OK : LLIM_EENDED;
+    return held ? code : LLIM_EENDED;
 }
 
 int llim_settle(llim_zone *zone, llim_permit *permit, const llim_charge *facts)
@@ -149,8 +186,11 @@ int llim_record(llim_zone *zone, const llim_row *rows, uint32_t n_rows, const ll
         if (!llim__row_of(zone, rows[r], &state)) return LLIM_ENOTFOUND;
     llim__now now = llim__zone_now(zone);
     correction c = {RECORD, NULL, facts, now, false};
-    for (uint32_t r = 0; r < n_rows; r++)
-        if (!correct(zone, &now, &c, rows[r], 0)) return LLIM_ENOTFOUND;
+    for (uint32_t r = 0; r < n_rows; r++) {
+        uint16_t done = 0;
+        int code = correct(zone, &now, &c, rows[r], 0, &done);
+        if (code) return code;
+    }
     return LLIM_OK;
 }
 
@@ -164,10 +204,12 @@ int llim_cool(llim_zone *zone, llim_row handle, int64_t for_ns)
     for (;;) {
         int64_t old = at_load_acq(&row->cool_until);
         if (!llim__row_of(zone, handle, &state)) return LLIM_ENOTFOUND;
-        if (old == LLIM__RECYCLED)
-            llim__writer_wait(zone, row);
-        else if (old >= until || at_cas_i64(&row->cool_until, &old, until))
-            return LLIM_OK;
+        if (old != LLIM__RECYCLED) {
+            if (old >= until || at_cas_i64(&row->cool_until, &old, until)) return LLIM_OK;
+            continue;
+        }
+        int code = llim__writer_wait(zone);
+        if (code) return code;
     }
 }
 

@@ -58,10 +58,12 @@ static int zone_of(llim_zone *zone, const char *name, uint32_t *index, llim_erro
     for (*index = 0; *index < n; ++*index)
         if (strcmp(zone->zone_name[*index], name) == 0) return LLIM_OK;
     if (n == LLIM__ZONES) return llim__fail(err, LLIM_EFULL, "a zone knows at most %d time zones", LLIM__ZONES);
-    int code = llim__timezone_load(name, &zone->timezone[n], err);
+    llim__timezone *tz;
+    int code = llim__timezone_load(name, &tz, err);
     if (code) return code;
     snprintf(zone->zone_name[n], sizeof zone->zone_name[n], "%s", name);
     at_store_rel(&h->zones_used, n + 1);
+    at_store_rel(&zone->timezone[n], tz); /* last: who dies before has loaded nothing for what is not there */
     return LLIM_OK;
 }
 

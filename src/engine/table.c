@@ -1,14 +1,13 @@
 /*
  * table.c - an index by open addressing over rows that do not move.
  *
- * index[i] is 0 or (tag << 32 | row). One writer changes it, under the mutex; readers need no lock: an entry appears after
+ * index[i] is 0 or (tag << 32 | row). One writer changes it, under the lock; readers need no lock: an entry appears after
  * its row is complete, and a deletion shifts later entries back by writing the copy first, so that a key is missed for a
- * moment at the worst. Who misses a key goes to the mutex anyway, to place it, and looks again there.
+ * moment at the worst. Who misses a key goes to the lock anyway, to place it, and looks again there.
  */
 #include "engine/table.h"
 
 #include "engine/laws.h"
-#include "engine/writer.h"
 
 __extension__ typedef unsigned __int128 wide;
 
@@ -31,7 +30,7 @@ uint32_t llim__table_find(llim_zone *zone, llim__key key)
         if ((entry ^ key.word[1]) >> 32) continue;
         const llim__row *row = &zone->row[(uint32_t)entry];
         if (at_load_rlx(&row->key[0]) != key.word[0] || at_load_rlx(&row->key[1]) != key.word[1]) continue;
-        if (LLIM__STATE_FLAGS(at_load_acq(&row->state)) & LLIM__LIVE) return (uint32_t)entry; /* else its writer died */
+        if (LLIM__STATE_FLAGS(at_load_acq(&row->state)) & LLIM__LIVE) return (uint32_t)entry; /* else it goes */
     }
     return 0;
 }
@@ -44,14 +43,26 @@ void llim__table_publish(llim_zone *zone, uint32_t index, llim__key key)
     at_add_rlx(&zone->header->scopes_used, 1);
 }
 
+/* Who misses a key meanwhile is to look again: llim_row_find() asks repairs. */
+void llim__table_renew(llim_zone *zone)
+{
+    llim__header *h = zone->header;
+    at_store_rel(&h->repairs, at_load_rlx(&h->repairs) | 1);
+    at_store_rlx(&h->scopes_used, 0);
+    for (uint32_t i = 0; i < h->index_size; i++) at_store_rel(&zone->index[i], 0);
+    for (uint32_t r = 1, top = at_load_rlx(&h->rows_top); r <= top; r++) {
+        const llim__row *row = &zone->row[r];
+        if (!(LLIM__STATE_FLAGS(at_load_rlx(&row->state)) & LLIM__LIVE)) continue;
+        llim__table_publish(zone, r, (llim__key){{at_load_rlx(&row->key[0]), at_load_rlx(&row->key[1])}});
+    }
+    at_store_rel(&h->repairs, at_load_rlx(&h->repairs) + 1);
+}
+
 static void unpublish(llim_zone *zone, uint32_t index)
 {
     uint32_t size = zone->header->index_size;
     uint32_t hole = home_of(zone, at_load_rlx(&zone->row[index].key[0]));
-    while ((uint32_t)at_load_rlx(&zone->index[hole]) != index) {
-        if (at_load_rlx(&zone->index[hole]) == 0) return; /* a writer that died has done it, or never put it there */
-        hole = hole + 1 == size ? 0 : hole + 1;
-    }
+    while ((uint32_t)at_load_rlx(&zone->index[hole]) != index) hole = hole + 1 == size ? 0 : hole + 1;
     for (uint32_t i = hole;;) {
         i = i + 1 == size ? 0 : i + 1;
         uint64_t entry = at_load_rlx(&zone->index[i]);
@@ -90,7 +101,6 @@ void llim__table_put(llim_zone *zone, uint32_t index)
 static bool recycle(llim_zone *zone, llim__now now, uint32_t index, bool with_ring)
 {
     llim__row *row = &zone->row[index];
-    llim__writer_recover(zone, row);
     uint64_t state = at_load_acq(&row->state), words[LLIM_MAX_LIMITS][2];
     if ((LLIM__STATE_FLAGS(state) & (LLIM__LIVE | LLIM__PINNED)) != LLIM__LIVE) return false;
     int64_t cool = at_load_acq(&row->cool_until);
@@ -111,11 +121,11 @@ static bool recycle(llim_zone *zone, llim__now now, uint32_t index, bool with_ri
         at_store_rel(&row->cool_until, cool);
         return false;
     }
-    /* Nobody's first: a writer that dies on the way leaves a row that is lost, not one that lives on out of the index. */
+    /* Nobody's first: a writer that dies on the way leaves a row that is free. */
     at_store_rel(&row->state, LLIM__STATE(LLIM__STATE_EPOCH(state) + 1, 0, 0, 0));
     unpublish(zone, index);
     llim__table_put(zone, index);
-    /* Last: a ring that a dead writer has left to nobody is lost, one with two owners would be wrong. */
+    /* Last: a ring that a dead writer has left to nobody is found again, one with two owners would be wrong. */
     while (rings--) llim__sliding_put_ring(zone, ring[rings][1], ring[rings][0]);
     return true;
 }

@@ -1,51 +1,54 @@
 /* writer.c - see writer.h. */
 #include "engine/writer.h"
 
-#include "engine/laws.h"
-#include "engine/rings.h"
+#include "base/error.h"
+#include "engine/repair.h"
 
-static bool is_sealed(const llim__step *step)
+/* Other processes publish time zones that this one has not met: their periods are looked up under the lock too. */
+static int load_timezones(llim_zone *zone)
 {
-    return at_load_acq(&step->cell->word) == LLIM__SEALED ||
-           (step->shape->law == LLIM_CALENDAR && at_load_acq(&step->cell->aux) == LLIM__SEALED);
+    for (uint32_t i = 0, n = at_load_acq(&zone->header->zones_used); i < n; i++) {
+        llim__timezone *tz;
+        if (at_load_acq(&zone->timezone[i])) continue;
+        int code = llim__timezone_load(zone->zone_name[i], &tz, NULL);
+        if (code) return code;
+        at_store_rel(&zone->timezone[i], tz);
+    }
+    return LLIM_OK;
 }
 
-void llim__writer_recover(llim_zone *zone, llim__row *row)
+int llim__zone_lock(llim_zone *zone)
 {
-    uint64_t state = at_load_acq(&row->state);
-    if (!(LLIM__STATE_FLAGS(state) & LLIM__LIVE)) return;
-    uint32_t identity = at_load_rlx(&row->identity) + 1, n = LLIM__STATE_LIMITS(state), sealed = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        llim__step step = llim__step_at(zone, row, i);
-        sealed += is_sealed(&step);
+    int code = llim__memory_lock(zone->memory, LLIM__PATIENCE);
+    if (code) return code;
+    code = load_timezones(zone);
+    if (code) {
+        llim__memory_unlock(zone->memory);
+        return code;
     }
-    /* Whoever is giving back to one of them learns of it before it begins anew. */
-    if (sealed) at_store_rel(&row->state, state |= LLIM__CHANGING);
-    llim__now now = llim__zone_now(zone);
-    if (at_load_acq(&row->cool_until) == LLIM__RECYCLED) /* over, and nothing that another kind of row begins with */
-        at_store_rel(&row->cool_until, now.steady - LLIM__STATE_EPOCH(state) % 1024);
-    for (uint32_t i = 0; i < n; i++) {
-        llim__step step = llim__step_at(zone, row, i);
-        if (!is_sealed(&step)) continue;
-        uint64_t words[2] = {0, 0};
-        if (step.shape->law == LLIM_SLIDING) {
-            words[1] = llim__sliding_ring(at_load_acq(&step.cell->aux));
-            llim__rings_skip(zone, words[1]);
-        }
-        llim__law_start(zone, now, &step, step.limit, words);
-        at_store_rel(llim__row_born(zone, row, i), identity);
-        at_store_rel(&row->identity, identity);
-        if (step.shape->law == LLIM_SLIDING) at_store_rel(&step.cell->aux, words[1]);
-        llim__law_unseal(&step, words);
-    }
-    if (LLIM__STATE_FLAGS(state) & LLIM__CHANGING)
-        at_store_rel(&row->state, LLIM__STATE(LLIM__STATE_EPOCH(state), LLIM__STATE_VERSION(state) + 1, n,
-                                              LLIM__STATE_FLAGS(state) & ~(uint32_t)LLIM__CHANGING));
+    if (at_load_acq(&zone->header->writing)) llim__zone_repair(zone);
+    at_store_rel(&zone->header->writing, 1);
+    return LLIM_OK;
 }
 
-void llim__writer_wait(llim_zone *zone, llim__row *row)
+void llim__zone_unlock(llim_zone *zone)
 {
-    llim__zone_lock(zone);
-    llim__writer_recover(zone, row);
-    llim__zone_unlock(zone);
+    at_store_rel(&zone->header->writing, 0);
+    llim__memory_unlock(zone->memory);
+}
+
+int llim__zone_lock_failed(int code, llim_error *err)
+{
+    if (code == LLIM_EBUSY)
+        return llim__fail(err, code, "another process stands in the middle of a change to the zone, try again later");
+    if (code == LLIM_EIO)
+        return llim__fail(err, code, "the zone cannot be locked: its file descriptor was closed, or the system refuses");
+    return llim__fail(err, code, "a time zone that another process uses in this zone cannot be loaded");
+}
+
+int llim__writer_wait(llim_zone *zone)
+{
+    int code = llim__zone_lock(zone);
+    if (!code) llim__zone_unlock(zone);
+    return code;
 }

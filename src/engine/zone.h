@@ -8,23 +8,23 @@
  *   Deciding (admit, settle, cool) changes one atomic word at a time by compare-and-swap and holds no lock. Each operation
  *   charges before it tells its caller, and gives back after; a thread that stops for good in between leaves a count that
  *   is too high, never one that is too low, and it ends with its window.
- *   Placing (adding scopes, changing their limits, recycling) is done by one writer at a time under the handle's mutex. A
- *   writer first marks the row as CHANGING, then seals every word of its limits (LLIM__SEALED): from then on no decision on
- *   them can take effect, because each commits by compare-and-swap from a value that it has read. What a reader saw of a
- *   row is whole if its state was the same before and after, and not CHANGING. A decider that meets the mark or a sealed
- *   word waits for the mutex. Whoever holds the mutex and finds them knows that their writer died: it unseals the words as
- *   full, as limits born anew; debt beyond the limit is forgotten then.
+ *   Placing (adding scopes, changing their limits, recycling) is done by one writer at a time under the writers' lock: see
+ *   memory.h. A writer first marks the row as CHANGING, then seals every word of its limits (LLIM__SEALED): from then on no
+ *   decision on them can take effect, because each commits by compare-and-swap from a value that it has read. What a reader
+ *   saw of a row is whole if its state was the same before and after, and not CHANGING. A decider that meets the mark or a
+ *   sealed word waits for the lock, and no longer than that allows. Whoever gets the lock after a writer that died puts right
+ *   what it left: see writer.h.
  */
 #ifndef LLIM_ENGINE_ZONE_H
 #define LLIM_ENGINE_ZONE_H
 
-#include <pthread.h>
 #include <stddef.h>
 
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/timezone.h"
 #include "engine/calendar.h"
+#include "engine/memory.h"
 #include "engine/mirror.h"
 
 #define LLIM__MAGIC  0x3130304d494c4c00u /* "\0LLIM001" read as a little-endian number */
@@ -81,7 +81,8 @@ _Static_assert(sizeof(llim__row) == 128, "a row is two cache lines");
 _Static_assert(offsetof(llim__row, cell[0].word) == 64,
                "what deciders write is in the second, what they only read in the first");
 
-enum { LLIM__LIVE = 1, LLIM__PINNED = 2, LLIM__CHANGING = 4, LLIM__NOTED = 8 };
+/* MORE: found to continue another row by the last repair. */
+enum { LLIM__LIVE = 1, LLIM__PINNED = 2, LLIM__CHANGING = 4, LLIM__NOTED = 8, LLIM__MORE = 16 };
 
 #define LLIM__STATE(epoch, version, n, flags)                                                                          \
     ((uint64_t)(epoch) << 32 | (uint64_t)((version)&0xffff) << 16 | (uint64_t)(n) << 8 | (uint64_t)(flags))
@@ -137,18 +138,24 @@ typedef struct llim__note {
 
 _Static_assert(sizeof(llim__note) == 64, "a note is one cache line");
 
+/* What is only read stands in lines of its own. */
 typedef struct llim__header {
     uint64_t magic;
     uint32_t version, header_size;
-    uint32_t rows, index_size, rings, slots, notes, reserved;
+    uint32_t rows, index_size, rings, slots, notes;
+    int32_t clock; /* enum llim_clock */
     uint64_t rows_at, index_at, names_at, rings_at, ring_cum_at, slots_at, notes_at, shapes_at, zones_at, size;
     uint64_t secret[2];
-    /* Changed only under the mutex. */
+    uint32_t asked_rows, asked_rings, asked_slots, asked_notes; /* by who made it; the figures above may be greater */
+    /* Changed only under the lock. */
+    _Alignas(64) at_u32 writing; /* 1 while somebody has the lock: who gets it and finds it set takes over */
+    at_u32 repairs;              /* odd while the index is being made anew */
     at_u32 rows_top, rows_free, rows_used, rows_hand, scopes_used;
     at_u32 rings_top, rings_free, rings_used;
     at_u32 shapes_used, zones_used;
     /* Changed by deciders. */
-    at_u32 slots_top, slots_hint, nonce;
+    _Alignas(64) at_u32 slots_top, slots_hint, nonce;
+    _Alignas(64) llim__time time; /* of a virtual clock */
 } llim__header;
 
 /* The period of a calendar shape that was looked up last: a seqlock of this process. From from_ns to before until_ns no
@@ -183,9 +190,10 @@ struct llim_zone {
     char (*zone_name)[48];
 
     llim__clock clock;
-    pthread_mutex_t placing;
-    void *memory; /* as it was allocated; the header is its first multiple of 128 */
-    llim__timezone *timezone[LLIM__ZONES];
+    llim__memory *memory;
+    llim__memory heap; /* what memory is, unless the bytes are shared */
+    void *block;       /* likewise, as it was allocated; the header is its first multiple of 128 */
+    _Atomic(llim__timezone *) timezone[LLIM__ZONES]; /* NULL: not met by this process yet; see writer.c */
     llim__period_cache period[LLIM__SHAPES];
     llim_alloc_fn alloc;
     void *alloc_ctx;
@@ -259,10 +267,6 @@ static inline llim__row *llim__row_of(llim_zone *zone, llim_row handle, uint64_t
     if (LLIM__STATE_EPOCH(*state) != handle.epoch || !(LLIM__STATE_FLAGS(*state) & LLIM__LIVE)) return NULL;
     return row;
 }
-
-/* The writers' mutex. */
-void llim__zone_lock(llim_zone *zone);
-void llim__zone_unlock(llim_zone *zone);
 
 /* The zone's bytes, for tests that compare them. */
 const void *llim__zone_bytes(const llim_zone *zone, size_t *size);

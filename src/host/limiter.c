@@ -9,25 +9,30 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "engine/open.h"
 
-enum { MARGIN_ROWS = 1024, MARGIN_SLIDING = 64, MARGIN_LEASES = 1024, MARGIN_NOTES = 256 };
+enum { MARGIN_SLIDING = 64 };
+
+/* UINT32_MAX is more than a zone may have, so that opening it refuses. */
+static uint32_t to_u32(uint64_t n)
+{
+    return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
+}
 
 /* What the set needs comes on top of the caller's figures. */
 static int open_zone(llim_limiter *limiter, const llim_options *o, llim_error *err)
 {
     llim_zone_options zone = o->zone;
-    llim__need need = llim__set_need(limiter->set, o->scopes);
-    need.rows += zone.rows ? zone.rows : MARGIN_ROWS;
-    need.sliding += zone.sliding ? zone.sliding : MARGIN_SLIDING;
-    zone.rows = need.rows < UINT32_MAX ? (uint32_t)need.rows : UINT32_MAX; /* which opening the zone then refuses */
-    zone.sliding = need.sliding < UINT32_MAX ? (uint32_t)need.sliding : UINT32_MAX;
-    if (!zone.leases) zone.leases = MARGIN_LEASES;
-    const uint64_t notes = (uint64_t)limiter->set->n_models + (zone.notes ? zone.notes : MARGIN_NOTES);
-    zone.notes = notes < UINT32_MAX ? (uint32_t)notes : UINT32_MAX;
+    const llim__need need = llim__set_need(limiter->set, o->scopes);
+    const llim__capacity extra = {.rows = to_u32(need.rows),
+                                  .sliding = to_u32(need.sliding),
+                                  .notes = limiter->set->n_models};
+    const bool shared = zone.path || zone.name; /* one that is there already is taken as it is, unless figures are given */
+    if (!shared && !zone.sliding) zone.sliding = MARGIN_SLIDING;
     zone.size = sizeof zone;
     zone.alloc = limiter->alloc;
     zone.alloc_ctx = limiter->alloc_ctx;
-    return llim_zone_open(&zone, &limiter->zone, err);
+    return llim__zone_open(&zone, &extra, &limiter->zone, err);
 }
 
 static int fill(llim_limiter *limiter, const llim_options *o, const llim__texts *texts, llim_error *err)

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "engine/zone.h"
+#include "engine/writer.h"
 #include "stage.h"
 
 static void act(void *arg)
@@ -153,8 +153,9 @@ static void check_row_whole(scene *s, unsigned r)
     if (n && llim_check(s->world.zone, &s->row[r], 1, &full, NULL) == LLIM_OK) sim_wrong("a full row admits more");
 }
 
-/* Who died may lose a row or a ring, but none has two owners, and none that is free is anybody's. */
-static void check_owners(scene *s)
+/* None has two owners, and none that is free is anybody's. What a dead writer had is somebody's again once another has had the
+   lock: then none is lost. */
+static void check_owners(scene *s, bool all)
 {
     const llim_zone *zone = s->world.zone;
     const llim__header *h = zone->header;
@@ -174,8 +175,12 @@ static void check_owners(scene *s)
     }
     for (uint32_t r = at_load_rlx(&h->rows_free); r && row[r] < 9; r = at_load_rlx(&zone->row[r].next)) row[r]++;
     for (uint32_t r = at_load_rlx(&h->rings_free); r && ring[r - 1] < 9;
-         r = (uint32_t)(at_load_rlx(&zone->ring_cum[r - 1]) >> 42))
+         r = (uint32_t)(at_load_rlx(&zone->ring_cum[r - 1]) >> 42 & 0x1fffff))
         ring[r - 1]++;
+    for (uint32_t r = 0; all && r < at_load_rlx(&h->rows_top); r++)
+        if (row[r + 1] == 0) sim_wrong("row %u is lost", r + 1);
+    for (uint32_t r = 0; all && r < at_load_rlx(&h->rings_top); r++)
+        if (ring[r] == 0) sim_wrong("ring %u is lost", r);
     for (uint32_t r = 0; r < sizeof row; r++)
         if (row[r] > 1 || ring[r] > 1) sim_wrong("row %u has %u owners, ring %u has %u", r, row[r], r, ring[r]);
 }
@@ -190,7 +195,7 @@ static void check_whole(scene *s, int64_t window)
     check_used(s, false);
     for (unsigned r = 0; r < s->play->n_rows && !sim_failure(); r++) {
         advance(s, 3 * window); /* what a dead writer left sealed may have been found only now */
-        if (s->play->places && writer_place(s, r) != LLIM_OK && sim_deaths() < s->play->places)
+        if (s->play->places && writer_place(s, r) != LLIM_OK)
             sim_wrong("no room for scope %c among idle ones", 'a' + (int)r);
         if (!sim_failure()) check_row_whole(s, r);
     }
@@ -215,9 +220,10 @@ const char *scene_run(const play *p, uint64_t seed)
     if (!wrong) check_told(&s);
     if (!sim_failure()) check_used(&s, true);
     if (!sim_failure() && !stage_reloads(p) && !p->places && !p->wall_step_ns) play_on(&s, window);
-    if (!sim_failure()) check_owners(&s);
+    if (!sim_failure()) check_owners(&s, false);
     if (!sim_failure()) check_whole(&s, window);
-    if (!sim_failure()) check_owners(&s);
+    llim__writer_wait(s.world.zone);
+    if (!sim_failure()) check_owners(&s, true);
     kit_close(&s.world);
     return sim_failure();
 }

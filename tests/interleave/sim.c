@@ -156,7 +156,7 @@ static void let_time_pass(void)
     default:
         by = one_in(8) ? kit_between(&sim.rng, window, window * 17) : kit_between(&sim.rng, 1, window / 31);
     }
-    at_i64 *clock = &sim.options.zone->clock.steady;
+    at_i64 *clock = &sim.options.zone->header->time.steady;
     atomic_store_explicit(clock, sim_clock() + by, memory_order_relaxed);
 }
 
@@ -164,7 +164,7 @@ static void step_wall(void)
 {
     int64_t off =
         kit_between(&sim.rng, 0, 2) * kit_between(&sim.rng, -sim.options.wall_step_ns, sim.options.wall_step_ns);
-    atomic_store_explicit(&sim.options.zone->clock.wall_offset, sim.wall_offset + off / 2, memory_order_relaxed);
+    atomic_store_explicit(&sim.options.zone->header->time.wall_offset, sim.wall_offset + off / 2, memory_order_relaxed);
 }
 
 static void free_lock(void)
@@ -202,10 +202,10 @@ void sim_step(const volatile void *word)
     }
     step();
     thread *t = &sim.thread[sim.self];
-    if (word == &sim.options.zone->clock.steady) {
+    if (word == &sim.options.zone->header->time.steady) {
         t->steady = sim_clock();
         if (t->read == 0) t->read = t->steady;
-    } else if (word == &sim.options.zone->clock.wall_offset) {
+    } else if (word == &sim.options.zone->header->time.wall_offset) {
         int64_t wall = t->steady + sim_wall() - sim_clock();
         if (t->read_wall == 0) t->read_wall = wall;
         if (wall > sim.wall_high) sim.wall_high = wall;
@@ -273,12 +273,12 @@ void sim_call(void)
 
 int64_t sim_clock(void)
 {
-    return atomic_load_explicit(&sim.options.zone->clock.steady, memory_order_relaxed);
+    return atomic_load_explicit(&sim.options.zone->header->time.steady, memory_order_relaxed);
 }
 
 int64_t sim_wall(void)
 {
-    return sim_clock() + atomic_load_explicit(&sim.options.zone->clock.wall_offset, memory_order_relaxed);
+    return sim_clock() + atomic_load_explicit(&sim.options.zone->header->time.wall_offset, memory_order_relaxed);
 }
 
 int64_t sim_wall_high(void)

@@ -1,0 +1,159 @@
+/* file.c - see file.h. */
+#include "engine/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+/* How often what was found may be gone when it is to be opened, or there when it is to be made. */
+enum { TRIES = 100 };
+
+static int fail_at(const char *path, const char *what, int error, llim_error *err)
+{
+    char reason[64];
+    return llim__fail(err, LLIM_EIO, "the zone %s cannot be %s: %s", path, what, strerror_r(error, reason, sizeof reason));
+}
+
+static bool write_at(int fd, const void *data, size_t size, uint64_t at)
+{
+    ssize_t n;
+    do n = pwrite(fd, data, size, (off_t)at);
+    while (n < 0 && errno == EINTR);
+    return n == (ssize_t)size;
+}
+
+bool llim__file_fill(int fd, const llim__header *h)
+{
+    const llim__shape none = {.law = LLIM__NO_LIMIT};
+    return write_at(fd, &none, sizeof none, h->shapes_at) && write_at(fd, h, sizeof *h, 0);
+}
+
+/* Blocks are reserved, so that a full disk is told now and does not kill whoever writes later. 0 or an errno. */
+static int fill(int fd, const llim__header *h, uint32_t mode)
+{
+    int error;
+    if (fchmod(fd, mode) != 0) return errno;
+    do error = posix_fallocate(fd, 0, (off_t)h->size);
+    while (error == EINTR);
+    if (error) return error;
+    return llim__file_fill(fd, h) ? 0 : errno;
+}
+
+/* The directory of a path. False: the path is too long. */
+static bool directory_of(const char *path, char directory[PATH_MAX])
+{
+    const char *slash = strrchr(path, '/');
+    const size_t len = slash ? (size_t)(slash - path) + 1 : 0;
+    if (len + 32 >= PATH_MAX) return false;
+    memcpy(directory, path, len);
+    memcpy(directory + len, ".", 2);
+    return true;
+}
+
+/* Where a file cannot be without a name it has another one first. 0 or an errno; EEXIST: there is one by now. */
+static int make_named(const char *path, char directory[PATH_MAX], const llim__header *h, uint32_t mode)
+{
+    char *other = strcat(directory, "llim-XXXXXX"); /* behind the dot */
+    int fd = mkostemp(other, O_CLOEXEC);
+    if (fd < 0) return errno;
+    int error = fill(fd, h, mode);
+    close(fd);
+    if (!error && renameat2(AT_FDCWD, other, AT_FDCWD, path, RENAME_NOREPLACE) != 0) error = errno;
+    if (error) unlink(other);
+    return error;
+}
+
+static int make(const char *path, const llim__header *h, uint32_t mode)
+{
+    char directory[PATH_MAX], self[32];
+    if (!directory_of(path, directory)) return ENAMETOOLONG;
+    int fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600), error;
+    if (fd < 0) return make_named(path, directory, h, mode);
+    error = fill(fd, h, mode);
+    snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+    if (!error && linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW) != 0) error = errno;
+    close(fd);
+    return error;
+}
+
+/* Locks and mappings of other machines are not ours. */
+static bool is_remote(int fd)
+{
+    struct statfs fs;
+    if (fstatfs(fd, &fs) != 0) return false;
+    switch ((uint32_t)fs.f_type) {
+    case NFS_SUPER_MAGIC:
+    case SMB_SUPER_MAGIC:
+    case CIFS_SUPER_MAGIC:
+    case SMB2_SUPER_MAGIC:
+    case V9FS_MAGIC:
+    case AFS_SUPER_MAGIC:
+    case CEPH_SUPER_MAGIC:
+    case CODA_SUPER_MAGIC:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* What a file that cannot be a zone is. */
+static const char *kind_of(mode_t mode)
+{
+    return S_ISLNK(mode) ? "a symbolic link" : S_ISDIR(mode) ? "a directory" : "not a file";
+}
+
+/* Maps what was found, unless it is mapped already. found is open for its identity alone, by which no lock is lost when it is
+   closed. */
+static int take_found(const char *path, int found, llim__memory **memory, llim_error *err)
+{
+    struct stat st;
+    char self[32];
+    if (fstat(found, &st) != 0) return fail_at(path, "opened", errno, err);
+    if (!S_ISREG(st.st_mode))
+        return llim__fail(err, LLIM_EIO, "the zone %s cannot be opened: it is %s, expected a file", path, kind_of(st.st_mode));
+    *memory = llim__memory_of_file(st.st_dev, st.st_ino);
+    if (*memory) return LLIM_OK;
+    snprintf(self, sizeof self, "/proc/self/fd/%d", found);
+    const int fd = open(self, O_RDWR | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0) return fail_at(path, "opened", errno, err);
+    llim__header h;
+    memset(&h, 0, sizeof h);
+    ssize_t n = pread(fd, &h, sizeof h, 0);
+    int code;
+    if (is_remote(fd))
+        code = llim__fail(err, LLIM_EIO, "the zone %s is on a remote file system, expected a local one", path);
+    else if (n < 0 || fstat(fd, &st) != 0)
+        code = fail_at(path, "read", errno, err);
+    else
+        code = llim__layout_check(&h, (uint64_t)st.st_size, path, err);
+    if (!code) code = llim__memory_map(fd, h.size, "", memory, err);
+    if (code) close(fd);
+    return code;
+}
+
+int llim__file_take(const char *path, const llim__header *h, uint32_t mode, llim__memory **memory, llim_error *err)
+{
+    int error = 0;
+    for (int i = 0; i < TRIES; i++) {
+        const int found = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        if (found >= 0) {
+            int code = take_found(path, found, memory, err);
+            close(found);
+            return code;
+        }
+        if (errno != ENOENT) return fail_at(path, "opened", errno, err);
+        /* Where making it failed, another may have made it meanwhile, and that have been the reason. */
+        if (error && error != EEXIST) break;
+        error = make(path, h, mode);
+    }
+    return fail_at(path, "made", error, err);
+}

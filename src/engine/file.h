@@ -1,0 +1,22 @@
+/*
+ * file.h - zones in files: finding one, or making it without a race.
+ *
+ * A zone is written under no name and gets its name in one step, which fails if there is another by then: fifty processes that
+ * start together end with one zone, and one that dies while it makes one leaves nothing. A file that is refused is never
+ * written to. Which file it is, is told by its inode: a file that is replaced is another zone, and those that have the old one
+ * open go on with it.
+ */
+#ifndef LLIM_ENGINE_FILE_H
+#define LLIM_ENGINE_FILE_H
+
+#include "engine/layout.h"
+
+/* Writes what is not zero of an empty zone into a file that has its size. False: errno tells. */
+bool llim__file_fill(int fd, const llim__header *h);
+
+/* Under the list's mutex: the zone at path, made by this header with these permission bits if there is none; one user more. What
+   is behind its header is not looked at. LLIM_EIO: it cannot be made or opened, be it that the disk is full. LLIM_ECORRUPT,
+   LLIM_EVERSION, LLIM_ENOMEM. */
+int llim__file_take(const char *path, const llim__header *h, uint32_t mode, llim__memory **memory, llim_error *err);
+
+#endif

@@ -1,0 +1,193 @@
+/*
+ * open.c - opens a zone: finds or makes its bytes, and puts a handle on them.
+ *
+ * A file is made whole before it has its name, so that whoever finds it finds a zone. Who is alone with a file trusts nothing in
+ * it: what is only read is compared with what it must be, what indexes is bounded, and what the rows tell is made anew. Who is
+ * not alone trusts those that were there first.
+ */
+#include "engine/open.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "engine/file.h"
+#include "engine/writer.h"
+
+enum { DEFAULT_ROWS = 1024, DEFAULT_SLIDING = 256, DEFAULT_LEASES = 1024, DEFAULT_NOTES = 256 };
+
+/* A decision on one of many rows costs more in address translation than in counting: 2 MiB pages, where there are any, cut
+   that by half. Advice only; whoever gave the memory still owns it. */
+static void use_huge_pages(char *memory, uint64_t size)
+{
+    const uintptr_t page = (uintptr_t)2 << 20;
+    uintptr_t from = ((uintptr_t)memory + page - 1) & ~(page - 1), to = ((uintptr_t)memory + size) & ~(page - 1);
+    if (from < to) (void)madvise((void *)from, to - from, MADV_HUGEPAGE);
+}
+
+static int check_options(const llim_zone_options *o, llim_error *err)
+{
+    if (o->size != sizeof *o)
+        return llim__fail(err, LLIM_EVERSION, "llim_zone_options.size is %u, this library expects %zu", o->size,
+                          sizeof *o);
+    const llim__capacity asked = {o->rows, o->sliding, o->leases, o->notes};
+    int code = llim__capacity_check(&asked, err);
+    if (code) return code;
+    if (o->clock != LLIM_CLOCK_REAL && o->clock != LLIM_CLOCK_VIRTUAL)
+        return llim__fail(err, LLIM_ERANGE, "clock is %d, expected LLIM_CLOCK_REAL or LLIM_CLOCK_VIRTUAL", o->clock);
+    if (!llim__good_times(o->start_ns, o->start_wall_ns))
+        return llim__fail(err, LLIM_ERANGE,
+                          "start_ns is %lld and start_wall_ns %lld, expected 0 to 2^58 and the years 1970 to 2199",
+                          (long long)o->start_ns, (long long)o->start_wall_ns);
+    if (o->path && o->name)
+        return llim__fail(err, LLIM_EINVAL, "a zone has a path or a name, not both: %s and %s", o->path, o->name);
+    if ((o->path && !o->path[0]) || (o->name && (!o->name[0] || strlen(o->name) > LLIM__NAME_MAX)))
+        return llim__fail(err, LLIM_EINVAL, "the path of a zone is not empty, and its name has 1 to %d bytes",
+                          LLIM__NAME_MAX);
+    if (o->mode && (o->mode & ~0777u || (o->mode & 0600) != 0600))
+        return llim__fail(err, LLIM_ERANGE, "mode is %o, expected permission bits with 600 among them", o->mode);
+    return LLIM_OK;
+}
+
+static uint32_t or_default(uint32_t asked, uint32_t otherwise)
+{
+    return asked ? asked : otherwise;
+}
+
+static uint32_t plus(uint32_t a, uint32_t b)
+{
+    return a <= UINT32_MAX - b ? a + b : UINT32_MAX; /* which is too much, too */
+}
+
+/* The header of a zone that these options make. */
+static int plan(const llim_zone_options *o, const llim__capacity *extra, llim__header *h, llim_error *err)
+{
+    const llim__capacity asked = {or_default(o->rows, DEFAULT_ROWS), or_default(o->sliding, DEFAULT_SLIDING),
+                                  or_default(o->leases, DEFAULT_LEASES), or_default(o->notes, DEFAULT_NOTES)};
+    const llim__capacity all = {plus(asked.rows, extra->rows), plus(asked.sliding, extra->sliding),
+                                plus(asked.leases, extra->leases), plus(asked.notes, extra->notes)};
+    int code = llim__capacity_check(&all, err);
+    if (code) return code;
+    *h = llim__layout(&all);
+    h->clock = o->clock;
+    h->asked_rows = asked.rows;
+    h->asked_rings = asked.sliding;
+    h->asked_slots = asked.leases;
+    h->asked_notes = asked.notes;
+    if (getrandom(h->secret, sizeof h->secret, 0) != sizeof h->secret)
+        return llim__fail(err, LLIM_EIO, "the system gives no random bytes for a zone's secret");
+    if (o->clock == LLIM_CLOCK_VIRTUAL) {
+        atomic_init(&h->time.steady, o->start_ns);
+        atomic_init(&h->time.wall_offset, o->start_wall_ns - o->start_ns);
+    }
+    return LLIM_OK;
+}
+
+/* A zone that is there has what it has: other wishes are an error, and 0 is none. */
+static int check_asked(const llim_zone_options *o, const llim__header *h, llim_error *err)
+{
+    const uint32_t has[] = {h->asked_rows, h->asked_rings, h->asked_slots, h->asked_notes},
+                   asked[] = {o->rows, o->sliding, o->leases, o->notes};
+    static const char *const names[] = {"rows", "sliding", "leases", "notes"};
+    const char *which = o->path ? o->path : o->name;
+    for (int i = 0; i < 4; i++)
+        if (asked[i] && asked[i] != has[i])
+            return llim__fail(err, LLIM_EINVAL, "the zone %s was made with %s = %u, and %u is asked for", which,
+                              names[i], has[i], asked[i]);
+    if (o->clock != h->clock)
+        return llim__fail(err, LLIM_EINVAL, "the zone %s has a %s clock, and the other kind is asked for", which,
+                          h->clock == LLIM_CLOCK_REAL ? "real" : "virtual");
+    return LLIM_OK;
+}
+
+static int take_heap(llim_zone *zone, const llim__header *h, llim_error *err)
+{
+    char *block = zone->alloc(zone->alloc_ctx, NULL, 0, h->size + 127);
+    if (!block)
+        return llim__fail(err, LLIM_ENOMEM, "no memory for a zone of %llu bytes", (unsigned long long)h->size);
+    use_huge_pages(block, h->size);
+    memset(block, 0, h->size + 127);
+    char *bytes = block + (-(uintptr_t)block & 127);
+    memcpy(bytes, h, sizeof *h);
+    ((llim__shape *)(void *)(bytes + h->shapes_at))[0].law = LLIM__NO_LIMIT;
+    llim__memory_init(&zone->heap, bytes, h->size, -1);
+    zone->memory = &zone->heap;
+    zone->block = block;
+    return LLIM_OK;
+}
+
+/* Under the list's mutex. */
+static int take_named(llim_zone *zone, const llim_zone_options *o, const llim__header *h, llim_error *err)
+{
+    int fd, code;
+    zone->memory = llim__memory_named(o->name);
+    if (zone->memory) return LLIM_OK;
+    fd = memfd_create("llm-limiters", MFD_CLOEXEC);
+    if (fd < 0 || ftruncate(fd, (off_t)h->size) != 0 || !llim__file_fill(fd, h))
+        code = llim__fail(err, LLIM_ENOMEM, "no shared memory for a zone of %llu bytes: %s", (unsigned long long)h->size,
+                          strerror(errno));
+    else
+        code = llim__memory_map(fd, h->size, o->name, &zone->memory, err);
+    if (code && fd >= 0) close(fd);
+    return code;
+}
+
+static int take_bytes(llim_zone *zone, const llim_zone_options *o, const llim__header *h, llim_error *err)
+{
+    if (!o->path && !o->name) return take_heap(zone, h, err);
+    llim__memory_list_lock();
+    int code = o->path ? llim__file_take(o->path, h, o->mode ? o->mode : 0600, &zone->memory, err)
+                       : take_named(zone, o, h, err);
+    if (!code) {
+        llim__layout_find(zone, zone->memory->bytes);
+        code = check_asked(o, zone->header, err);
+        if (code) llim__memory_leave(zone->memory, false);
+    }
+    llim__memory_list_unlock();
+    if (!code) use_huge_pages(zone->memory->bytes, zone->memory->size);
+    return code;
+}
+
+int llim__zone_open(const llim_zone_options *options, const llim__capacity *extra, llim_zone **out, llim_error *err)
+{
+    llim_zone_options o = {.size = sizeof o};
+    llim__header h;
+    *out = NULL;
+    if (options) {
+        int wrong = check_options(options, err);
+        if (wrong) return wrong;
+        o = *options;
+    }
+    if (!o.alloc) o.alloc = llim__libc_alloc;
+    int code = plan(&o, extra, &h, err);
+    if (code) return code;
+    llim_zone *zone = o.alloc(o.alloc_ctx, NULL, 0, sizeof *zone);
+    if (!zone) return llim__fail(err, LLIM_ENOMEM, "no memory for a zone's handle of %zu bytes", sizeof *zone);
+    memset(zone, 0, sizeof *zone);
+    zone->alloc = o.alloc;
+    zone->alloc_ctx = o.alloc_ctx;
+    code = take_bytes(zone, &o, &h, err);
+    if (code) {
+        o.alloc(o.alloc_ctx, zone, sizeof *zone, 0);
+        return code;
+    }
+    llim__layout_find(zone, zone->memory->bytes);
+    llim__clock_init(&zone->clock, o.clock, &zone->header->time);
+    code = llim__writer_wait(zone); /* which loads the time zones that others have brought */
+    if (code) {
+        llim_zone_close(zone);
+        return llim__zone_lock_failed(code, err);
+    }
+    *out = zone;
+    return LLIM_OK;
+}
+
+int llim_zone_open(const llim_zone_options *options, llim_zone **zone, llim_error *err)
+{
+    static const llim__capacity nothing = {0, 0, 0, 0};
+    return llim__zone_open(options, &nothing, zone, err);
+}
