@@ -226,8 +226,9 @@ typedef struct llim_zone_options {
     llim_alloc_fn alloc;   /* default: the C library's */
     void *alloc_ctx;
     const char *path; /* of a file that holds the zone, opened or made; NULL: none. Borrowed for the call */
-    const char *name; /* of memory that this process and its children share; NULL: none. 1 to 63 bytes; borrowed likewise */
-    uint32_t mode;    /* permission bits of a file that is made, exactly; default 0600 */
+    const char
+        *name; /* of memory that this process and its children share; NULL: none. 1 to 63 bytes; borrowed likewise */
+    uint32_t mode; /* permission bits of a file that is made, exactly; default 0600 */
     uint32_t reserved;
 } llim_zone_options;
 

@@ -20,7 +20,8 @@ enum { TRIES = 100 };
 static int fail_at(const char *path, const char *what, int error, llim_error *err)
 {
     char reason[64];
-    return llim__fail(err, LLIM_EIO, "the zone %s cannot be %s: %s", path, what, strerror_r(error, reason, sizeof reason));
+    return llim__fail(err, LLIM_EIO, "the zone %s cannot be %s: %s", path, what,
+                      strerror_r(error, reason, sizeof reason));
 }
 
 static bool write_at(int fd, const void *data, size_t size, uint64_t at)
@@ -119,7 +120,8 @@ static int take_found(const char *path, int found, llim__memory **memory, llim_e
     char self[32];
     if (fstat(found, &st) != 0) return fail_at(path, "opened", errno, err);
     if (!S_ISREG(st.st_mode))
-        return llim__fail(err, LLIM_EIO, "the zone %s cannot be opened: it is %s, expected a file", path, kind_of(st.st_mode));
+        return llim__fail(err, LLIM_EIO, "the zone %s cannot be opened: it is %s, expected a file", path,
+                          kind_of(st.st_mode));
     *memory = llim__memory_of_file(st.st_dev, st.st_ino);
     if (*memory) return LLIM_OK;
     snprintf(self, sizeof self, "/proc/self/fd/%d", found);

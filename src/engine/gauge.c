@@ -179,6 +179,12 @@ int llim__gauge_commit(llim_zone *zone, llim__now now, llim__step *step)
     return LLIM__RETRY;
 }
 
+bool llim__gauge_is_sound(const llim_zone *zone, const llim__slot *slot)
+{
+    const uint64_t holder = at_load_rlx(&slot->holder) & (((uint64_t)1 << BESIDE_BITS) - 1);
+    return holder >> (METER_BITS + EPOCH_BITS) <= zone->header->rows;
+}
+
 bool llim__gauge_has_leases(llim_zone *zone, llim__now now, uint32_t n)
 {
     const llim__header *h = zone->header;

@@ -63,6 +63,8 @@ int llim__gauge_commit(llim_zone *zone, llim__now now, llim__step *step);
 void llim__gauge_start(const llim__step *step, int64_t used, uint64_t words[2]);
 int64_t llim__gauge_earliest(llim_zone *zone, llim__now now, const llim__step *step);
 int64_t llim__gauge_used(llim_zone *zone, llim__now now, const llim__step *step, int64_t *until);
+/* Whether a lease names a row. */
+bool llim__gauge_is_sound(const llim_zone *zone, const llim__slot *slot);
 /* Whether so many leases are free. */
 bool llim__gauge_has_leases(llim_zone *zone, llim__now now, uint32_t n);
 /* Ends a lease; false: it has expired or ended before. */

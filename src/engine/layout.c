@@ -11,10 +11,9 @@ int llim__capacity_check(const llim__capacity *c, llim_error *err)
 {
     if (c->rows <= MOST_ROWS && c->sliding <= MOST_SLIDING && c->leases <= MOST_LEASES && c->notes <= MOST_NOTES)
         return LLIM_OK;
-    return llim__fail(
-        err, LLIM_ERANGE,
-        "a zone has at most %d rows, %d sliding limits, %d leases and %d notes, not %u, %u, %u and %u", MOST_ROWS,
-        MOST_SLIDING, MOST_LEASES, MOST_NOTES, c->rows, c->sliding, c->leases, c->notes);
+    return llim__fail(err, LLIM_ERANGE,
+                      "a zone has at most %d rows, %d sliding limits, %d leases and %d notes, not %u, %u, %u and %u",
+                      MOST_ROWS, MOST_SLIDING, MOST_LEASES, MOST_NOTES, c->rows, c->sliding, c->leases, c->notes);
 }
 
 static uint64_t place(uint64_t *end, uint64_t count, uint64_t size)
@@ -56,14 +55,17 @@ int llim__layout_check(const llim__header *h, uint64_t size, const char *path, l
     if (h->magic != LLIM__MAGIC)
         return llim__fail(err, LLIM_ECORRUPT, "%s is not a zone of llm-limiters: it does not begin like one", path);
     if (h->version != VERSION || h->header_size != sizeof *h)
-        return llim__fail(err, LLIM_EVERSION, "%s is a zone of layout %u with a header of %u bytes, expected %d and %zu",
-                          path, h->version, h->header_size, VERSION, sizeof *h);
+        return llim__fail(err, LLIM_EVERSION,
+                          "%s is a zone of layout %u with a header of %u bytes, expected %d and %zu", path, h->version,
+                          h->header_size, VERSION, sizeof *h);
     const llim__capacity c = {h->rows, h->rings, h->slots, h->notes};
     if (c.rows == 0 || c.sliding == 0 || c.leases == 0 || c.notes == 0 || llim__capacity_check(&c, NULL))
-        return llim__fail(err, LLIM_ECORRUPT, "%s is a damaged zone: it claims %u rows, %u sliding limits, %u leases and %u notes",
-                          path, c.rows, c.sliding, c.leases, c.notes);
+        return llim__fail(err, LLIM_ECORRUPT,
+                          "%s is a damaged zone: it claims %u rows, %u sliding limits, %u leases and %u notes", path,
+                          c.rows, c.sliding, c.leases, c.notes);
     const llim__header whole = llim__layout(&c);
-    if (h->index_size != whole.index_size || memcmp(&h->rows_at, &whole.rows_at, offsetof(llim__header, secret) - offsetof(llim__header, rows_at)) != 0)
+    if (h->index_size != whole.index_size ||
+        memcmp(&h->rows_at, &whole.rows_at, offsetof(llim__header, secret) - offsetof(llim__header, rows_at)) != 0)
         return llim__fail(err, LLIM_ECORRUPT, "%s is a damaged zone: its parts are not where its figures say", path);
     if (size != whole.size)
         return llim__fail(err, LLIM_ECORRUPT, "%s is a damaged zone: it has %llu bytes, expected %llu", path,

@@ -191,7 +191,7 @@ void llim__memory_leave(llim__memory *memory, bool gone)
     while (*at != memory) at = &(*at)->next;
     *at = memory->next;
     munmap(memory->bytes, memory->size);
-    close(memory->fd);
+    if (is_ours(memory)) close(memory->fd);
     pthread_mutex_destroy(&memory->placing);
     free(memory);
 }

@@ -105,6 +105,21 @@ static llim__note *find_free(llim_zone *zone, uint32_t index, bool robs)
     return NULL;
 }
 
+static bool is_sound(const at_u64 *word)
+{
+    const pair p = unpack(at_load_rlx(word));
+    return p.a < 0x1p60 && p.b < 0x1p60; /* nor is it not a number */
+}
+
+bool llim__note_is_sound(const llim_zone *zone, const llim__note *note)
+{
+    const int64_t settled = at_load_rlx(&note->settled_at), struck = at_load_rlx(&note->struck_at),
+                  far = (int64_t)1 << 59;
+    return (uint32_t)at_load_rlx(&note->owner) <= zone->header->rows && is_sound(&note->input) &&
+           is_sound(&note->output) && is_sound(&note->flight) && settled >= 0 && settled < far && struck >= 0 &&
+           struck < far && at_load_rlx(&note->strikes) <= MOST_STRIKES;
+}
+
 bool llim__notes_has(llim_zone *zone, uint32_t index, uint32_t epoch)
 {
     return find(zone, index, owner_of(index, epoch)) != NULL;

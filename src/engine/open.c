@@ -15,7 +15,9 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "engine/check.h"
 #include "engine/file.h"
+#include "engine/times.h"
 #include "engine/writer.h"
 
 enum { DEFAULT_ROWS = 1024, DEFAULT_SLIDING = 256, DEFAULT_LEASES = 1024, DEFAULT_NOTES = 256 };
@@ -84,7 +86,7 @@ static int plan(const llim_zone_options *o, const llim__capacity *extra, llim__h
         atomic_init(&h->time.steady, o->start_ns);
         atomic_init(&h->time.wall_offset, o->start_wall_ns - o->start_ns);
     }
-    return LLIM_OK;
+    return o->path && o->clock == LLIM_CLOCK_REAL ? llim__times_begin(h, err) : LLIM_OK;
 }
 
 /* A zone that is there has what it has: other wishes are an error, and 0 is none. */
@@ -107,8 +109,7 @@ static int check_asked(const llim_zone_options *o, const llim__header *h, llim_e
 static int take_heap(llim_zone *zone, const llim__header *h, llim_error *err)
 {
     char *block = zone->alloc(zone->alloc_ctx, NULL, 0, h->size + 127);
-    if (!block)
-        return llim__fail(err, LLIM_ENOMEM, "no memory for a zone of %llu bytes", (unsigned long long)h->size);
+    if (!block) return llim__fail(err, LLIM_ENOMEM, "no memory for a zone of %llu bytes", (unsigned long long)h->size);
     use_huge_pages(block, h->size);
     memset(block, 0, h->size + 127);
     char *bytes = block + (-(uintptr_t)block & 127);
@@ -128,11 +129,37 @@ static int take_named(llim_zone *zone, const llim_zone_options *o, const llim__h
     if (zone->memory) return LLIM_OK;
     fd = memfd_create("llm-limiters", MFD_CLOEXEC);
     if (fd < 0 || ftruncate(fd, (off_t)h->size) != 0 || !llim__file_fill(fd, h))
-        code = llim__fail(err, LLIM_ENOMEM, "no shared memory for a zone of %llu bytes: %s", (unsigned long long)h->size,
-                          strerror(errno));
+        code = llim__fail(err, LLIM_ENOMEM, "no shared memory for a zone of %llu bytes: %s",
+                          (unsigned long long)h->size, strerror(errno));
     else
         code = llim__memory_map(fd, h->size, o->name, &zone->memory, err);
     if (code && fd >= 0) close(fd);
+    return code;
+}
+
+/* Puts the handle on its bytes. */
+static void set_up(llim_zone *zone, const llim_zone_options *o)
+{
+    llim__header *h = zone->header;
+    const bool real = o->clock == LLIM_CLOCK_REAL;
+    llim__clock_init(&zone->clock, o->clock, real && !o->path ? NULL : &h->time,
+                     o->path && real ? at_load_rlx(&h->base) : 0);
+}
+
+/* What this process has just mapped. Nobody gets in before who was alone is done. */
+static int join(llim_zone *zone, const llim_zone_options *o, llim_error *err)
+{
+    int code = llim__memory_lock(zone->memory, LLIM__OPEN_PATIENCE);
+    if (code) return llim__zone_lock_failed(code, err);
+    const bool alone = llim__memory_alone(zone->memory);
+    if (alone) code = llim__zone_check(zone, o->path, err);
+    if (!code && o->clock == LLIM_CLOCK_REAL) code = llim__times_go_on(zone, o->path, alone, err);
+    if (!code) {
+        set_up(zone, o);
+        if (alone) code = llim__zone_take_over(zone, err);
+    }
+    llim__memory_share(zone->memory);
+    llim__memory_unlock(zone->memory);
     return code;
 }
 
@@ -145,6 +172,7 @@ static int take_bytes(llim_zone *zone, const llim_zone_options *o, const llim__h
     if (!code) {
         llim__layout_find(zone, zone->memory->bytes);
         code = check_asked(o, zone->header, err);
+        if (!code && o->path && zone->memory->users == 1) code = join(zone, o, err);
         if (code) llim__memory_leave(zone->memory, false);
     }
     llim__memory_list_unlock();
@@ -172,11 +200,12 @@ int llim__zone_open(const llim_zone_options *options, const llim__capacity *extr
     zone->alloc_ctx = o.alloc_ctx;
     code = take_bytes(zone, &o, &h, err);
     if (code) {
+        for (int i = 0; i < LLIM__ZONES; i++) llim__timezone_free(at_load_rlx(&zone->timezone[i]));
         o.alloc(o.alloc_ctx, zone, sizeof *zone, 0);
         return code;
     }
     llim__layout_find(zone, zone->memory->bytes);
-    llim__clock_init(&zone->clock, o.clock, &zone->header->time);
+    set_up(zone, &o);
     code = llim__writer_wait(zone); /* which loads the time zones that others have brought */
     if (code) {
         llim_zone_close(zone);

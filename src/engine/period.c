@@ -300,7 +300,8 @@ int llim__period_give_back(llim_zone *zone, llim__now then, llim__step *step, in
     int n = periods_of(zone, step->shape, then.wall, id), code = adjust(zone, step, id[0], -amount);
     if (code || n == 1) return code;
     code = adjust(zone, step, id[1], -amount);
-    return code == LLIM__WAIT ? code : LLIM_OK; /* where a writer stands too much is used; it must not be given back twice */
+    return code == LLIM__WAIT ? code
+                              : LLIM_OK; /* where a writer stands too much is used; it must not be given back twice */
 }
 
 static bool among(const uint64_t *ids, int n, uint64_t id)

@@ -53,8 +53,10 @@ static int correct_limit(llim_zone *zone, llim__now *now, correction *c, llim__s
             code = llim__law_give_back(zone, c->then, step, from, to);
             c->frees = true;
         }
-        if (code == LLIM__WAIT) code = llim__step_again(zone, step);
-        else return code;
+        if (code == LLIM__WAIT)
+            code = llim__step_again(zone, step);
+        else
+            return code;
         if (code) return code;
     }
 }

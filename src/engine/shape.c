@@ -73,7 +73,8 @@ bool llim__shape_same(const llim__shape *a, const llim__shape *b)
            a->guard_ns == b->guard_ns && a->zone == b->zone;
 }
 
-int llim__shape_of(llim_zone *zone, const llim_limit *l, uint32_t *index, llim_error *err)
+/* All but the time zone. */
+static llim__shape make(const llim_limit *l)
 {
     llim__shape shape = {.meter = l->meter,
                          .law = l->law,
@@ -85,6 +86,24 @@ int llim__shape_of(llim_zone *zone, const llim_limit *l, uint32_t *index, llim_e
     shape.window = llim__fine(shape.window_ns) | LLIM__TAG;
     shape.room = llim__fine(shape.window_ns - shape.guard_ns) | LLIM__TAG;
     if (l->law == LLIM_SLIDING) shape.tick_shift = llim__sliding_tick_shift(shape.span_ns);
+    return shape;
+}
+
+bool llim__shape_is_sound(const llim_zone *zone, uint32_t index)
+{
+    const llim__shape *shape = &zone->shape[index];
+    if (index == 0) return shape->law == LLIM__NO_LIMIT && shape->meter == 0;
+    if (shape->law == LLIM_CALENDAR && shape->zone >= at_load_rlx(&zone->header->zones_used)) return false;
+    const llim_limit limit = llim__shape_limit(zone, shape, 1);
+    if (llim__shape_check(&limit, NULL)) return false;
+    llim__shape whole = make(&limit);
+    whole.zone = shape->zone;
+    return memcmp(&whole, shape, sizeof whole) == 0;
+}
+
+int llim__shape_of(llim_zone *zone, const llim_limit *l, uint32_t *index, llim_error *err)
+{
+    llim__shape shape = make(l);
     if (l->law == LLIM_CALENDAR) {
         int code = zone_of(zone, l->zone, &shape.zone, err);
         if (code) return code;

@@ -5,12 +5,12 @@
 #include "engine/repair.h"
 
 /* Other processes publish time zones that this one has not met: their periods are looked up under the lock too. */
-static int load_timezones(llim_zone *zone)
+static int load_timezones(llim_zone *zone, llim_error *err)
 {
     for (uint32_t i = 0, n = at_load_acq(&zone->header->zones_used); i < n; i++) {
         llim__timezone *tz;
         if (at_load_acq(&zone->timezone[i])) continue;
-        int code = llim__timezone_load(zone->zone_name[i], &tz, NULL);
+        int code = llim__timezone_load(zone->zone_name[i], &tz, err);
         if (code) return code;
         at_store_rel(&zone->timezone[i], tz);
     }
@@ -21,7 +21,7 @@ int llim__zone_lock(llim_zone *zone)
 {
     int code = llim__memory_lock(zone->memory, LLIM__PATIENCE);
     if (code) return code;
-    code = load_timezones(zone);
+    code = load_timezones(zone, NULL);
     if (code) {
         llim__memory_unlock(zone->memory);
         return code;
@@ -37,12 +37,22 @@ void llim__zone_unlock(llim_zone *zone)
     llim__memory_unlock(zone->memory);
 }
 
+int llim__zone_take_over(llim_zone *zone, llim_error *err)
+{
+    int code = load_timezones(zone, err);
+    if (code) return code;
+    llim__zone_repair(zone);
+    at_store_rel(&zone->header->writing, 0);
+    return LLIM_OK;
+}
+
 int llim__zone_lock_failed(int code, llim_error *err)
 {
     if (code == LLIM_EBUSY)
         return llim__fail(err, code, "another process stands in the middle of a change to the zone, try again later");
     if (code == LLIM_EIO)
-        return llim__fail(err, code, "the zone cannot be locked: its file descriptor was closed, or the system refuses");
+        return llim__fail(err, code,
+                          "the zone cannot be locked: its file descriptor was closed, or the system refuses");
     return llim__fail(err, code, "a time zone that another process uses in this zone cannot be loaded");
 }
 

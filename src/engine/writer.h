@@ -18,6 +18,9 @@ void llim__zone_unlock(llim_zone *zone);
 /* The sentence for what llim__zone_lock() has returned, which it returns. */
 int llim__zone_lock_failed(int code, llim_error *err);
 
+/* Under the lock of the memory, by one who is alone and has checked it: makes everything anew. LLIM_ETIMEZONE, LLIM_ENOMEM. */
+int llim__zone_take_over(llim_zone *zone, llim_error *err);
+
 /* LLIM_OK when no writer is at work any more, and every calendar is loaded; else as llim__zone_lock(). */
 int llim__writer_wait(llim_zone *zone);
 

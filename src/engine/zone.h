@@ -155,7 +155,9 @@ typedef struct llim__header {
     at_u32 shapes_used, zones_used;
     /* Changed by deciders. */
     _Alignas(64) at_u32 slots_top, slots_hint, nonce;
-    _Alignas(64) llim__time time; /* of a virtual clock */
+    _Alignas(64) llim__time time; /* of a virtual clock; of a real one in a file the last look at it: see times.h */
+    at_i64 base;                  /* of CLOCK_MONOTONIC since that boot */
+    at_u64 boot;
 } llim__header;
 
 /* The period of a calendar shape that was looked up last: a seqlock of this process. From from_ns to before until_ns no

@@ -24,10 +24,10 @@ static int open_zone(llim_limiter *limiter, const llim_options *o, llim_error *e
 {
     llim_zone_options zone = o->zone;
     const llim__need need = llim__set_need(limiter->set, o->scopes);
-    const llim__capacity extra = {.rows = to_u32(need.rows),
-                                  .sliding = to_u32(need.sliding),
-                                  .notes = limiter->set->n_models};
-    const bool shared = zone.path || zone.name; /* one that is there already is taken as it is, unless figures are given */
+    const llim__capacity extra = {
+        .rows = to_u32(need.rows), .sliding = to_u32(need.sliding), .notes = limiter->set->n_models};
+    const bool shared =
+        zone.path || zone.name; /* one that is there already is taken as it is, unless figures are given */
     if (!shared && !zone.sliding) zone.sliding = MARGIN_SLIDING;
     zone.size = sizeof zone;
     zone.alloc = limiter->alloc;

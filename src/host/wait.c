@@ -277,11 +277,16 @@ static int prepare(llim_waiter *w, llim_limiter *limiter, const llim_request *re
     return LLIM_OK;
 }
 
-/* Until it is called or that instant has come. Of a virtual clock the zone tells. */
+/* Until it is called or that instant has come. Of a virtual clock the zone tells; a real one may be ahead of CLOCK_MONOTONIC. */
 static void sleep_until(llim_waiter *w, int64_t at_ns)
 {
     llim__queue *q = &w->limiter->queue;
-    const struct timespec at = {at_ns / LLIM_SECOND, at_ns % LLIM_SECOND};
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    const int64_t monotonic = (int64_t)at.tv_sec * LLIM_SECOND + at.tv_nsec;
+    int64_t until;
+    if (__builtin_add_overflow(at_ns - now_of(w), monotonic, &until)) until = INT64_MAX;
+    at = (struct timespec){until / LLIM_SECOND, until % LLIM_SECOND};
     while (!w->called && now_of(w) < at_ns) {
         if (q->is_virtual)
             pthread_cond_wait(w->sleeps, &q->lock);

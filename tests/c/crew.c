@@ -23,8 +23,7 @@ void crew_remove(const char *path)
     assert_non_null(dir);
     for (struct dirent *e; (e = readdir(dir)) != NULL;) {
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
-        if (unlinkat(dirfd(dir), e->d_name, 0) != 0)
-            assert_int_equal(unlinkat(dirfd(dir), e->d_name, AT_REMOVEDIR), 0);
+        if (unlinkat(dirfd(dir), e->d_name, 0) != 0) assert_int_equal(unlinkat(dirfd(dir), e->d_name, AT_REMOVEDIR), 0);
     }
     closedir(dir);
     assert_int_equal(rmdir(path), 0);

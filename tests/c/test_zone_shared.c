@@ -297,12 +297,9 @@ static void test_time_zones_of_others(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_name_is_found_again),
-        cmocka_unit_test(test_other_wishes_are_refused),
-        cmocka_unit_test(test_admitted_total_is_the_limit),
-        cmocka_unit_test(test_a_writer_that_stands),
-        cmocka_unit_test(test_a_writer_that_is_killed),
-        cmocka_unit_test(test_fork_while_a_thread_places),
+        cmocka_unit_test(test_a_name_is_found_again),       cmocka_unit_test(test_other_wishes_are_refused),
+        cmocka_unit_test(test_admitted_total_is_the_limit), cmocka_unit_test(test_a_writer_that_stands),
+        cmocka_unit_test(test_a_writer_that_is_killed),     cmocka_unit_test(test_fork_while_a_thread_places),
         cmocka_unit_test(test_time_zones_of_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,101 @@
+/* check.c - see check.h. */
+#include "engine/check.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "engine/laws.h"
+#include "engine/notes.h"
+#include "engine/open.h"
+#include "engine/shape.h"
+
+/* Times in a zone are far from where sums of them overflow. */
+#define FAR ((int64_t)1 << 59)
+
+static bool is_far(int64_t t)
+{
+    return t < 0 || t > FAR;
+}
+
+/* What is wrong, or NULL. */
+static const char *check_header(const llim__header *h)
+{
+    if (at_load_rlx(&h->rows_top) > h->rows || at_load_rlx(&h->rings_top) > h->rings ||
+        at_load_rlx(&h->slots_top) > h->slots)
+        return "it counts more in use than it has room for";
+    if (at_load_rlx(&h->shapes_used) >= LLIM__SHAPES || at_load_rlx(&h->zones_used) > LLIM__ZONES)
+        return "it counts more kinds of limits or time zones than there can be";
+    int64_t steady = at_load_rlx(&h->time.steady), wall;
+    if (__builtin_add_overflow(steady, at_load_rlx(&h->time.wall_offset), &wall) || !llim__good_times(steady, wall))
+        return "its clock shows no time that can be";
+    return NULL;
+}
+
+static const char *check_shapes(const llim_zone *zone)
+{
+    const uint32_t zones = at_load_rlx(&zone->header->zones_used);
+    for (uint32_t i = 0; i < zones; i++)
+        if (!memchr(zone->zone_name[i], 0, sizeof zone->zone_name[i])) return "the name of a time zone has no end";
+    for (uint32_t i = 0; i <= at_load_rlx(&zone->header->shapes_used); i++)
+        if (!llim__shape_is_sound(zone, i)) return "a kind of limit is none";
+    return NULL;
+}
+
+/* The rows of a chain: enough for n limits, and an end. */
+static bool chain_is_sound(const llim_zone *zone, const llim__row *row, uint32_t n)
+{
+    uint32_t room = LLIM__CELLS;
+    for (uint32_t next = at_load_rlx(&row->next); next; next = at_load_rlx(&zone->row[next].next)) {
+        if (next > at_load_rlx(&zone->header->rows_top) || room >= LLIM_MAX_LIMITS) return false;
+        room += LLIM__MORE_CELLS;
+    }
+    return n <= LLIM_MAX_LIMITS && n <= room;
+}
+
+static bool cell_is_sound(const llim_zone *zone, const llim__cell *cell)
+{
+    const uint64_t config = at_load_rlx(&cell->config), word = at_load_rlx(&cell->word);
+    if (LLIM__CONFIG_SHAPE(config) > at_load_rlx(&zone->header->shapes_used)) return false;
+    const llim__shape *shape = llim__cell_shape(zone, config);
+    if (shape->law == LLIM__NO_LIMIT) return true;
+    if (LLIM__CONFIG_AMOUNT(config) < 1 || LLIM__CONFIG_AMOUNT(config) > LLIM_AMOUNT_MAX) return false;
+    if (shape->law == LLIM_BUCKET && word != LLIM__SEALED && word > llim__fine(FAR)) return false;
+    return shape->law != LLIM_SLIDING ||
+           llim__sliding_ring(at_load_rlx(&cell->aux)) < at_load_rlx(&zone->header->rings_top);
+}
+
+static const char *check_row(llim_zone *zone, uint32_t index)
+{
+    llim__row *row = &zone->row[index];
+    const uint64_t state = at_load_rlx(&row->state);
+    if (index == 0 || index > at_load_rlx(&zone->header->rows_top))
+        return state ? "a row is in use that cannot be" : NULL;
+    if (!(LLIM__STATE_FLAGS(state) & LLIM__LIVE)) return NULL;
+    const int64_t cool = at_load_rlx(&row->cool_until);
+    if (cool != LLIM__RECYCLED && is_far(cool)) return "a row cools down for ever";
+    if (!memchr(zone->name[index], 0, LLIM_SCOPE_SHOWN)) return "the name of a scope has no end";
+    if (!chain_is_sound(zone, row, LLIM__STATE_LIMITS(state))) return "a row has more limits than cells";
+    for (uint32_t i = 0; i < LLIM__STATE_LIMITS(state); i++)
+        if (!cell_is_sound(zone, llim__row_cell(zone, row, i))) return "a limit is none";
+    return NULL;
+}
+
+static const char *check_beside(const llim_zone *zone)
+{
+    const llim__header *h = zone->header;
+    for (uint32_t i = 0; i < h->slots; i++)
+        if (!llim__gauge_is_sound(zone, &zone->slot[i])) return "a lease is of no row";
+    for (uint32_t i = 0; i < h->notes; i++)
+        if (!llim__note_is_sound(zone, &zone->note[i])) return "what a row has learned is no number";
+    return NULL;
+}
+
+int llim__zone_check(llim_zone *zone, const char *path, llim_error *err)
+{
+    const char *wrong = check_header(zone->header);
+    if (!wrong) wrong = check_shapes(zone);
+    if (!wrong) wrong = check_beside(zone);
+    uint32_t row = 0;
+    while (!wrong && row <= zone->header->rows) wrong = check_row(zone, row++);
+    return wrong ? llim__fail(err, LLIM_ECORRUPT, "%s is a damaged zone: %s", path, wrong) : LLIM_OK;
+}

@@ -1,0 +1,479 @@
+/*
+ * test_zone_file.c - zones in files: made once however many start together, refused and left alone where they are not zones, and
+ * going on where they were after all their processes, and the boot, have ended.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/boot.h"
+#include "crew.h"
+#include "engine/zone.h"
+
+typedef struct place {
+    char dir[64];
+    char path[128];
+} place;
+
+static place begin(void)
+{
+    place p;
+    crew_directory(p.dir, "/tmp");
+    snprintf(p.path, sizeof p.path, "%s/zone", p.dir);
+    return p;
+}
+
+static llim_zone_options small(const char *path)
+{
+    llim_zone_options options = crew_virtual();
+    options.path = path;
+    options.rows = 16;
+    options.sliding = 8;
+    options.leases = 16;
+    options.notes = 4;
+    return options;
+}
+
+static void test_counts_outlive_processes(void **state)
+{
+    (void)state;
+    place p = begin();
+    llim_limit limits[] = {kit_limit(LLIM_TOKENS, LLIM_SLIDING, 100, KIT_MINUTE, 0),
+                           kit_calendar(LLIM_TOKENS, LLIM_PER_DAY, "America/Los_Angeles", 1000, 0),
+                           kit_limit(LLIM_TOKENS, LLIM_BUCKET, 500, KIT_HOUR, 0),
+                           kit_limit(LLIM_SESSIONS, LLIM_GAUGE, 5, KIT_HOUR, 0)};
+    llim_zone_options options = small(p.path);
+    llim_zone *zone = crew_open(&options);
+    llim_row row = kit_row(zone, "model:a", limits, 4), found;
+    llim_charge charge = {{0}};
+    charge.amount[LLIM_TOKENS] = 60;
+    charge.amount[LLIM_SESSIONS] = 2;
+    llim_permit permit;
+    assert_int_equal(llim_admit(zone, &row, 1, &charge, &permit, NULL), LLIM_OK);
+    assert_int_equal(llim_zone_sync(zone), LLIM_OK);
+    llim_zone_close(zone);
+    options.rows = options.sliding = options.leases = options.notes = 0; /* whatever it has */
+    options.start_ns = 0;
+    zone = crew_open(&options);
+    int64_t steady;
+    kit_now(zone, &steady, NULL);
+    assert_int_equal(steady, KIT_START);
+    assert_int_equal(llim_row_find(zone, "model:a", 7, &found), LLIM_OK);
+    assert_memory_equal(&row, &found, sizeof row);
+    for (uint32_t i = 0; i < 3; i++) assert_int_equal(kit_used(zone, row, i), 60);
+    assert_int_equal(kit_used(zone, row, 3), 2);
+    assert_int_equal(llim_cancel(zone, &permit), LLIM_OK);
+    for (uint32_t i = 0; i < 4; i++) assert_int_equal(kit_used(zone, row, i), 0);
+    llim_zone_stats stats;
+    llim_zone_get_stats(zone, &stats);
+    assert_int_equal(stats.rows, 16);
+    assert_int_equal(stats.rows_used, 2);
+    assert_int_equal(stats.sliding_used, 1);
+    llim_zone_close(zone);
+    crew_remove(p.dir);
+}
+
+static void test_permission_bits(void **state)
+{
+    (void)state;
+    place p = begin();
+    struct stat st;
+    const mode_t mask = umask(077);
+    llim_zone_options options = small(p.path);
+    options.mode = 0660;
+    llim_zone_close(crew_open(&options));
+    umask(mask);
+    assert_int_equal(stat(p.path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0660);
+    assert_true(st.st_blocks * 512 >= st.st_size); /* reserved */
+    options.mode = 0;
+    llim_zone_close(crew_open(&options)); /* what is there keeps its bits */
+    assert_int_equal(stat(p.path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0660);
+    unlink(p.path);
+    llim_zone_close(crew_open(&options));
+    assert_int_equal(stat(p.path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+    crew_remove(p.dir);
+}
+
+typedef struct content {
+    unsigned char *bytes;
+    size_t size;
+} content;
+
+static content read_all(const char *path)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY);
+    assert_true(fd >= 0);
+    assert_int_equal(fstat(fd, &st), 0);
+    content c = {malloc((size_t)st.st_size + 1), (size_t)st.st_size};
+    assert_non_null(c.bytes);
+    assert_int_equal(read(fd, c.bytes, c.size), (ssize_t)c.size);
+    close(fd);
+    return c;
+}
+
+static void write_all(const char *path, const void *bytes, size_t size)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, bytes, size), (ssize_t)size);
+    close(fd);
+}
+
+static void check_refused(const char *path, int code, const char *says)
+{
+    llim_zone_options options = small(path);
+    options.rows = options.sliding = options.leases = options.notes = 0;
+    llim_zone *zone = (llim_zone *)&zone;
+    llim_error err;
+    const int got = llim_zone_open(&options, &zone, &err);
+    if (got != code || zone)
+        fail_msg("%s: %s, expected %s: %s", says, llim_code_name(got), llim_code_name(code), err.message);
+    if (!strstr(err.message, says) || !strstr(err.message, path))
+        fail_msg("\"%s\" does not say \"%s\" of %s", err.message, says, path);
+}
+
+/* A file with these bytes is refused, and has them still. */
+static void check_bytes(const char *path, const void *bytes, size_t size, int code, const char *says)
+{
+    write_all(path, bytes, size);
+    check_refused(path, code, says);
+    content after = read_all(path);
+    assert_int_equal(after.size, size);
+    assert_memory_equal(after.bytes, bytes, size);
+    free(after.bytes);
+}
+
+/* The same, of a zone with other bytes at one place. */
+static void check_changed(const char *path, const content *zone, size_t at, const void *bytes, size_t n, int code,
+                          const char *says)
+{
+    unsigned char *changed = malloc(zone->size);
+    assert_non_null(changed);
+    memcpy(changed, zone->bytes, zone->size);
+    memcpy(changed + at, bytes, n);
+    check_bytes(path, changed, zone->size, code, says);
+    free(changed);
+}
+
+#define CHANGED(field, value, code, says)                                                                              \
+    do {                                                                                                               \
+        const __typeof__(value) v = (value);                                                                           \
+        check_changed(p.path, &good, offsetof(llim__header, field), &v, sizeof v, code, says);                         \
+    } while (0)
+
+static void test_wrong_files_are_left_alone(void **state)
+{
+    (void)state;
+    place p = begin();
+    llim_limit limit = kit_limit(LLIM_TOKENS, LLIM_SLIDING, 100, KIT_MINUTE, 0);
+    llim_zone_options options = small(p.path);
+    llim_zone *zone = crew_open(&options);
+    llim_row row = kit_row(zone, "a", &limit, 1);
+    const llim__header h = *zone->header;
+    llim_zone_close(zone);
+    content good = read_all(p.path);
+    static const char text[] = "a letter to the editor, long enough to be taken for something else, which it is not: ";
+    char letter[4096];
+    for (size_t i = 0; i < sizeof letter; i++) letter[i] = text[i % (sizeof text - 1)];
+
+    check_bytes(p.path, "", 0, LLIM_ECORRUPT, "0 bytes");
+    check_bytes(p.path, text, sizeof text, LLIM_ECORRUPT, "less than a zone's header");
+    check_bytes(p.path, letter, sizeof letter, LLIM_ECORRUPT, "is not a zone");
+    check_bytes(p.path, good.bytes, good.size - 1, LLIM_ECORRUPT, "expected");
+    check_bytes(p.path, good.bytes, sizeof h, LLIM_ECORRUPT, "expected");
+    CHANGED(magic, __builtin_bswap64(LLIM__MAGIC), LLIM_EVERSION, "byte order");
+    CHANGED(version, (uint32_t)7, LLIM_EVERSION, "layout 7");
+    CHANGED(header_size, (uint32_t)64, LLIM_EVERSION, "64 bytes");
+    CHANGED(rows, (uint32_t)0, LLIM_ECORRUPT, "0 rows");
+    CHANGED(rows, UINT32_MAX, LLIM_ECORRUPT, "rows");
+    CHANGED(rings, (uint32_t)9, LLIM_ECORRUPT, "parts");
+    CHANGED(rows_at, (uint64_t)1 << 40, LLIM_ECORRUPT, "parts");
+    CHANGED(size, (uint64_t)1 << 40, LLIM_ECORRUPT, "parts");
+    CHANGED(clock, (int32_t)2, LLIM_ECORRUPT, "clock");
+    CHANGED(rows_top, (uint32_t)17, LLIM_ECORRUPT, "more in use");
+    CHANGED(slots_top, (uint32_t)17, LLIM_ECORRUPT, "more in use");
+    CHANGED(shapes_used, (uint32_t)1024, LLIM_ECORRUPT, "kinds of limits");
+    CHANGED(time.steady, INT64_MIN, LLIM_ECORRUPT, "no time");
+    const uint64_t garbage = 0xfefefefefefefefe;
+    const size_t at_row = h.rows_at + row.index * sizeof(llim__row);
+    check_changed(p.path, &good, h.shapes_at + sizeof(llim__shape) + 16, &garbage, 8, LLIM_ECORRUPT, "kind of limit");
+    check_changed(p.path, &good, at_row + offsetof(llim__row, next), &garbage, 4, LLIM_ECORRUPT, "cells");
+    check_changed(p.path, &good, at_row + offsetof(llim__row, cell[0].config), &garbage, 8, LLIM_ECORRUPT,
+                  "limit is none");
+    check_changed(p.path, &good, at_row + offsetof(llim__row, cell[0].aux), &garbage, 8, LLIM_ECORRUPT,
+                  "limit is none");
+    check_changed(p.path, &good, at_row + offsetof(llim__row, cool_until), &garbage, 8, LLIM_ECORRUPT, "cools");
+    check_changed(p.path, &good, h.slots_at + offsetof(llim__slot, holder), &garbage, 8, LLIM_ECORRUPT, "lease");
+    check_changed(p.path, &good, h.notes_at + offsetof(llim__note, owner), &garbage, 8, LLIM_ECORRUPT, "learned");
+    char name[LLIM_SCOPE_SHOWN];
+    memset(name, 'x', sizeof name);
+    check_changed(p.path, &good, h.names_at + row.index * sizeof name, name, sizeof name, LLIM_ECORRUPT, "no end");
+    free(good.bytes);
+    crew_remove(p.dir);
+}
+
+static void test_what_is_no_file(void **state)
+{
+    (void)state;
+    place p = begin();
+    char other[160];
+    snprintf(other, sizeof other, "%s/other", p.dir);
+    check_refused(p.dir, LLIM_EIO, "a directory");
+    llim_zone_options options = small(other);
+    llim_zone_close(crew_open(&options));
+    assert_int_equal(symlink(other, p.path), 0);
+    check_refused(p.path, LLIM_EIO, "a symbolic link");
+    unlink(p.path);
+    assert_int_equal(mkfifo(p.path, 0600), 0);
+    check_refused(p.path, LLIM_EIO, "not a file");
+    check_refused("/dev/null", LLIM_EIO, "not a file");
+    check_refused("/nowhere/at/all", LLIM_EIO, "No such file");
+    check_refused("/proc/self/zone", LLIM_EIO, "cannot be made");
+    if (geteuid() != 0) { /* whom permission bits do not stop */
+        unlink(p.path);
+        options = small(p.path);
+        llim_zone_close(crew_open(&options));
+        assert_int_equal(chmod(p.path, 0400), 0);
+        check_refused(p.path, LLIM_EIO, "Permission denied");
+    }
+    crew_remove(p.dir);
+}
+
+static int fill_the_disk(void *arg)
+{
+    llim_zone *zone;
+    llim_error err;
+    const struct rlimit little = {1 << 16, 1 << 16}; /* of a file's size: as a disk that is full */
+    signal(SIGXFSZ, SIG_IGN);
+    if (setrlimit(RLIMIT_FSIZE, &little) != 0) return 1;
+    if (llim_zone_open(arg, &zone, &err) != LLIM_EIO) return 2;
+    return strstr(err.message, "cannot be made") ? 0 : 3;
+}
+
+/* It is told when a zone is made, and nothing is left behind. */
+static void test_a_full_disk(void **state)
+{
+    (void)state;
+    place p = begin();
+    llim_zone_options options = small(p.path);
+    assert_int_equal(crew_end(crew_start(fill_the_disk, &options)), 0);
+    assert_int_equal(access(p.path, F_OK), -1);
+    assert_int_equal(rmdir(p.dir), 0);
+}
+
+enum { TOGETHER = 50 };
+
+typedef struct start {
+    const char *path;
+    atomic_int *go;
+} start;
+
+static int open_together(void *arg)
+{
+    const start *s = arg;
+    llim_limit limit = kit_limit(LLIM_TOKENS, LLIM_BUCKET, TOGETHER, KIT_HOUR, 0);
+    llim_zone_options options = small(s->path);
+    llim_zone *zone;
+    llim_row row;
+    while (!atomic_load(s->go)) usleep(100);
+    if (llim_zone_open(&options, &zone, NULL)) return 1;
+    int code;
+    for (int tries = 0; (code = kit_try_row(zone, "one", &limit, 1, &row)) == LLIM_EBUSY && tries < 100;) tries++;
+    if (code) return 2;
+    llim_charge one = kit_charge(LLIM_TOKENS, 1);
+    llim_permit permit;
+    return llim_admit(zone, &row, 1, &one, &permit, NULL) ? 3 : 0;
+}
+
+static void test_fifty_start_together(void **state)
+{
+    (void)state;
+    for (int64_t round = kit_env("LLIM_ROUNDS", 5); round > 0; round--) {
+        place p = begin();
+        start s = {p.path, crew_share(sizeof *s.go)};
+        pid_t child[TOGETHER];
+        for (int i = 0; i < TOGETHER; i++) child[i] = crew_start(open_together, &s);
+        atomic_store(s.go, 1);
+        for (int i = 0; i < TOGETHER; i++) assert_int_equal(crew_end(child[i]), 0);
+        llim_zone_options options = small(p.path);
+        llim_zone *zone = crew_open(&options);
+        llim_row row;
+        assert_int_equal(llim_row_find(zone, "one", 3, &row), LLIM_OK);
+        assert_int_equal(kit_used(zone, row, 0), TOGETHER);
+        llim_zone_close(zone);
+        crew_remove(p.dir);
+    }
+}
+
+/* Who has a file open goes on with it when another takes its place; who comes gets the other. */
+static void test_a_file_is_replaced(void **state)
+{
+    (void)state;
+    place p = begin();
+    llim_limit limit = kit_limit(LLIM_TOKENS, LLIM_BUCKET, 100, KIT_HOUR, 0);
+    llim_zone_options options = small(p.path);
+    llim_zone *old = crew_open(&options), *again = crew_open(&options);
+    llim_row row = kit_row(old, "a", &limit, 1), none;
+    kit_permit(again, row, LLIM_TOKENS, 7);
+    unlink(p.path);
+    llim_zone *new = crew_open(&options);
+    assert_int_equal(llim_row_find(new, "a", 1, &none), LLIM_ENOTFOUND);
+    assert_int_equal(kit_used(old, row, 0), 7);
+    llim_zone_close(again);
+    kit_permit(old, row, LLIM_TOKENS, 3);
+    kit_row(old, "b", &limit, 1); /* the lock is still there, though a handle of the file was closed */
+    assert_int_equal(kit_used(old, row, 0), 10);
+    llim_zone_close(old);
+    llim_zone_close(new);
+    crew_remove(p.dir);
+}
+
+static void test_a_descriptor_that_was_closed(void **state)
+{
+    (void)state;
+    place p = begin();
+    llim_limit limit = kit_limit(LLIM_TOKENS, LLIM_BUCKET, 100, KIT_HOUR, 0);
+    llim_zone_options options = small(p.path);
+    llim_zone *zone = crew_open(&options);
+    llim_row row = kit_row(zone, "a", &limit, 1), other;
+    const int fd = zone->memory->fd;
+    close(fd);
+    assert_int_equal(kit_try_row(zone, "b", &limit, 1, &other), LLIM_EIO);
+    const int null = open("/dev/null", O_RDONLY);
+    assert_int_equal(dup2(null, fd), fd);
+    assert_int_equal(kit_try_row(zone, "b", &limit, 1, &other), LLIM_EIO);
+    assert_int_equal(kit_admit(zone, row, LLIM_TOKENS, 1), LLIM_OK);
+    llim_zone_close(zone);
+    assert_int_equal(fcntl(fd, F_GETFD), 0); /* it is another's by now */
+    if (null != fd) close(null);
+    close(fd);
+    crew_remove(p.dir);
+}
+
+static void check_between(int64_t x, int64_t low, int64_t high)
+{
+    if (x < low || x > high)
+        fail_msg("%lld is not within %lld and %lld", (long long)x, (long long)low, (long long)high);
+}
+
+static void patch(const char *path, size_t at, int64_t by)
+{
+    int64_t value;
+    int fd = open(path, O_RDWR);
+    assert_int_equal(pread(fd, &value, 8, (off_t)at), 8);
+    value += by;
+    assert_int_equal(pwrite(fd, &value, 8, (off_t)at), 8);
+    close(fd);
+}
+
+/* After a boot CLOCK_MONOTONIC begins anew, and the wall clock has gone on meanwhile: as if it were ns ahead of now. */
+static llim_zone *boot(const llim_zone_options *options, llim_zone *zone, uint64_t id, int64_t ns)
+{
+    llim_zone_close(zone);
+    at_store_rlx(&llim__boot_pretended, id);
+    patch(options->path, offsetof(llim__header, time.wall_offset), -ns);
+    patch(options->path, offsetof(llim__header, base), -12345 * KIT_SECOND); /* which tells nothing now */
+    return crew_open(options);
+}
+
+static void test_boots(void **state)
+{
+    (void)state;
+    place p = begin();
+    llim_limit limits[] = {kit_limit(LLIM_TOKENS, LLIM_SLIDING, 100, KIT_HOUR, 0),
+                           kit_calendar(LLIM_TOKENS, LLIM_PER_MONTH, "", 100, 0),
+                           kit_limit(LLIM_TOKENS, LLIM_BUCKET, 100, 100 * KIT_HOUR, 0),
+                           kit_limit(LLIM_SESSIONS, LLIM_GAUGE, 1, KIT_DAY, 0)};
+    llim_zone_options options = small(p.path);
+    options.clock = LLIM_CLOCK_REAL;
+    llim_zone *zone = crew_open(&options);
+    llim_row row = kit_row(zone, "a", limits, 4);
+    kit_permit(zone, row, LLIM_TOKENS, 90);
+    kit_permit(zone, row, LLIM_SESSIONS, 1);
+    assert_int_equal(kit_admit(zone, row, LLIM_SESSIONS, 1), LLIM_LATER);
+    int64_t before, after, wall_before, wall;
+    kit_now(zone, &before, &wall_before);
+    zone = boot(&options, zone, 1, KIT_HOUR / 2);
+    kit_now(zone, &after, &wall);
+    check_between(after - before, KIT_HOUR / 2 - KIT_SECOND, KIT_HOUR / 2 + KIT_MINUTE);
+    check_between(wall - wall_before, 0, KIT_MINUTE); /* that was not moved here */
+    assert_int_equal(kit_used(zone, row, 0), 90);
+    assert_int_equal(kit_used(zone, row, 1), 90);
+    assert_int_equal(kit_used(zone, row, 2), 90);
+    kit_permit(zone, row, LLIM_SESSIONS, 1); /* the lease was of a process of then */
+    before = after;
+    zone = boot(&options, zone, 2, KIT_HOUR);
+    assert_int_equal(kit_used(zone, row, 0), 0); /* its hour is over */
+    assert_int_equal(kit_used(zone, row, 1), 90);
+    check_between(kit_used(zone, row, 2), 88, 89);
+    kit_now(zone, &before, NULL);
+    zone = boot(&options, zone, 3, -KIT_DAY); /* the wall clock went back: no time has passed */
+    kit_now(zone, &after, NULL);
+    check_between(after - before, -KIT_SECOND, KIT_MINUTE);
+    check_between(kit_used(zone, row, 2), 88, 89);
+    /* In the same boot everything goes on by itself. */
+    llim_zone_close(zone);
+    zone = crew_open(&options);
+    kit_now(zone, &before, NULL);
+    check_between(before - after, 0, KIT_MINUTE);
+    zone = boot(&options, zone, 4, 3000 * KIT_DAY); /* all has left, and the clock is not at its end */
+    kit_now(zone, &after, NULL);
+    check_between(after - before, 1000 * KIT_DAY, 1400 * KIT_DAY);
+    assert_int_equal(kit_used(zone, row, 2), 0);
+    llim_zone_close(zone);
+    at_store_rlx(&llim__boot_pretended, 0);
+    crew_remove(p.dir);
+}
+
+static int open_alone(void *arg)
+{
+    llim_zone *zone;
+    at_store_rlx(&llim__boot_pretended, 99);
+    return -llim_zone_open(arg, &zone, NULL);
+}
+
+static void test_two_boots_at_once(void **state)
+{
+    (void)state;
+    place p = begin();
+    llim_zone_options options = small(p.path);
+    options.clock = LLIM_CLOCK_REAL;
+    llim_zone *zone = crew_open(&options);
+    /* The child drops what it inherits, so that the file is new to it. */
+    pid_t child = fork();
+    if (child == 0) {
+        llim_zone_close(zone);
+        _exit(open_alone(&options));
+    }
+    assert_int_equal(crew_end(child), -LLIM_EIO);
+    llim_zone_close(zone);
+    crew_remove(p.dir);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_counts_outlive_processes),
+        cmocka_unit_test(test_permission_bits),
+        cmocka_unit_test(test_wrong_files_are_left_alone),
+        cmocka_unit_test(test_what_is_no_file),
+        cmocka_unit_test(test_a_full_disk),
+        cmocka_unit_test(test_fifty_start_together),
+        cmocka_unit_test(test_a_file_is_replaced),
+        cmocka_unit_test(test_a_descriptor_that_was_closed),
+        cmocka_unit_test(test_boots),
+        cmocka_unit_test(test_two_boots_at_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
