@@ -12,9 +12,8 @@
  * slots and swaps in that sum. The version makes this swap fail if anyone has raised the count since the word was read, and
  * who had not raised it then either is in the sum already or adds to it later: the count errs high only.
  */
-#include <unistd.h>
-
 #include "engine/laws.h"
+#include "engine/owner.h"
 
 enum { COUNT_BITS = 42, NONCE_BITS = 24, METER_BITS = 4, EPOCH_BITS = 11, BESIDE_BITS = 40 };
 
@@ -66,6 +65,32 @@ static int64_t held(llim_zone *zone, int64_t t, const llim__step *step, int64_t 
     return sum;
 }
 
+/* Ends the leases of processes that have ended: of this gauge, or of all with holder 0. False: there were none. Whether a process
+   lives costs more than many decisions, so this process asks no more often than every 10 ms. */
+static bool end_of_the_dead(llim_zone *zone, llim__now now, uint64_t holder)
+{
+    if (!at_load_rlx(&zone->header->pid_namespace)) return false;
+    const int64_t t = llim__clock_read(CLOCK_MONOTONIC_COARSE), last = at_load_rlx(&zone->looked_at);
+    if (last != 0 && t - last < 10 * MS) return false;
+    at_store_rlx(&zone->looked_at, t);
+    llim__owners owners = {.n = 0};
+    bool some = false;
+    for (uint32_t i = 0, top = at_load_acq(&zone->header->slots_top); i < top; i++) {
+        llim__slot *slot = &zone->slot[i];
+        uint64_t word = at_load_acq(&slot->word), nonce = word & NONCE_MASK;
+        if (expires_at(word) <= now.steady || (holder && at_load_acq(&slot->holder) != BESIDE(nonce, holder))) continue;
+        const uint64_t owner = at_load_acq(&slot->owner);
+        if (owner >> BESIDE_BITS != nonce) continue;
+        if (!llim__owner_is_dead(zone, &owners, owner & (((uint64_t)1 << BESIDE_BITS) - 1))) continue;
+        if (at_cas_acqrel(&slot->word, &word, 0)) some = true;
+    }
+    if (some) {
+        at_store_rlx(&zone->header->slots_hint, 0);
+        llim__zone_freed(zone);
+    }
+    return some;
+}
+
 int llim__gauge_plan(llim_zone *zone, llim__now now, llim__step *step)
 {
     if (step->amount > step->limit) return LLIM_NEVER;
@@ -76,6 +101,8 @@ int llim__gauge_plan(llim_zone *zone, llim__now now, llim__step *step)
     if (step->swap.expected == LLIM__SEALED) return LLIM__WAIT;
     int64_t count = (int64_t)(step->swap.expected & COUNT_MASK), last;
     if (count + step->amount > step->limit) count = held(zone, now.steady, step, &last);
+    if (count + step->amount > step->limit && end_of_the_dead(zone, now, holder_of(zone, step)))
+        count = held(zone, now.steady, step, &last);
     step->swap.desired = ((step->swap.expected & ~COUNT_MASK) + COUNT_MASK + 1) | (uint64_t)(count + step->amount);
     if (step->swap.desired == LLIM__SEALED) step->swap.desired = (uint64_t)(count + step->amount);
     if (count + step->amount > step->limit) return LLIM_LATER;
@@ -105,7 +132,7 @@ static bool claim(llim_zone *zone, llim__now now, llim__step *step)
         uint64_t word = at_load_acq(&slot->word);
         if (expires_at(word) > now.steady || !at_cas_acqrel(&slot->word, &word, mine)) continue;
         if (!write_beside(slot, &slot->amount, mine, (uint64_t)step->amount) ||
-            !write_beside(slot, &slot->owner, mine, (uint64_t)getpid()) ||
+            !write_beside(slot, &slot->owner, mine, llim__owner_self(zone)) ||
             !write_beside(slot, &slot->holder, mine, holder_of(zone, step)))
             continue;
         uint32_t top = at_load_acq(&h->slots_top);
@@ -172,7 +199,7 @@ bool llim__gauge_renew(llim_zone *zone, llim_lease lease)
 
 int llim__gauge_commit(llim_zone *zone, llim__now now, llim__step *step)
 {
-    if (!claim(zone, now, step)) return LLIM_EFULL;
+    if (!claim(zone, now, step) && !(end_of_the_dead(zone, now, 0) && claim(zone, now, step))) return LLIM_EFULL;
     if (at_cas_acqrel(step->swap.word, &step->swap.expected, step->swap.desired)) return LLIM_OK;
     llim__gauge_release(zone, now, step->lease);
     llim__zone_freed(zone); /* it counted while it was there */

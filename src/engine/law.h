@@ -102,7 +102,7 @@ static inline bool llim__born_after(uint32_t born, uint32_t identity)
 int llim__step_again(llim_zone *zone, llim__step *step);
 
 /* An aimed step with its amount. LLIM_OK: it fits; LLIM__NOTHING, LLIM_LATER, LLIM_NEVER, LLIM__WAIT, LLIM__STALE. Writes
-   nothing but the step. */
+   nothing but the step; a full gauge ends leases of dead processes. */
 int llim__law_plan(llim_zone *zone, llim__now now, llim__step *step);
 /* The same behind a glance that was unsure. */
 int llim__law_study(llim_zone *zone, llim__now now, llim__step *step);

@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "engine/check.h"
 #include "engine/file.h"
+#include "engine/owner.h"
 #include "engine/times.h"
 #include "engine/writer.h"
 
@@ -82,6 +83,7 @@ static int plan(const llim_zone_options *o, const llim__capacity *extra, llim__h
     h->asked_notes = asked.notes;
     if (getrandom(h->secret, sizeof h->secret, 0) != sizeof h->secret)
         return llim__fail(err, LLIM_EIO, "the system gives no random bytes for a zone's secret");
+    if (o->name) atomic_init(&h->pid_namespace, llim__owner_namespace());
     if (o->clock == LLIM_CLOCK_VIRTUAL) {
         atomic_init(&h->time.steady, o->start_ns);
         atomic_init(&h->time.wall_offset, o->start_wall_ns - o->start_ns);
@@ -146,6 +148,16 @@ static void set_up(llim_zone *zone, const llim_zone_options *o)
                      o->path && real ? at_load_rlx(&h->base) : 0);
 }
 
+/* The ids of earlier owners mean nothing to a namespace that is not theirs. */
+static void settle_owners(llim_zone *zone)
+{
+    llim__header *h = zone->header;
+    const uint64_t mine = llim__owner_namespace();
+    if (at_load_rlx(&h->pid_namespace) == mine) return;
+    for (uint32_t i = 0; i < h->slots; i++) at_store_rel(&zone->slot[i].owner, 0);
+    at_store_rel(&h->pid_namespace, mine);
+}
+
 /* What this process has just mapped. Nobody gets in before who was alone is done. */
 static int join(llim_zone *zone, const llim_zone_options *o, llim_error *err)
 {
@@ -153,6 +165,7 @@ static int join(llim_zone *zone, const llim_zone_options *o, llim_error *err)
     if (code) return llim__zone_lock_failed(code, err);
     const bool alone = llim__memory_alone(zone->memory);
     if (alone) code = llim__zone_check(zone, o->path, err);
+    if (alone && !code) settle_owners(zone);
     if (!code && o->clock == LLIM_CLOCK_REAL) code = llim__times_go_on(zone, o->path, alone, err);
     if (!code) {
         set_up(zone, o);

@@ -122,7 +122,7 @@ typedef struct llim__slot {
     at_u64 word;   /* expiry in ms << 24 | nonce; 0: free */
     at_u64 holder; /* nonce << 40 | row << 15 | epoch << 4 | meter */
     at_u64 amount; /* nonce << 40 | amount */
-    at_u64 owner;  /* nonce << 40 | pid */
+    at_u64 owner;  /* nonce << 40 | whose process it is, see owner.h */
 } llim__slot;
 
 /* What a row keeps beside its limits; see notes.c. */
@@ -158,6 +158,7 @@ typedef struct llim__header {
     _Alignas(64) llim__time time; /* of a virtual clock; of a real one in a file the last look at it: see times.h */
     at_i64 base;                  /* of CLOCK_MONOTONIC since that boot */
     at_u64 boot;
+    at_u64 pid_namespace; /* of the owners of leases, 0: none is told; see owner.h */
 } llim__header;
 
 /* The period of a calendar shape that was looked up last: a seqlock of this process. From from_ns to before until_ns no
@@ -197,6 +198,7 @@ struct llim_zone {
     void *block;       /* likewise, as it was allocated; the header is its first multiple of 128 */
     _Atomic(llim__timezone *) timezone[LLIM__ZONES]; /* NULL: not met by this process yet; see writer.c */
     llim__period_cache period[LLIM__SHAPES];
+    at_i64 looked_at; /* CLOCK_MONOTONIC of the last search for leases of the dead */
     llim_alloc_fn alloc;
     void *alloc_ctx;
 };
