@@ -147,7 +147,7 @@ interleave: deps-test
 
 # Every libFuzzer entry under the sanitizers, for LLIM_FUZZ_SECONDS each.
 FUZZ := $(patsubst tests/c/%.c,build/fuzz/%,$(wildcard tests/c/fuzz_*.c))
-build/fuzz/%: tests/c/%.c $(wildcard src/base/*.[ch] src/provider/*.[ch] include/*.h)
+build/fuzz/%: tests/c/%.c $(wildcard src/base/*.[ch] src/engine/*.[ch] src/provider/*.[ch] include/*.h)
 	@mkdir -p $(@D)
 	clang -std=c11 -D_GNU_SOURCE -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Iinclude -Isrc \
 	  $(filter %.c,$^) -lcjson -o $@

@@ -52,16 +52,15 @@ static bool chain_is_sound(const llim_zone *zone, const llim__row *row, uint32_t
     return n <= LLIM_MAX_LIMITS && n <= room;
 }
 
-static bool cell_is_sound(const llim_zone *zone, const llim__cell *cell)
+/* A limit with its word and the ring that its aux names. */
+static bool limit_is_sound(const llim_zone *zone, uint64_t config, uint64_t word, uint64_t aux)
 {
-    const uint64_t config = at_load_rlx(&cell->config), word = at_load_rlx(&cell->word);
     if (LLIM__CONFIG_SHAPE(config) > at_load_rlx(&zone->header->shapes_used)) return false;
     const llim__shape *shape = llim__cell_shape(zone, config);
     if (shape->law == LLIM__NO_LIMIT) return true;
     if (LLIM__CONFIG_AMOUNT(config) < 1 || LLIM__CONFIG_AMOUNT(config) > LLIM_AMOUNT_MAX) return false;
     if (shape->law == LLIM_BUCKET && word != LLIM__SEALED && word > llim__fine(FAR)) return false;
-    return shape->law != LLIM_SLIDING ||
-           llim__sliding_ring(at_load_rlx(&cell->aux)) < at_load_rlx(&zone->header->rings_top);
+    return shape->law != LLIM_SLIDING || llim__sliding_ring(aux) < at_load_rlx(&zone->header->rings_top);
 }
 
 static const char *check_row(llim_zone *zone, uint32_t index)
@@ -75,9 +74,35 @@ static const char *check_row(llim_zone *zone, uint32_t index)
     if (cool != LLIM__RECYCLED && is_far(cool)) return "a row cools down for ever";
     if (!memchr(zone->name[index], 0, LLIM_SCOPE_SHOWN)) return "the name of a scope has no end";
     if (!chain_is_sound(zone, row, LLIM__STATE_LIMITS(state))) return "a row has more limits than cells";
-    for (uint32_t i = 0; i < LLIM__STATE_LIMITS(state); i++)
-        if (!cell_is_sound(zone, llim__row_cell(zone, row, i))) return "a limit is none";
+    for (uint32_t i = 0; i < LLIM__STATE_LIMITS(state); i++) {
+        const llim__cell *cell = llim__row_cell(zone, row, i);
+        if (!limit_is_sound(zone, at_load_rlx(&cell->config), at_load_rlx(&cell->word), at_load_rlx(&cell->aux)))
+            return "a limit is none";
+    }
     return NULL;
+}
+
+bool llim__journal_is_sound(llim_zone *zone)
+{
+    const llim__journal *j = &zone->header->journal;
+    const uint32_t row = at_load_rlx(&j->row), n = at_load_rlx(&j->n);
+    if (row == 0 || row > at_load_rlx(&zone->header->rows_top) || is_far(at_load_rlx(&j->cool))) return false;
+    const bool sealing = at_load_rlx(&j->phase) == LLIM__SEALING;
+    const uint64_t state = sealing ? at_load_rlx(&zone->row[row].state) : at_load_rlx(&j->state);
+    if (sealing && !(LLIM__STATE_FLAGS(state) & LLIM__LIVE)) return true;
+    if ((!sealing && n != LLIM__STATE_LIMITS(state)) ||
+        !chain_is_sound(zone, &zone->row[row], LLIM__STATE_LIMITS(state)))
+        return false;
+    for (uint32_t i = 0; i < LLIM__STATE_LIMITS(state); i++) {
+        const llim__cell *cell = llim__row_cell(zone, &zone->row[row], i);
+        const struct llim__journal_cell *to = &j->cell[i];
+        const uint64_t config = at_load_rlx(sealing ? &cell->config : &to->config),
+                       word = at_load_rlx(sealing ? &j->was[i][0] : &to->words[0]),
+                       aux = at_load_rlx(sealing || at_load_rlx(&to->keeps_aux) ? &cell->aux : &to->words[1]);
+        const bool sealed = at_load_rlx(&cell->word) == LLIM__SEALED;
+        if (!limit_is_sound(zone, config, sealing && !sealed ? 0 : word, aux)) return false;
+    }
+    return true;
 }
 
 static const char *check_beside(const llim_zone *zone)

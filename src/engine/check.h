@@ -11,4 +11,7 @@
    for all that a writer leaves that dies anywhere. path is for the sentence. */
 int llim__zone_check(llim_zone *zone, const char *path, llim_error *err);
 
+/* Whether what the journal is about can be done. */
+bool llim__journal_is_sound(llim_zone *zone);
+
 #endif

@@ -1,4 +1,5 @@
 /* law.c - picks the law of a step by its shape. See law.h. */
+#include "engine/journal.h"
 #include "engine/laws.h"
 #include "engine/writer.h"
 
@@ -148,14 +149,15 @@ int64_t llim__law_used(llim_zone *zone, llim__now now, const llim__step *step, i
     }
 }
 
-bool llim__law_seal(llim_zone *zone, llim__now now, const llim__step *step, bool idle, uint64_t words[2], int64_t *used)
+bool llim__law_seal(llim_zone *zone, llim__now now, const llim__step *step, uint32_t i, bool idle, uint64_t words[2],
+                    int64_t *used)
 {
     at_u64 *place[2] = {&step->cell->word, &step->cell->aux};
     int n = step->shape->law == LLIM_CALENDAR ? 2 : 1;
-    for (int i = 0; i < n; i++) {
-        words[i] = at_load_acq(place[i]);
-        while (words[i] != LLIM__SEALED && !at_cas_acqrel(place[i], &words[i], LLIM__SEALED)) {
-        }
+    for (int k = 0; k < n; k++) {
+        words[k] = at_load_acq(place[k]);
+        do llim__journal_note(zone, i, k, words[k]);
+        while (!at_cas_acqrel(place[k], &words[k], LLIM__SEALED));
     }
     if (n == 1) words[1] = at_load_acq(place[1]); /* behind the seal: a decider may have raised a reach before it */
     /* What it holds is what its words say, and they are not in the cell any more. */

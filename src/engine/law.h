@@ -122,9 +122,9 @@ int64_t llim__law_earliest(llim_zone *zone, llim__now now, const llim__step *ste
 /* What is used now, and from when on nothing will be; until may be NULL. */
 int64_t llim__law_used(llim_zone *zone, llim__now now, const llim__step *step, int64_t *until);
 
-/* Under the lock: seals the cell's words, and tells what they were and how much they
+/* Under the lock: seals the words of the row's i-th cell, as the journal says, and tells what they were and how much they
    held at that moment. With idle set a cell that holds something is unsealed again: false. */
-bool llim__law_seal(llim_zone *zone, llim__now now, const llim__step *step, bool idle, uint64_t words[2],
+bool llim__law_seal(llim_zone *zone, llim__now now, const llim__step *step, uint32_t i, bool idle, uint64_t words[2],
                     int64_t *used);
 /* Gives the cell these words; from then on it decides. */
 void llim__law_unseal(const llim__step *step, const uint64_t words[2]);

@@ -1,6 +1,7 @@
 /* repair.c - see repair.h. */
 #include "engine/repair.h"
 
+#include "engine/journal.h"
 #include "engine/laws.h"
 #include "engine/rings.h"
 #include "engine/table.h"
@@ -11,7 +12,7 @@ static bool is_sealed(const llim__step *step)
            (step->shape->law == LLIM_CALENDAR && at_load_acq(&step->cell->aux) == LLIM__SEALED);
 }
 
-/* Ends what a dead writer began on a row. */
+/* Makes a row decide again that a writer has marked, or that the file of a machine that lost its power has in pieces. */
 static void recover(llim_zone *zone, llim__row *row)
 {
     uint64_t state = at_load_acq(&row->state);
@@ -71,6 +72,7 @@ void llim__zone_repair(llim_zone *zone)
     const uint32_t top = at_load_rlx(&h->rows_top);
     uint32_t used = 0;
     at_store_rel(&h->writing, 1);
+    llim__journal_recover(zone);
     llim__rings_unclaim(zone);
     for (uint32_t r = 1; r <= top; r++) {
         const uint64_t state = at_load_acq(&zone->row[r].state);

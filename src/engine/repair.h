@@ -1,9 +1,9 @@
 /*
  * repair.h - makes anew what the rows tell: the index, the free rows and rings, and how many of each are in use.
  *
- * The rows are the truth. A row whose writer died while it changed gets back to deciding: what is sealed becomes full, as
- * limits that were born anew, since nobody knows how much of what older permits charged they hold; debt beyond the limit is
- * forgotten then. What no row has is free.
+ * The rows are the truth, once what a dead writer was about is ended: see journal.h. What no row has is free. A word that is
+ * sealed and that the journal does not know is of a file that was not written whole, when a machine lost its power: it becomes
+ * full, as a limit that was born anew; debt beyond the limit is forgotten then.
  */
 #ifndef LLIM_ENGINE_REPAIR_H
 #define LLIM_ENGINE_REPAIR_H

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "engine/journal.h"
 #include "engine/laws.h"
 #include "engine/notes.h"
 #include "engine/rings.h"
@@ -99,22 +100,17 @@ static void start(llim_zone *zone, llim__now now, plan *p, uint32_t i, int64_t u
     llim__law_start(zone, now, &step, used, p->words[i]);
 }
 
-/* Whoever dies in between leaves no cell whose config is of a sliding law and whose aux names no ring: see
-   repair.c. */
-static void write_cells(llim_zone *zone, llim__row *row, const plan *p, uint64_t state)
+static void write_row(llim_zone *zone, uint32_t index, const plan *p, uint64_t state, uint32_t identity)
 {
+    llim__draft draft = {.state = state, .identity = identity, .n = p->n};
     for (uint32_t i = 0; i < p->n; i++) {
-        llim__cell *cell = llim__row_cell(zone, row, i);
-        const uint64_t config = LLIM__CONFIG(p->shape[i], p->amount[i]);
         const bool sliding = zone->shape[p->shape[i]].law == LLIM_SLIDING;
-        at_store_rel(&cell->word, LLIM__SEALED);
-        if (!sliding) at_store_rel(&cell->config, config);
-        if (p->kept[i] < 0 || !sliding) at_store_rel(&cell->aux, p->words[i][1]); /* see llim__law_unseal() */
-        at_store_rel(llim__row_born(zone, row, i), p->born[i]);
-        if (sliding) at_store_rel(&cell->config, config);
+        draft.cell[i] = (struct llim__draft_cell){.config = LLIM__CONFIG(p->shape[i], p->amount[i]),
+                                                  .words = {p->words[i][0], p->words[i][1]},
+                                                  .born = p->born[i],
+                                                  .keeps_aux = sliding && p->kept[i] >= 0}; /* see llim__law_unseal() */
     }
-    at_store_rel(&row->state, state);
-    for (uint32_t i = 0; i < p->n; i++) at_store_rel(&llim__row_cell(zone, row, i)->word, p->words[i][0]);
+    llim__journal_write(zone, index, &draft);
 }
 
 /* Makes the row's chain as long as n limits need, or leaves it as it was. */
@@ -170,7 +166,6 @@ static int add(llim_zone *zone, llim__now now, const llim_row_spec *spec, llim__
     at_store_rlx(&row->key[0], key.word[0]);
     at_store_rlx(&row->key[1], key.word[1]);
     at_store_rlx(&row->cool_until, now.steady - epoch % 1024); /* over, and not what it was before */
-    at_store_rlx(&row->identity, 0);
     at_store_rlx(&row->generation, spec->generation);
     int cut = spec->scope_len < LLIM_SCOPE_SHOWN ? (int)spec->scope_len : LLIM_SCOPE_SHOWN - 2;
     if (cut < (int)spec->scope_len) /* not within a character of UTF-8 */
@@ -182,7 +177,7 @@ static int add(llim_zone *zone, llim__now now, const llim_row_spec *spec, llim__
         p->born[i] = 0;
         start(zone, now, p, i, 0, epoch);
     }
-    write_cells(zone, row, p, LLIM__STATE(epoch, 0, p->n, flags_of(spec)));
+    write_row(zone, index, p, LLIM__STATE(epoch, 0, p->n, flags_of(spec)), 0);
     llim__table_publish(zone, index, key);
     *out = (llim_row){index, epoch};
     return LLIM_OK;
@@ -312,7 +307,7 @@ static void take_over(llim_zone *zone, const llim__limits *old, plan *p, const b
 {
     int64_t used[LLIM_MAX_LIMITS];
     llim__now now = llim__zone_now(zone);
-    for (uint32_t k = 0; k < old->n; k++) llim__law_seal(zone, now, &old->step[k], false, words[k], &used[k]);
+    for (uint32_t k = 0; k < old->n; k++) llim__law_seal(zone, now, &old->step[k], k, false, words[k], &used[k]);
     now = llim__zone_now(zone); /* not before the last charge that the seals let through */
     for (uint32_t i = 0; i < p->n; i++) {
         int k = p->kept[i];
@@ -360,12 +355,13 @@ static int change(llim_zone *zone, llim__now now, const llim_row_spec *spec, uin
         return_rings(zone, p, p->n);
         return code;
     }
+    llim__journal_begin(zone, index, at_load_rlx(&row->cool_until));
     at_store_rel(&row->state, state | LLIM__CHANGING);
     take_over(zone, &old, p, gone, words);
     for (uint32_t i = 0; i < p->n; i++) identity_changes |= p->born[i] == old.identity + 1;
-    if (identity_changes) at_store_rel(&row->identity, old.identity + 1);
     at_store_rlx(&row->generation, spec->generation);
-    write_cells(zone, row, p, LLIM__STATE(LLIM__STATE_EPOCH(state), LLIM__STATE_VERSION(state) + 1, p->n, flags));
+    write_row(zone, index, p, LLIM__STATE(LLIM__STATE_EPOCH(state), LLIM__STATE_VERSION(state) + 1, p->n, flags),
+              old.identity + identity_changes);
     *frees = !same;
     /* Last: a ring that a dead writer has left to nobody is found again, one with two owners would be wrong. */
     for (uint32_t k = 0; k < old.n; k++)

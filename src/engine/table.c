@@ -7,6 +7,7 @@
  */
 #include "engine/table.h"
 
+#include "engine/journal.h"
 #include "engine/laws.h"
 
 __extension__ typedef unsigned __int128 wide;
@@ -104,14 +105,19 @@ static bool recycle(llim_zone *zone, llim__now now, uint32_t index, bool with_ri
     uint64_t state = at_load_acq(&row->state), words[LLIM_MAX_LIMITS][2];
     if ((LLIM__STATE_FLAGS(state) & (LLIM__LIVE | LLIM__PINNED)) != LLIM__LIVE) return false;
     int64_t cool = at_load_acq(&row->cool_until);
-    if (cool > now.steady || !at_cas_i64(&row->cool_until, &cool, LLIM__RECYCLED)) return false;
+    if (cool > now.steady) return false;
+    llim__journal_begin(zone, index, cool);
+    if (!at_cas_i64(&row->cool_until, &cool, LLIM__RECYCLED)) {
+        llim__journal_end(zone);
+        return false;
+    }
     uint32_t n = LLIM__STATE_LIMITS(state), sealed = 0, rings = 0;
     uint64_t *ring[LLIM_MAX_LIMITS];
     for (; sealed < n; sealed++) {
         llim__step step = llim__step_at(zone, row, sealed);
         int64_t used;
         if (step.shape->law == LLIM_SLIDING) ring[rings++] = words[sealed];
-        if (!llim__law_seal(zone, now, &step, true, words[sealed], &used)) break;
+        if (!llim__law_seal(zone, now, &step, sealed, true, words[sealed], &used)) break;
     }
     if (sealed < n || (with_ring && rings == 0)) {
         while (sealed--) {
@@ -119,10 +125,12 @@ static bool recycle(llim_zone *zone, llim__now now, uint32_t index, bool with_ri
             llim__law_unseal(&step, words[sealed]);
         }
         at_store_rel(&row->cool_until, cool);
+        llim__journal_end(zone);
         return false;
     }
     /* Nobody's first: a writer that dies on the way leaves a row that is free. */
     at_store_rel(&row->state, LLIM__STATE(LLIM__STATE_EPOCH(state) + 1, 0, 0, 0));
+    llim__journal_end(zone);
     unpublish(zone, index);
     llim__table_put(zone, index);
     /* Last: a ring that a dead writer has left to nobody is found again, one with two owners would be wrong. */

@@ -138,6 +138,22 @@ typedef struct llim__note {
 
 _Static_assert(sizeof(llim__note) == 64, "a note is one cache line");
 
+enum { LLIM__IDLE, LLIM__SEALING, LLIM__WRITING, LLIM__OPENING };
+
+/* What a writer is about to do to a row; see journal.h. */
+typedef struct llim__journal {
+    at_u32 phase; /* LLIM__IDLE and so on */
+    at_u32 row;
+    at_i64 cool;
+    at_u64 was[LLIM_MAX_LIMITS][2]; /* each limit's words before they were sealed */
+    at_u64 state;                   /* what the row is to be, from here on */
+    at_u32 identity, n;
+    struct llim__journal_cell {
+        at_u64 config, words[2];
+        at_u32 born, keeps_aux;
+    } cell[LLIM_MAX_LIMITS];
+} llim__journal;
+
 /* What is only read stands in lines of its own. */
 typedef struct llim__header {
     uint64_t magic;
@@ -153,6 +169,7 @@ typedef struct llim__header {
     at_u32 rows_top, rows_free, rows_used, rows_hand, scopes_used;
     at_u32 rings_top, rings_free, rings_used;
     at_u32 shapes_used, zones_used;
+    llim__journal journal;
     /* Changed by deciders. */
     _Alignas(64) at_u32 slots_top, slots_hint, nonce;
     _Alignas(64) llim__time time; /* of a virtual clock; of a real one in a file the last look at it: see times.h */

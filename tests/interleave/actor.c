@@ -102,10 +102,10 @@ void actor_admit(actor *a)
         if (code != LLIM_OK && s->play->still)
             e->most = 0; /* else it may be taken out of more closings than it was in */
     }
-    for (unsigned i = 0; code == LLIM_OK && !stage_orphans(s->play) && i < s->n_books; i++)
+    for (unsigned i = 0; code == LLIM_OK && i < s->n_books; i++)
         if (h->entry[i]) book_check(&s->book[i], h->entry[i], a->began, a->highest[i]);
     check_verdict(s, code, &refusal, asked);
-    if (code == LLIM_OK && sim_clock() < cooled && !stage_orphans(s->play))
+    if (code == LLIM_OK && sim_clock() < cooled)
         sim_wrong("admitted before %lld, cools until %lld", (long long)sim_clock(), (long long)cooled);
     if (code == LLIM_OK) a->n++;
     for (unsigned r = 0; code == LLIM_ENOTFOUND && r < s->play->n_rows; r++)
@@ -220,7 +220,6 @@ static void watch(scene *s)
     uint64_t began = ++s->events;
     int64_t cooled = s->cooled[r], left;
     int code = llim_row_usage(s->world.zone, s->row[r], usage, SCENE_LIMITS, &n);
-    if (stage_orphans(s->play)) return;
     for (unsigned i = 0; code == LLIM_OK && i < s->n_books; i++) {
         const book *b = &s->book[i];
         if (b->row != r || b->closed || !b->exact) continue;

@@ -80,13 +80,13 @@ static void check_book(scene *s, const book *b, int64_t used, bool exactly)
     if (sim_deaths() || (s->play->places && !s->play->still))
         most += most > b->limit.amount ? most : b->limit.amount + 1;
     /* Above the limit is in debt, however much: nothing is admitted. */
-    if (b->exact && used < least && used <= b->limit.amount && !stage_orphans(s->play))
+    if (b->exact && used < least && used <= b->limit.amount)
         sim_wrong("%s: used %lld, the log has %lld", law, (long long)used, (long long)least);
     /* A bucket that was lowered gives nothing back of before. */
     const bool may_keep = b->limit.law == LLIM_BUCKET && stage_reloads(s->play);
     if (exactly && b->equal && (used < least || (used > least && !may_keep)) && sim_deaths() == 0)
         sim_wrong("%s: used %lld, the log has exactly %lld", law, (long long)used, (long long)least);
-    if (!stage_reloads(s->play) && !stage_orphans(s->play) && used > most)
+    if (!stage_reloads(s->play) && used > most)
         sim_wrong("%s: used %lld, at most %lld can be", law, (long long)used, (long long)most);
 }
 
@@ -104,7 +104,7 @@ static void check_used(scene *s, bool exactly)
         }
         int64_t left = 0, least = s->cooled[r] > sim_clock() ? s->cooled[r] - sim_clock() : 0;
         if (n && llim_cooling(s->world.zone, s->row[r], &left) != LLIM_OK) sim_wrong("a row is gone");
-        if (sim_deaths() ? left < least && !stage_orphans(s->play) : left != least)
+        if (sim_deaths() ? left < least : left != least)
             sim_wrong("cools for %lld ns more, was told %lld", (long long)left, (long long)least);
     }
 }

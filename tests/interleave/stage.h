@@ -53,8 +53,6 @@ typedef struct scene {
 } scene;
 
 bool stage_reloads(const play *play);
-/* A writer has died: its row is full by the limit of that moment, whatever it held, or no scope's any more. */
-bool stage_orphans(const play *play);
 /* The limit of a book among those of its row, or NULL. */
 const llim_usage *stage_usage(const book *b, const llim_usage *usage, uint32_t n);
 

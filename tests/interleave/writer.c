@@ -10,11 +10,6 @@ bool stage_reloads(const play *p)
     return false;
 }
 
-bool stage_orphans(const play *p)
-{
-    return sim_deaths() && (p->places || stage_reloads(p));
-}
-
 const llim_usage *stage_usage(const book *b, const llim_usage *usage, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++)
