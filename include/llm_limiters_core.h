@@ -13,8 +13,11 @@
  *   Time        int64_t nanoseconds. "at" values are of the zone's steady clock unless they say wall (Unix epoch, UTC).
  *   Threads     Every function may be called from any thread at any time on an open zone, except llim_zone_close(), which
  *               must be the last. A permit belongs to one thread at a time.
- *   Allocation  Only llim_zone_open() allocates, llim_row_set() when it meets a time zone for the first time, and
- *               llim_classify() for the body of an error, which it frees again.
+ *   Processes   A zone on the heap is one process's own; one with a name or in a file is shared: see llim_zone_options. On a
+ *               shared zone any function that says LLIM_EBUSY below, and any function that decides on a row which another process
+ *               is changing, waits for that process, for some 100 ms at the most; then it returns LLIM_EBUSY.
+ *   Allocation  Only llim_zone_open() allocates, whoever meets a time zone for the first time, and llim_classify() for the body
+ *               of an error, which it frees again.
  *
  * Caveats
  *   - A permit is a value. Ending a copy of a permit that has already ended corrects the counters twice; only permits
@@ -25,6 +28,8 @@
  *   - A zone knows at most 1,023 kinds of limits (meter, law, window, guard, charged) and 64 time zones, as long as it lives: whoever
  *     invents ever new windows uses them up, which is LLIM_EFULL.
  *   - A zone on the heap belongs to one process: after fork() the child has a copy and counts apart.
+ *   - A process that ends in the middle of a call leaves a count that is too high by what that call was about, and in sliding
+ *     limits by one slot's traffic at the most (a 62nd of the window); it ends with the window.
  *   - Calendar periods follow the wall clock: a false clock that steps forward across a boundary opens the new period.
  */
 #ifndef LLM_LIMITERS_CORE_H
@@ -63,7 +68,7 @@ enum llim_code {
     LLIM_ENO_QUOTA = -11,      /* the model is known, but has no numbers in this tier */
     LLIM_EUNKNOWN_TIER = -12,  /* no provider has this tier */
     LLIM_ECONFIG = -13,        /* a quota table, override or policy file is wrong; see file, line and field */
-    LLIM_EIO = -14,            /* a file cannot be read or written */
+    LLIM_EIO = -14,            /* a file cannot be read, written or locked */
     LLIM_ELUA = -15,           /* a script failed, or this process runs another Lua under the same symbols */
     LLIM_EVERSION = -16,       /* a struct size or a zone layout that this build does not know */
     LLIM_WAITING = -17,        /* not decided yet: llim_wait_poll() tells when to ask again */
@@ -214,9 +219,36 @@ typedef void *(*llim_alloc_fn)(void *ctx, void *ptr, size_t old_size, size_t siz
 
 typedef struct llim_zone llim_zone;
 
+/* Where a zone is.
+ *
+ * On the heap, unless it has a path or a name.
+ *
+ * With a name it is memory that this process shares with the children it forks from then on; opening the name again in any of
+ * them gives the same zone, which lasts until the last of them has ended. exec() leaves it.
+ *
+ * With a path it is in a file, which any processes of this machine open, one after the other or at once; the first one makes it.
+ *   - Its directory tells its speed and its life: on tmpfs (/dev/shm) it ends with the boot, on a disk it outlives it. Both decide
+ *     at the speed of memory.
+ *   - Its blocks are reserved when it is made: a full disk is an error then (LLIM_EIO), never later.
+ *   - Who may write the file may change what is in it: processes that have it open trust each other. The file that they leave
+ *     is not trusted: whoever opens it alone checks it all, which is LLIM_ECORRUPT or LLIM_EVERSION; it is not written to then.
+ *   - It must not be truncated while it is open: a process that meets pages that are gone is killed (SIGBUS). Deleted or
+ *     replaced, it stays the zone of those that have it open; who opens the path gets, or makes, another one.
+ *   - Remote file systems (NFS, SMB, 9P, AFS, Ceph) are refused. Containers may share a file if they are on one kernel and have
+ *     one CLOCK_MONOTONIC (no time namespace of their own).
+ *   - A process that opens and closes the file by itself, or closes descriptors wholesale, loses its lock on the file: it must
+ *     not. With the descriptor gone, placing and settling on rows that change are LLIM_EIO.
+ *   - When processes are killed nothing is lost. When the machine loses its power, what was not yet written is: by default the
+ *     last 30 seconds or so, as the kernel is set (vm.dirty_expire_centisecs); what was there before llim_zone_sync() returned is
+ *     safe, so call it as often as that matters. Rows that are half written then count as full until their windows end.
+ *   - Over a boot windows go on by the wall clock, which must be right by then; leases end.
+ *
+ * fork() is safe at any time, in any thread: the child uses the handle, or opens its own. Leases (of gauges) belong to the process
+ * that took them. They end by their time to live, or when a gauge is full and their process has ended; that is noticed within 10
+ * ms, and only among processes of one namespace of process ids. */
 typedef struct llim_zone_options {
     uint32_t size;    /* sizeof(llim_zone_options) */
-    int32_t clock;    /* enum llim_clock */
+    int32_t clock;    /* enum llim_clock; a virtual one is the zone's, for all its processes */
     uint32_t rows;    /* scopes of up to three limits; four more limits take one more. Default 1024, at most 2^24 */
     uint32_t sliding; /* sliding limits. Default 256, at most 2^20 */
     uint32_t leases;  /* leases of gauges at one time. Default 1024, at most 2^20 */
@@ -225,10 +257,9 @@ typedef struct llim_zone_options {
     int64_t start_wall_ns; /* virtual clock: its first wall time, 1970 .. 2199 */
     llim_alloc_fn alloc;   /* default: the C library's */
     void *alloc_ctx;
-    const char *path; /* of a file that holds the zone, opened or made; NULL: none. Borrowed for the call */
-    const char
-        *name; /* of memory that this process and its children share; NULL: none. 1 to 63 bytes; borrowed likewise */
-    uint32_t mode; /* permission bits of a file that is made, exactly; default 0600 */
+    const char *path; /* of the zone's file, no symbolic link; NULL: none. Borrowed for the call */
+    const char *name; /* 1 to 63 bytes; NULL: none. Borrowed likewise */
+    uint32_t mode;    /* permission bits of a file that is made, whatever the umask: 0600 and others. Default 0600 */
     uint32_t reserved;
 } llim_zone_options;
 
@@ -248,18 +279,21 @@ LLIM_API const char *llim_code_name(int code);
 LLIM_API const char *llim_meter_name(int meter);
 LLIM_API const char *llim_law_name(int law);
 
-/* Makes a zone in memory. options may be NULL. The caller owns *zone and ends it by llim_zone_close().
-   LLIM_ERANGE, LLIM_ENOMEM, LLIM_EVERSION; *zone is then NULL. */
+/* Opens a zone, and makes it if there is none. options may be NULL. The caller owns *zone and ends it by llim_zone_close(). Of a
+   zone that is there the figures are what they are: 0 asks for nothing, others than it was made with are LLIM_EINVAL, and so is
+   the other kind of clock; start_ns, start_wall_ns and mode do not matter. Who opens a file alone reads all of it: some 0.1 s
+   for a million rows. Others wait for that, for 20 seconds at the most (LLIM_EBUSY).
+   LLIM_EINVAL, LLIM_ERANGE, LLIM_ENOMEM, LLIM_EVERSION, LLIM_ECORRUPT, LLIM_EIO, LLIM_EBUSY, LLIM_ETIMEZONE; *zone is then NULL. */
 LLIM_API int llim_zone_open(const llim_zone_options *options, llim_zone **zone, llim_error *err);
 
-/* Ends a zone; NULL is allowed. No other thread may be inside, or use it later. */
+/* Ends a handle of a zone; NULL is allowed. No other thread may be inside, or use it later. The zone ends with it on the heap. */
 LLIM_API void llim_zone_close(llim_zone *zone);
 
 /* Both clocks of the zone, now. Either pointer may be NULL. */
 LLIM_API void llim_zone_now(llim_zone *zone, int64_t *steady_ns, int64_t *wall_ns);
 
 /* Sets a virtual clock. The steady part never goes backwards (LLIM_ERANGE, nothing changes); the wall part may.
-   LLIM_ERANGE too outside 0 .. 2^58 and 1970 .. 2199.    LLIM_EINVAL on a real clock. */
+   LLIM_ERANGE too outside 0 .. 2^58 and 1970 .. 2199. LLIM_EINVAL on a real clock. LLIM_EBUSY, LLIM_EIO. */
 LLIM_API int llim_zone_set_clock(llim_zone *zone, int64_t steady_ns, int64_t wall_ns);
 
 /* Writes a zone in a file to its disk, and returns when it is there. A zone elsewhere has nothing to write: LLIM_OK. LLIM_EIO. */
@@ -286,7 +320,8 @@ LLIM_API void llim_zone_listen(llim_zone *zone, const llim_listener *listener);
    others are removed. n = 0 leaves a row with a cooldown only. pinned rows are
    never recycled; others may be once nothing is in their windows, when a new scope needs the place.
    Slow path: takes a lock; deciders go on meanwhile.
-   LLIM_EINVAL (empty or long scope, two equal limits, two gauges of one meter), LLIM_ERANGE, LLIM_ETIMEZONE, LLIM_EFULL; nothing changes then. */
+   LLIM_EINVAL (empty or long scope, two equal limits, two gauges of one meter), LLIM_ERANGE, LLIM_ETIMEZONE, LLIM_EFULL, LLIM_EBUSY,
+   LLIM_EIO; nothing changes then. */
 typedef struct llim_row_spec {
     uint32_t size; /* sizeof(llim_row_spec) */
     uint32_t scope_len;
@@ -300,11 +335,11 @@ typedef struct llim_row_spec {
 } llim_row_spec;
 LLIM_API int llim_row_set(llim_zone *zone, const llim_row_spec *spec, llim_row *row, llim_error *err);
 
-/* Finds a scope's row without a lock. LLIM_ENOTFOUND. */
+/* Finds a scope's row without a lock. LLIM_ENOTFOUND. LLIM_EBUSY, for as long as what a dead process left is put right. */
 LLIM_API int llim_row_find(llim_zone *zone, const char *scope, size_t scope_len, llim_row *row);
 
 /* The limits of a row with their use: up to cap of them into out, their number into *n. One that stays through changes keeps
-   its place among those that stay. LLIM_ENOTFOUND. */
+   its place among those that stay. LLIM_ENOTFOUND, LLIM_EBUSY. */
 LLIM_API int llim_row_usage(llim_zone *zone, llim_row row, llim_usage *out, uint32_t cap, uint32_t *n);
 
 /* What the settlements of a row have taught. An input is the tokens of one for each four characters that its permit was
@@ -328,7 +363,9 @@ LLIM_API int llim_row_notes(llim_zone *zone, llim_row row, llim_notes *notes);
    a limit that is in debt refuses an amount of 0 too. rows: 1 .. LLIM_MAX_ROWS, distinct.
    LLIM_OK fills *permit. LLIM_LATER and LLIM_NEVER fill *refusal and change nothing; *refusal may be NULL.
    LLIM_ERANGE: an amount outside 0 .. LLIM_AMOUNT_MAX. LLIM_ENOTFOUND: a row was recycled: llim_row_set() again.
-   LLIM_EFULL: no lease is left. *permit is untouched unless LLIM_OK. */
+   LLIM_EFULL: no lease is left. LLIM_EBUSY, LLIM_EIO: nothing is charged, but for limits of a row that a process began to change and
+   stopped just when this request was charged to them; these keep it until their windows end. LLIM_ETIMEZONE: another process
+   has brought a calendar that cannot be loaded here. *permit is untouched unless LLIM_OK. */
 LLIM_API int llim_admit(llim_zone *zone, const llim_row *rows, uint32_t n_rows, const llim_charge *charge,
                         llim_permit *permit, llim_refusal *refusal);
 
@@ -341,7 +378,8 @@ LLIM_API int llim_check(llim_zone *zone, const llim_row *rows, uint32_t n_rows, 
    up from now on, as debt (of a calendar: in the period of the charge). Limits charged as reserved do not move. requests
    are never corrected, sessions and other gauges are given back. facts may be NULL: everything as reserved.
    LLIM_ERANGE: a fact outside -1 .. LLIM_AMOUNT_MAX; the permit then lives on. LLIM_EENDED: the permit had
-   ended, or one of its leases has: it is cleared, its other leases end, and nothing else is corrected. */
+   ended, or one of its leases has: it is cleared, its other leases end, and nothing else is corrected. LLIM_EBUSY, LLIM_EIO,
+   LLIM_ETIMEZONE: it lives on, and is to be ended again, when that corrects what is not corrected yet. */
 LLIM_API int llim_settle(llim_zone *zone, llim_permit *permit, const llim_charge *facts);
 
 /* Ends a permit that the provider refused: requests stay charged, everything else is given back, whatever charged says. */
@@ -354,10 +392,11 @@ LLIM_API int llim_cancel(llim_zone *zone, llim_permit *permit);
 LLIM_API int llim_renew(llim_zone *zone, llim_permit *permit);
 
 /* Charges facts that no permit reserved (a turn of a live session) as debt: never refused. Gauges do not move.
-   LLIM_ERANGE; LLIM_ENOTFOUND: a row was recycled (those before it may be charged). */
+   LLIM_ERANGE; LLIM_ENOTFOUND: a row was recycled (those before it may be charged). LLIM_EBUSY likewise. */
 LLIM_API int llim_record(llim_zone *zone, const llim_row *rows, uint32_t n_rows, const llim_charge *facts);
 
-/* The scope admits nothing for for_ns from now, 0 .. 400 days (LLIM_ERANGE). An earlier end never shortens a later one. */
+/* The scope admits nothing for for_ns from now, 0 .. 400 days (LLIM_ERANGE). An earlier end never shortens a later one.
+   LLIM_ENOTFOUND; LLIM_EBUSY: it is being recycled. */
 LLIM_API int llim_cool(llim_zone *zone, llim_row row, int64_t for_ns);
 
 /* Nanoseconds until the row's cooldown ends, 0 if there is none. LLIM_ENOTFOUND. */
