@@ -8,6 +8,9 @@
  * whose writer stands stays charged until its window ends.
  */
 #include "engine/admit.h"
+
+#include <string.h>
+
 #include "engine/laws.h"
 #include "engine/refusal.h"
 #include "engine/writer.h"
@@ -170,9 +173,9 @@ static inline void fill(const decision *d, llim_permit *permit)
     permit->wall_ns = d->now.wall;
     permit->serial = 0;
     permit->charge = *d->charge;
+    memset(permit->done, 0, sizeof permit->done);
     uint32_t r = 0, n = 0;
     do {
-        permit->done[r] = 0;
         permit->row[r] = d->rows[r];
         permit->identity[r] = d->row[r].identity;
     } while (++r < d->n_rows);

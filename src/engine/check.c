@@ -60,7 +60,7 @@ static bool limit_is_sound(const llim_zone *zone, uint64_t config, uint64_t word
     if (shape->law == LLIM__NO_LIMIT) return true;
     if (LLIM__CONFIG_AMOUNT(config) < 1 || LLIM__CONFIG_AMOUNT(config) > LLIM_AMOUNT_MAX) return false;
     if (shape->law == LLIM_BUCKET && word != LLIM__SEALED && word > llim__fine(FAR)) return false;
-    return shape->law != LLIM_SLIDING || llim__sliding_ring(aux) < at_load_rlx(&zone->header->rings_top);
+    return shape->law != LLIM_SLIDING || llim__sliding_is_sound(shape, aux, at_load_rlx(&zone->header->rings_top), FAR);
 }
 
 static const char *check_row(llim_zone *zone, uint32_t index)

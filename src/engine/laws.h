@@ -19,6 +19,8 @@ int64_t llim__sliding_used(llim_zone *zone, llim__now now, const llim__step *ste
 void llim__sliding_start(llim_zone *zone, llim__now now, const llim__step *step, int64_t used, uint64_t words[2]);
 /* A slot that no charge is later than. */
 int64_t llim__sliding_reach(const llim__step *step);
+/* Whether an aux word names one of so many rings, and a slot that ends at latest then. */
+bool llim__sliding_is_sound(const llim__shape *shape, uint64_t aux, uint32_t rings, int64_t latest);
 /* The ring that an aux word names. */
 uint64_t llim__sliding_ring(uint64_t aux);
 llim__ring *llim__sliding_ring_of(const llim_zone *zone, uint64_t aux);

@@ -73,7 +73,7 @@ static int correct(llim_zone *zone, llim__now *now, correction *c, llim_row hand
 {
     llim__limits limits;
     /* Beyond the first round: debts of these meters, of limits that were born after seen. */
-    uint32_t meters = UINT32_MAX, seen = 0;
+    uint32_t meters = UINT32_MAX, seen = 0, corrected = *done;
     for (bool first = true; meters; first = false) {
         uint32_t lost = 0;
         int code = read_row(zone, handle, &limits);
@@ -85,14 +85,16 @@ static int correct(llim_zone *zone, llim__now *now, correction *c, llim_row hand
             int64_t from = before(c, meter), to = after(c, meter, step->shape);
             if (to == from || (to < from && (!first || llim__born_after(limits.born[i], identity)))) continue;
             if (!first && (!llim__born_after(limits.born[i], seen) || !(meters >> meter & 1))) continue;
-            if (first && *done >> i & 1) continue;
+            if (first && corrected >> i & 1) continue;
             code = correct_limit(zone, now, c, step, from, to);
-            if (code == LLIM_ENOTFOUND && to > from)
+            if (code == LLIM_OK || (code == LLIM_ENOTFOUND && to < from)) {
+                corrected |= 1u << i;
+            } else if (code == LLIM_ENOTFOUND) {
                 lost |= 1u << meter;
-            else if (code && code != LLIM_ENOTFOUND)
+            } else {
+                *done = (uint16_t)corrected;
                 return code;
-            else
-                *done = (uint16_t)(*done | 1u << i);
+            }
         }
         meters = lost;
         seen = limits.identity;
@@ -116,18 +118,23 @@ static void tell(llim_zone *zone, const llim_permit *permit, enum llim__end end,
     if (mirror) mirror->ended(mirror->ctx, permit->serial, end, facts);
 }
 
+/* On the heap a writer never stands. */
+static __attribute__((noinline)) int await_writers(llim_zone *zone, const llim_permit *permit)
+{
+    llim__limits limits;
+    for (uint32_t r = 0; r < permit->n_rows; r++) {
+        int code = read_row(zone, permit->row[r], &limits);
+        if (code && code != LLIM_ENOTFOUND) return code;
+    }
+    return LLIM_OK;
+}
+
 /* All rows, whose writers are waited for before the first changes. What a writer that stands keeps from being corrected is left
    in the permit. */
-static int correct_rows(llim_zone *zone, llim__now *now, correction *c, llim_permit *permit)
+static inline int correct_rows(llim_zone *zone, llim__now *now, correction *c, llim_permit *permit)
 {
-    int code = LLIM_OK;
-    if (zone->memory->fd >= 0) { /* else a writer never stands */
-        llim__limits limits;
-        for (uint32_t r = 0; r < permit->n_rows; r++) {
-            code = read_row(zone, permit->row[r], &limits);
-            if (code && code != LLIM_ENOTFOUND) return code;
-        }
-    }
+    int code = zone->memory->fd < 0 ? LLIM_OK : await_writers(zone, permit);
+    if (code) return code;
     for (uint32_t r = 0; r < permit->n_rows; r++) {
         code = correct(zone, now, c, permit->row[r], permit->identity[r], &permit->done[r]);
         if (code && code != LLIM_ENOTFOUND) return code;

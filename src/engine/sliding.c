@@ -125,6 +125,11 @@ llim__ring *llim__sliding_ring_of(const llim_zone *zone, uint64_t aux)
     return &zone->ring[ring < zone->header->rings ? ring : 0];
 }
 
+bool llim__sliding_is_sound(const llim__shape *shape, uint64_t aux, uint32_t rings, int64_t latest)
+{
+    return aux >> REACH_BITS < rings && (aux & REACH_MASK) < (uint64_t)latest >> SLOT_TICK_BITS >> shape->tick_shift;
+}
+
 uint32_t llim__sliding_tick_shift(int64_t span_ns)
 {
     uint32_t shift = 0;
