@@ -16,6 +16,7 @@
 #include "base/boot.h"
 #include "crew.h"
 #include "engine/zone.h"
+#include "llm_limiters.h"
 
 typedef struct place {
     char dir[64];
@@ -272,6 +273,121 @@ static void test_a_full_disk(void **state)
     assert_int_equal(rmdir(p.dir), 0);
 }
 
+static void put(const char *path, size_t at, uint64_t value)
+{
+    int fd = open(path, O_RDWR);
+    assert_int_equal(pwrite(fd, &value, 8, (off_t)at), 8);
+    close(fd);
+}
+
+/* What a machine that loses its power may leave: pages of different times. What cannot be told is full until its window ends,
+   and everything else is made anew. */
+static void test_a_file_in_pieces(void **state)
+{
+    (void)state;
+    place p = begin();
+    llim_limit limit = kit_limit(LLIM_TOKENS, LLIM_SLIDING, 100, KIT_MINUTE, 0);
+    llim_zone_options options = small(p.path);
+    llim_zone *zone = crew_open(&options);
+    llim_row a = kit_row(zone, "a", &limit, 1), b = kit_row(zone, "b", &limit, 1), found;
+    kit_permit(zone, a, LLIM_TOKENS, 10);
+    kit_permit(zone, b, LLIM_TOKENS, 20);
+    const llim__header h = *zone->header;
+    llim_zone_close(zone);
+    put(p.path, h.rows_at + a.index * sizeof(llim__row) + offsetof(llim__row, cell[0].word), LLIM__SEALED);
+    for (uint32_t i = 0; i < h.index_size; i++) put(p.path, h.index_at + 8 * i, 0xffffffff00000000 | i);
+    put(p.path, offsetof(llim__header, rows_free), 0x7777777777777777);
+    put(p.path, offsetof(llim__header, rings_free), 0x7777777777777777);
+    put(p.path, offsetof(llim__header, journal.phase), (uint64_t)999 << 32 | LLIM__WRITING);
+    zone = crew_open(&options);
+    assert_int_equal(llim_row_find(zone, "a", 1, &found), LLIM_OK);
+    assert_memory_equal(&found, &a, sizeof a);
+    assert_int_equal(kit_used(zone, a, 0), 100);
+    assert_int_equal(kit_used(zone, b, 0), 20);
+    kit_advance(zone, 2 * KIT_MINUTE);
+    kit_permit(zone, a, LLIM_TOKENS, 100);
+    kit_permit(zone, b, LLIM_TOKENS, 100);
+    for (char name = 'c'; name < 'c' + 14; name++) {
+        const char scope[] = {name, 0};
+        llim_limit bucket = kit_limit(LLIM_TOKENS, name < 'i' ? LLIM_SLIDING : LLIM_BUCKET, 100, KIT_MINUTE, 0);
+        kit_permit(zone, kit_row(zone, scope, &bucket, 1), LLIM_TOKENS, 100);
+    }
+    assert_int_equal(kit_try_row(zone, "one more", &limit, 1, &found), LLIM_EFULL);
+    llim_zone_close(zone);
+    crew_remove(p.dir);
+}
+
+static int make_and_delete(void *arg)
+{
+    const llim_zone_options *options = arg;
+    for (;;) {
+        llim_zone *zone;
+        if (llim_zone_open(options, &zone, NULL)) return 1;
+        llim_zone_close(zone);
+        unlink(options->path);
+    }
+}
+
+/* Whoever is killed while it makes a zone leaves a whole one or nothing. */
+static void test_makers_that_are_killed(void **state)
+{
+    (void)state;
+    kit_rng rng = kit_seed();
+    place p = begin();
+    llim_zone_options options = small(p.path);
+    for (int64_t round = 4 * kit_env("LLIM_ROUNDS", 5); round > 0; round--) {
+        pid_t child = crew_start(make_and_delete, &options);
+        usleep((useconds_t)kit_between(&rng, 0, 3000));
+        kill(child, SIGKILL);
+        assert_int_equal(crew_end(child), -SIGKILL);
+        llim_zone_close(crew_open(&options));
+        unlink(p.path);
+        assert_int_equal(rmdir(p.dir), 0);
+        assert_int_equal(mkdir(p.dir, 0700), 0);
+    }
+    crew_remove(p.dir);
+}
+
+static llim_limiter *limiter_on(const char *path, const char *overrides)
+{
+    llim_limiter *limiter;
+    llim_error err;
+    llim_options options = {.size = sizeof options, .tier = "free", .overrides = overrides};
+    options.zone = (llim_zone_options){
+        .size = sizeof options.zone, .clock = LLIM_CLOCK_VIRTUAL, .start_wall_ns = KIT_WALL, .path = path};
+    if (llim_open(&options, &limiter, &err)) fail_msg("llim_open: %s", err.message);
+    return limiter;
+}
+
+/* A limiter needs room of its own in the zone; one that comes later, perhaps with other tables, takes what is there. */
+static void test_limiters_on_one_file(void **state)
+{
+    (void)state;
+    place p = begin();
+    char more[32];
+    kit_write_file(more, "return { [\"in-house\"] = { rpm = 20 } }");
+    llim_limiter *first = limiter_on(p.path, NULL), *second = limiter_on(p.path, NULL);
+    const char *models[] = {"gemini-2.5-flash"};
+    llim_request request = {.size = sizeof request, .models = models, .n_models = 1};
+    request.charge.amount[LLIM_REQUESTS] = 1;
+    llim_permit permit;
+    llim_refusal refusal;
+    int code, admitted = 0;
+    while ((code = llim_acquire(admitted % 2 ? first : second, &request, &permit, &refusal, NULL)) == LLIM_OK)
+        admitted++;
+    assert_int_equal(code, LLIM_LATER);
+    assert_int_equal(refusal.limit, admitted);
+    llim_close(first);
+    llim_close(second);
+    first = limiter_on(p.path, more);
+    assert_int_equal(llim_acquire(first, &request, &permit, &refusal, NULL), LLIM_LATER);
+    models[0] = "in-house";
+    assert_int_equal(llim_acquire(first, &request, &permit, &refusal, NULL), LLIM_OK);
+    llim_close(first);
+    unlink(more);
+    crew_remove(p.dir);
+}
+
 enum { TOGETHER = 50 };
 
 typedef struct start {
@@ -469,6 +585,9 @@ int main(void)
         cmocka_unit_test(test_wrong_files_are_left_alone),
         cmocka_unit_test(test_what_is_no_file),
         cmocka_unit_test(test_a_full_disk),
+        cmocka_unit_test(test_a_file_in_pieces),
+        cmocka_unit_test(test_makers_that_are_killed),
+        cmocka_unit_test(test_limiters_on_one_file),
         cmocka_unit_test(test_fifty_start_together),
         cmocka_unit_test(test_a_file_is_replaced),
         cmocka_unit_test(test_a_descriptor_that_was_closed),
