@@ -11,14 +11,14 @@
 
 #include "engine/zone.h"
 
-/* Under the mutex: finds the row a note for this epoch, with nothing learned, unless it has one. A row that is not pinned may
+/* Under the lock: finds the row a note for this epoch, with nothing learned, unless it has one. A row that is not pinned may
    lose its own for that. False: all are of pinned rows. The note is the row's once its state says LLIM__NOTED. */
 bool llim__notes_take(llim_zone *zone, uint32_t index, uint32_t epoch);
 /* Whether what is in it can be: of a file nobody knows. */
 bool llim__note_is_sound(const llim_zone *zone, const llim__note *note);
 /* Whether the row has one. */
 bool llim__notes_has(llim_zone *zone, uint32_t index, uint32_t epoch);
-/* Under the mutex: how many it would find, if each is pinned then. */
+/* Under the lock: how many it would find, if each is pinned then. */
 uint32_t llim__notes_left(llim_zone *zone);
 
 /* Learns from a charge of then that is settled by these facts. */

@@ -94,7 +94,7 @@ enum { LLIM__LIVE = 1, LLIM__PINNED = 2, LLIM__CHANGING = 4, LLIM__NOTED = 8, LL
 /* The law of the shape 0: a cell that holds no limit. */
 enum { LLIM__NO_LIMIT = -1 };
 
-/* The identity of limits, shared by all rows that have one like it. Written once under the mutex, then published by the
+/* The identity of limits, shared by all rows that have one like it. Written once under the lock, then published by the
    cell that names it; never reused. */
 typedef struct llim__shape {
     int32_t meter, law, unit, charged;
