@@ -354,12 +354,13 @@ int llim__period_add_debt(llim_zone *zone, llim__now now, llim__now then, llim__
     return charge(zone, then.wall, period_at(zone, step->shape, wall + step->shape->guard_ns).id, step, amount);
 }
 
-/* When the period of an id that is newer than p begins, or p.start_ns: none does. */
+/* When the period of an id that is newer than p begins. Where none does, by rules of the time zone that have changed since or in a
+   file from anywhere, the next one after that. */
 static int64_t beginning(llim_zone *zone, const llim__shape *shape, period p, uint64_t id)
 {
     int64_t ahead = (int64_t)((id - p.id) & ID_MASK);
     period found = period_at(zone, shape, (grains(shape, p.start_ns) + ahead + 1) * grain(shape) - 1);
-    return found.id == id ? found.start_ns : p.start_ns;
+    return found.id == id ? found.start_ns : found.end_ns;
 }
 
 /* Walks from boundary to boundary: what is refused now fits only after one, and not within its guard. A period that a

@@ -317,6 +317,25 @@ static void test_a_file_in_pieces(void **state)
     crew_remove(p.dir);
 }
 
+/* A period that no rule of its time zone begins, as of a database that has changed since, ends when the next one begins. */
+static void test_a_period_that_never_began(void **state)
+{
+    (void)state;
+    place p = begin();
+    llim_limit limit = kit_calendar(LLIM_TOKENS, LLIM_PER_HOUR, "", 10, 0);
+    llim_zone_options options = small(p.path);
+    llim_zone *zone = crew_open(&options);
+    llim_row row = kit_row(zone, "a", &limit, 1);
+    const uint64_t quarter = (uint64_t)((KIT_WALL + KIT_DAY + KIT_HOUR / 4) / (KIT_HOUR / 4)); /* of an hour */
+    const size_t at = zone->header->rows_at + row.index * sizeof(llim__row) + offsetof(llim__row, cell[0].word);
+    llim_zone_close(zone);
+    put(p.path, at, quarter << 42 | 10);
+    zone = crew_open(&options);
+    assert_int_equal(kit_wait(zone, row, LLIM_TOKENS, 1), KIT_DAY + KIT_HOUR);
+    llim_zone_close(zone);
+    crew_remove(p.dir);
+}
+
 static int make_and_delete(void *arg)
 {
     const llim_zone_options *options = arg;
@@ -586,6 +605,7 @@ int main(void)
         cmocka_unit_test(test_what_is_no_file),
         cmocka_unit_test(test_a_full_disk),
         cmocka_unit_test(test_a_file_in_pieces),
+        cmocka_unit_test(test_a_period_that_never_began),
         cmocka_unit_test(test_makers_that_are_killed),
         cmocka_unit_test(test_limiters_on_one_file),
         cmocka_unit_test(test_fifty_start_together),
