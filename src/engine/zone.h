@@ -24,6 +24,7 @@
 #include "base/hash.h"
 #include "base/timezone.h"
 #include "engine/calendar.h"
+#include "engine/generation.h"
 #include "engine/memory.h"
 #include "engine/mirror.h"
 
@@ -163,6 +164,7 @@ typedef struct llim__header {
     uint64_t rows_at, index_at, names_at, rings_at, ring_cum_at, slots_at, notes_at, shapes_at, zones_at, size;
     uint64_t secret[2];
     uint32_t asked_rows, asked_rings, asked_slots, asked_notes; /* by who made it; the figures above may be greater */
+    llim__generation generation[LLIM__GENERATIONS];
     /* Changed only under the lock. */
     _Alignas(64) at_u32 writing; /* 1 while somebody has the lock: who gets it and finds it set takes over */
     at_u32 repairs;              /* odd while the index is being made anew */

@@ -110,7 +110,7 @@ static int admitted(const walk *w, uint32_t i, uint32_t *candidate, llim_permit 
     if (candidate) *candidate = i;
     if (!permit) return LLIM_OK;
     permit->candidate = i;
-    permit->model = (uint64_t)w->ask.thread->set->generation << 32 | (w->ask.candidates[i].model + 1);
+    permit->model = (uint64_t)w->ask.thread->set->serial << 32 | (w->ask.candidates[i].model + 1);
     return LLIM_OK;
 }
 
@@ -159,11 +159,11 @@ static int go(llim_limiter *limiter, const llim_request *request, double *chance
               llim_permit *permit, llim_refusal *refusal, llim_error *err)
 {
     int code;
-    uint32_t generation;
+    uint32_t serial;
     do {
-        generation = at_load_acq(&limiter->generation);
+        serial = at_load_acq(&limiter->serial);
         code = go_by_one_set(limiter, request, chance, candidate, permit, refusal, err);
-    } while (code == LLIM_ENOTFOUND && generation != at_load_acq(&limiter->generation));
+    } while (code == LLIM_ENOTFOUND && serial != at_load_acq(&limiter->serial));
     return code;
 }
 

@@ -22,7 +22,7 @@ static uint32_t model_of(const llim__set *set, const llim_permit *permit)
 {
     const llim_row row = permit->row[0];
     uint32_t i = (uint32_t)permit->model - 1;
-    if (permit->model >> 32 == set->generation && i < set->n_models && set->models[i].row.index == row.index &&
+    if (permit->model >> 32 == set->serial && i < set->n_models && set->models[i].row.index == row.index &&
         set->models[i].row.epoch == row.epoch)
         return i;
     i = 0;

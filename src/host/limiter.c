@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "engine/open.h"
 
 enum { MARGIN_SLIDING = 64 };
@@ -35,6 +36,15 @@ static int open_zone(llim_limiter *limiter, const llim_options *o, llim_error *e
     return llim__zone_open(&zone, &extra, &limiter->zone, err);
 }
 
+/* Limiters of one modality and account follow one another. */
+static uint64_t kind_of(const llim__set *set)
+{
+    const uint64_t fixed[2] = {1, 2}; /* the same in every process */
+    char text[LLIM_SCOPE_MAX];
+    int n = snprintf(text, sizeof text, "%s/%s", set->vm_options.modality, set->vm_options.account);
+    return llim__hash(fixed, text, n < (int)sizeof text ? (size_t)n : sizeof text - 1).word[0] | 1;
+}
+
 static int fill(llim_limiter *limiter, const llim_options *o, const llim__texts *texts, llim_error *err)
 {
     uint64_t seed = o->seed;
@@ -49,12 +59,16 @@ static int fill(llim_limiter *limiter, const llim_options *o, const llim__texts 
     limiter->n_scopes = stats.rows + 1;
     limiter->scopes = llim__take(limiter->alloc, limiter->alloc_ctx, limiter->n_scopes, sizeof *limiter->scopes);
     if (!limiter->scopes) return llim__fail(err, LLIM_ENOMEM, "no memory for a limiter of %u scopes", stats.rows);
-    limiter->set->generation = 1;
-    at_store_rlx(&limiter->generation, 1);
-    limiter->status.generation = 1;
-    limiter->status.hash = limiter->set->hash;
+    code = llim__generation_of(limiter->zone, kind_of(limiter->set), &limiter->shared, err);
+    if (code) return code;
+    limiter->set->serial = 1;
+    at_store_rlx(&limiter->serial, 1);
+    at_store_rlx(&limiter->set->generation, llim__limiter_number(limiter, limiter->set));
     code = llim__set_enforce(limiter->set, limiter->zone, err);
     if (!code) code = llim__options_keep(limiter, o, err);
+    if (!code) llim__limiter_publish(limiter, limiter->set);
+    limiter->status.generation = at_load_rlx(&limiter->set->generation);
+    limiter->status.hash = limiter->set->hash;
     if (!code) llim__limiter_warn(limiter, limiter->set->unpriced);
     return !code && o->watch ? llim__watch_start(limiter, err) : code;
 }
@@ -165,6 +179,7 @@ int llim_get_status(llim_limiter *limiter, llim_status *status)
     pthread_mutex_lock(&limiter->lock);
     *status = limiter->status;
     pthread_mutex_unlock(&limiter->lock);
+    status->zone_generation = limiter->shared ? at_load_acq(&limiter->shared->number) : status->generation;
     status->size = sizeof *status;
     return LLIM_OK;
 }

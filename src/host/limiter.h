@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 
+#include "engine/generation.h"
 #include "host/set.h"
 #include "host/shadow.h"
 #include "host/wait.h"
@@ -18,10 +19,10 @@ typedef struct llim__thread {
     struct llim__thread *next;
     struct llim_limiter *limiter;
     pthread_t thread;
-    uint32_t generation; /* of the set */
-    llim__set *set;      /* that it decides by, and uses */
-    llim__vm *vm;        /* of this set, made when the first hook is asked; or NULL */
-    at_u32 asks;         /* whether one ever was */
+    uint32_t serial; /* of the set */
+    llim__set *set;  /* that it decides by, and uses */
+    llim__vm *vm;    /* of this set, made when the first hook is asked; or NULL */
+    at_u32 asks;     /* whether one ever was */
 
     /* Between this thread and whoever reloads, under the lock of all threads. Neither ends a VM inside a decision. */
     llim__vm *next_vm;  /* of the set in force, for when the thread comes to it; or NULL */
@@ -31,10 +32,13 @@ typedef struct llim__thread {
 
 struct llim_limiter {
     llim_zone *zone;
-    llim__set *set;    /* in force: written by whoever reloads, under the lock of all threads */
-    at_u32 generation; /* its number, by which threads notice */
+    llim__set *set;           /* in force: written by whoever reloads, under the lock of all threads */
+    at_u32 serial;            /* its own, by which threads notice */
+    llim__generation *shared; /* of its kind in the zone; NULL: the zone has no place for more kinds */
+    at_u32 noticed;           /* the number there that was met last */
+    at_u32 wakes;             /* the watch's timer + 1, by which whoever meets another number wakes it; 0: none */
     at_u64 random;
-    at_u64 *scopes; /* by row, what llim_scope() made: the row's epoch << 32 | generation; 0: not by it */
+    at_u64 *scopes; /* by row, what llim_scope() made: the row's epoch << 32 | serial; 0: not by it */
     uint32_t n_scopes;
 
     llim_alloc_fn alloc;
@@ -47,7 +51,7 @@ struct llim_limiter {
     pthread_mutex_t lock; /* of each set's VM and learned names, and of status */
     pthread_key_t key;    /* this thread's llim__thread */
     llim_status status;   /* under the lock; the faults are counted here */
-    uint32_t faulty;      /* likewise: the last generation of which one was logged */
+    uint32_t faulty;      /* likewise: the last set of which one was logged, by its serial */
     at_i64 rests_until;   /* zone time: no hook is asked before */
     llim__queue queue;
     llim__shadows shadows;
@@ -56,6 +60,7 @@ struct llim_limiter {
     llim_options options;      /* of the set in force, their strings kept */
     llim__strings strings;
     llim__watch *watch; /* or NULL */
+    uint32_t compared;  /* the last number of others that was compared with the files */
     uint64_t failed; /* what the last failure was that the watch told: a hash of its message and texts; 0: none since */
 };
 
@@ -83,6 +88,16 @@ llim__thread *llim__limiter_enter(llim_limiter *limiter, llim_error *err);
 
 /* This thread's VM, made at first use; NULL if that fails. */
 llim__vm *llim__thread_vm(llim__thread *thread, llim_error *err);
+
+/* Another number is in force in the zone than was met last: whoever watches files is to look. */
+void llim__limiter_notice(llim_limiter *limiter);
+
+/* Under limiter->reloading: the number that the set is to have, and its entry into force once the zone has its limits. */
+uint32_t llim__limiter_number(const llim_limiter *limiter, const llim__set *set);
+void llim__limiter_publish(llim_limiter *limiter, llim__set *set);
+
+/* Under limiter->reloading: whether others have put something in force that was not compared with the files yet. */
+bool llim__limiter_is_behind(const llim_limiter *limiter);
 
 /* For limiter.c: the end of a thread, by its key's value, and of all threads of a limiter that is closed. */
 void llim__thread_ends(void *value);
@@ -119,6 +134,9 @@ int llim__options_keep(llim_limiter *limiter, const llim_options *options, llim_
 /* For limiter.c: a thread that reloads when files change, and the end of all watching. */
 int llim__watch_start(llim_limiter *limiter, llim_error *err);
 void llim__watch_stop(llim_limiter *limiter);
+
+/* Whoever watches is to call llim_watch_poll(). Any thread; nobody may watch. */
+void llim__watch_wake(llim_limiter *limiter);
 
 /* Under limiter->reloading: other paths than before are in force. */
 void llim__watch_again(llim_limiter *limiter);

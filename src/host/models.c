@@ -92,7 +92,7 @@ static bool has_row(llim_limiter *limiter, const llim__set *set, const llim__fur
     if (scope->limits) return has_limits(limiter->zone, *row, scope->limits, scope->n_limits);
     const uint64_t made = at_load_acq(&limiter->scopes[row->index]);
     const bool ours = (uint32_t)made != 0 && made >> 32 == row->epoch;
-    return !ours || (uint32_t)made >= set->generation;
+    return !ours || (uint32_t)made >= set->serial;
 }
 
 static int place(llim_limiter *limiter, const llim__set *set, const llim__further *scope, llim_row *row, bool *frees,
@@ -109,9 +109,9 @@ static int place(llim_limiter *limiter, const llim__set *set, const llim__furthe
                           .scope_len = (uint32_t)len,
                           .limits = limits ? limits->limit : scope->limits,
                           .n_limits = n,
-                          .generation = set->generation};
+                          .generation = at_load_rlx(&set->generation)};
     int code = llim__row_set_quietly(limiter->zone, &spec, row, frees, err);
-    if (!code && limits) at_store_rel(&limiter->scopes[row->index], (uint64_t)row->epoch << 32 | set->generation);
+    if (!code && limits) at_store_rel(&limiter->scopes[row->index], (uint64_t)row->epoch << 32 | set->serial);
     return code;
 }
 

@@ -73,7 +73,8 @@ static int replace(llim_limiter *limiter, llim__set *set, const llim_options *op
     llim__set *before = limiter->set;
     const llim_options kept = limiter->options;
     handovers h = {NULL, 0};
-    set->generation = before->generation + 1;
+    set->serial = before->serial + 1;
+    at_store_rlx(&set->generation, llim__limiter_number(limiter, set));
     int code = llim__options_keep(limiter, options, err);
     if (!code) code = prepare(limiter, set, &h, err);
     if (!code) code = llim__set_enforce(set, limiter->zone, err);
@@ -83,6 +84,7 @@ static int replace(llim_limiter *limiter, llim__set *set, const llim_options *op
         llim__set_leave(set);
         return code;
     }
+    llim__limiter_publish(limiter, set);
     llim__set_follow(set, before, limiter->zone);
     hand_over(limiter, set, &h);
     at_store_rlx(&limiter->rests_until, 0);
@@ -99,6 +101,7 @@ static int keep(llim_limiter *limiter, const llim_options *options, llim_error *
     int code = llim__options_keep(limiter, options, err);
     if (!code) code = prepare(limiter, NULL, &h, err);
     if (!code) hand_over(limiter, NULL, &h);
+    if (!code) llim__limiter_publish(limiter, limiter->set);
     return code;
 }
 
@@ -113,11 +116,13 @@ int llim__limiter_reload(llim_limiter *limiter, const llim_options *options, lli
     else if (!code)
         code = keep(limiter, options, err);
     if (!code) limiter->failed = 0;
+    if (code && limiter->shared)
+        limiter->compared = at_load_acq(&limiter->shared->number); /* with files that are no good */
     pthread_mutex_lock(&limiter->lock);
     llim_status *s = &limiter->status;
-    if (!code && set) {
-        s->reloads++;
-        s->generation = limiter->set->generation;
+    s->reloads += !code && set;
+    if (!code) {
+        s->generation = at_load_rlx(&limiter->set->generation);
         s->hash = limiter->set->hash;
     }
     pthread_mutex_unlock(&limiter->lock);
@@ -135,7 +140,7 @@ void llim__limiter_reloaded(llim_limiter *limiter, int code, const llim_error *e
     if (!limiter->log || (!code && !generation)) return;
     char text[sizeof err->message + 64];
     if (code)
-        snprintf(text, sizeof text, "generation %u stays in force: %s", (unsigned)at_load_rlx(&limiter->generation),
+        snprintf(text, sizeof text, "generation %u stays in force: %s", (unsigned)limiter->status.generation,
                  err->message);
     else
         snprintf(text, sizeof text, "generation %u is in force", (unsigned)generation);
@@ -154,15 +159,16 @@ int llim_reload(llim_limiter *limiter, const llim_options *options, uint32_t *ge
     llim_error own;
     memset(&own, 0, sizeof own);
     pthread_mutex_lock(&limiter->reloading);
-    const uint32_t before = limiter->set->generation;
+    const uint32_t before = limiter->set->serial;
     int code = llim__limiter_reload(limiter, options, &own);
-    const uint32_t after = limiter->set->generation;
-    const char *unpriced = after == before ? NULL : limiter->set->unpriced;
+    const bool changed = limiter->set->serial != before;
+    const uint32_t number = at_load_rlx(&limiter->set->generation);
+    const char *unpriced = changed ? limiter->set->unpriced : NULL;
     if (!code && options) llim__watch_again(limiter);
     pthread_mutex_unlock(&limiter->reloading);
-    llim__limiter_reloaded(limiter, code, &own, after == before ? 0 : after);
+    llim__limiter_reloaded(limiter, code, &own, changed ? number : 0);
     llim__limiter_warn(limiter, unpriced);
-    if (generation) *generation = after;
+    if (generation) *generation = number;
     if (code && err) *err = own;
     return code;
 }

@@ -61,7 +61,7 @@ static llim_row_spec spec_of(const llim__set *set, const char *scope, const llim
                            .scope_len = (uint32_t)strlen(scope),
                            .limits = model->limit,
                            .n_limits = model->n_limits,
-                           .generation = set->generation,
+                           .generation = at_load_rlx(&set->generation),
                            .pinned = 1,
                            .notes = 1};
 }
@@ -111,7 +111,7 @@ static void unpin(const llim__set *set, const char *scope, llim_row row, llim_zo
                           .scope = scope,
                           .scope_len = (uint32_t)strlen(scope),
                           .limits = limits,
-                          .generation = set->generation};
+                          .generation = at_load_rlx(&set->generation)};
     if (llim_row_usage(zone, row, usage, LLIM_MAX_LIMITS, &spec.n_limits)) return;
     for (uint32_t k = 0; k < spec.n_limits; k++) limits[k] = usage[k].limit;
     llim_row_set(zone, &spec, &row, NULL); /* which takes no place: the limits are there */

@@ -20,7 +20,8 @@ typedef struct llim__scope_limits {
 
 typedef struct llim__set {
     at_u32 users;
-    uint32_t generation;     /* 1 is the first */
+    uint32_t serial;         /* of the limiter's sets; 1 is the first */
+    at_u32 generation;       /* its number, see engine/generation.h */
     uint64_t hash;           /* of the texts and of what decides how they are read */
     llim_model_info *models; /* sorted by name; behind them those of earlier sets whose rows none of these draws on */
     llim__price *prices;     /* of each known model */

@@ -54,7 +54,7 @@ void llim__threads_end(llim_limiter *limiter)
 static void use_set_in_force(llim__thread *mine)
 {
     mine->set = mine->limiter->set;
-    mine->generation = mine->set->generation;
+    mine->serial = mine->set->serial;
     at_add_acqrel(&mine->set->users, 1);
 }
 
@@ -91,8 +91,10 @@ static void renew(llim__thread *mine)
 llim__thread *llim__limiter_enter(llim_limiter *limiter, llim_error *err)
 {
     llim__thread *mine = pthread_getspecific(limiter->key);
+    if (limiter->shared && at_load_rlx(&limiter->shared->number) != at_load_rlx(&limiter->noticed))
+        llim__limiter_notice(limiter);
     if (!mine) return begin(limiter, err);
-    if (mine->generation != at_load_acq(&limiter->generation)) renew(mine);
+    if (mine->serial != at_load_acq(&limiter->serial)) renew(mine);
     return mine;
 }
 
@@ -134,7 +136,7 @@ bool llim__threads_renew(llim_limiter *limiter, llim__set *set, llim__handover *
     }
     if (set && there <= n) {
         limiter->set = set;
-        at_store_rel(&limiter->generation, set->generation);
+        at_store_rel(&limiter->serial, set->serial);
     }
     pthread_mutex_unlock(&threads_lock);
     return there <= n;
@@ -165,8 +167,8 @@ void llim__thread_fault(llim__thread *thread, const llim_error *fault)
     }
     pthread_mutex_lock(&limiter->lock);
     limiter->status.faults++;
-    const bool first = limiter->faulty != thread->generation;
-    limiter->faulty = thread->generation;
+    const bool first = limiter->faulty != thread->serial;
+    limiter->faulty = thread->serial;
     limiter->status.ended += ended;
     limiter->status.fault = *fault;
     pthread_mutex_unlock(&limiter->lock);

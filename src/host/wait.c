@@ -39,7 +39,7 @@ struct llim_waiter {
     llim_wait_options options;
     pthread_cond_t *sleeps; /* of a thread that waits in llim_wait(), else NULL */
     uint32_t n_rows;
-    uint32_t generation;           /* of the set by which they were found; 0: not all were, ask again */
+    uint32_t set;                  /* the serial of the set by which they were found; 0: not all were, ask again */
     llim_row row[LLIM__MOST_ROWS]; /* of its models and scopes */
 };
 
@@ -207,12 +207,12 @@ static int64_t again(const llim_waiter *w, const llim_refusal *refusal)
 
 /* The rows of its models and scopes; of those that have some, if not all do. Scripts that are not asked for a while tell them
    later. */
-static int find_rows(const llim_waiter *w, llim_row *row, uint32_t *n, uint32_t *generation, llim_error *err)
+static int find_rows(const llim_waiter *w, llim_row *row, uint32_t *n, uint32_t *serial, llim_error *err)
 {
-    *generation = at_load_acq(&w->limiter->generation);
+    *serial = at_load_acq(&w->limiter->serial);
     const bool rests = llim__limiter_rests(w->limiter);
     int code = llim__ask_rows(w->limiter, w->request, row, LLIM__MOST_ROWS, n, err);
-    if (rests || llim__limiter_rests(w->limiter)) *generation = 0;
+    if (rests || llim__limiter_rests(w->limiter)) *serial = 0;
     return code;
 }
 
@@ -222,13 +222,13 @@ static void renew(llim_waiter *w)
 {
     llim__queue *q = &w->limiter->queue;
     llim_row row[LLIM__MOST_ROWS];
-    uint32_t n, generation;
+    uint32_t n, serial;
     pthread_mutex_unlock(&q->lock);
-    find_rows(w, row, &n, &generation, NULL);
+    find_rows(w, row, &n, &serial, NULL);
     pthread_mutex_lock(&q->lock);
     memcpy(w->row, row, n * sizeof *row);
     w->n_rows = n;
-    w->generation = generation;
+    w->set = serial;
     w->known = false;
     set_before(w, find_before(w));
     for (llim_waiter *behind = w->next; behind; behind = behind->next) {
@@ -244,7 +244,7 @@ static void renew(llim_waiter *w)
 static int look(llim_waiter *w, llim_permit *permit, llim_refusal *refusal, int64_t *at_ns, llim_error *err)
 {
     llim__queue *q = &w->limiter->queue;
-    if (w->generation != at_load_acq(&w->limiter->generation)) renew(w);
+    if (w->set != at_load_acq(&w->limiter->serial)) renew(w);
     const bool turn = !w->before, over = now_of(w) > w->deadline_ns;
     w->called = false;
     *at_ns = later(w->deadline_ns, 1);
@@ -326,7 +326,7 @@ int llim_wait(llim_limiter *limiter, const llim_request *request, const llim_wai
     /* Where nobody waits nobody is overtaken, and no lock is taken. */
     code = at_load_rlx(&limiter->queue.n) ? LLIM_LATER : ask(&w, true, permit, refusal, err);
     if (code != LLIM_LATER) return code;
-    code = find_rows(&w, w.row, &w.n_rows, &w.generation, err);
+    code = find_rows(&w, w.row, &w.n_rows, &w.set, err);
     return code ? code : wait_in_queue(&w, permit, refusal, err);
 }
 
@@ -337,7 +337,7 @@ int llim_wait_begin(llim_limiter *limiter, const llim_request *request, const ll
     llim_waiter *w = limiter->alloc(limiter->alloc_ctx, NULL, 0, sizeof *w);
     if (!w) return llim__fail(err, LLIM_ENOMEM, "no memory for a waiter");
     int code = prepare(w, limiter, request, options, err);
-    if (!code) code = find_rows(w, w->row, &w->n_rows, &w->generation, err);
+    if (!code) code = find_rows(w, w->row, &w->n_rows, &w->set, err);
     if (code) {
         limiter->alloc(limiter->alloc_ctx, w, sizeof *w, 0);
         return code;

@@ -232,7 +232,7 @@ int llim_watch_poll(llim_limiter *limiter, uint32_t *generation, llim_error *err
     memset(&own, 0, sizeof own);
     pthread_mutex_lock(&limiter->reloading);
     llim__watch *w = limiter->watch;
-    const uint32_t before = limiter->set->generation;
+    const uint32_t before = limiter->set->serial;
     int code = LLIM_OK;
     uint64_t ran_out;
     if (w) {
@@ -243,15 +243,17 @@ int llim_watch_poll(llim_limiter *limiter, uint32_t *generation, llim_error *err
             due = now - w->burst_ns >= LONGEST_BURST_MS * MS;
             if (!due) wake_in(w, SETTLE_MS);
         }
-        if (due && look_again(limiter)) code = llim__limiter_reload(limiter, NULL, &own);
+        if (due && (look_again(limiter) | llim__limiter_is_behind(limiter)))
+            code = llim__limiter_reload(limiter, NULL, &own);
         if (code && !is_news(limiter, &own)) code = LLIM_OK;
     } else {
         code = llim__fail(&own, LLIM_EINVAL, "llim_watch_poll() comes after llim_watch_fd()");
     }
-    const uint32_t after = limiter->set->generation;
+    const bool changed = limiter->set->serial != before;
+    const uint32_t number = at_load_rlx(&limiter->set->generation);
     pthread_mutex_unlock(&limiter->reloading);
-    if (w) llim__limiter_reloaded(limiter, code, &own, after == before ? 0 : after);
-    if (generation) *generation = after;
+    if (w) llim__limiter_reloaded(limiter, code, &own, changed ? number : 0);
+    if (generation) *generation = number;
     if (code && err) *err = own;
     return code;
 }
@@ -263,6 +265,14 @@ static void end(llim_limiter *limiter, llim__watch *w)
         if (fds[i] >= 0) close(fds[i]);
     llim__give(limiter->alloc, limiter->alloc_ctx, w, 1, sizeof *w);
     limiter->watch = NULL;
+}
+
+/* At once: the timer is nobody else's to close before the limiter is. */
+void llim__watch_wake(llim_limiter *limiter)
+{
+    const uint32_t wakes = at_load_acq(&limiter->wakes);
+    const struct itimerspec now = {.it_value = {0, 1}};
+    if (wakes) timerfd_settime((int)wakes - 1, 0, &now, NULL);
 }
 
 static int begin(llim_limiter *limiter, llim_error *err)
@@ -280,6 +290,7 @@ static int begin(llim_limiter *limiter, llim_error *err)
         end(limiter, w);
         return code;
     }
+    at_store_rel(&limiter->wakes, (uint32_t)w->timer + 1);
     look_again(limiter);
     w->hasty = true; /* they may have changed since they were read */
     wake_in(w, SETTLE_MS);
