@@ -162,7 +162,7 @@ test: deps-test
 	@$(MAKE) --no-print-directory -s SAN=thread c-tests
 	@tests/run
 
-$(BUILD)/bench: tests/bench/bench.c $(LIB).a
+$(BUILD)/bench: $(wildcard tests/bench/*.[ch]) $(LIB).a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -Iinclude -Isrc $^ $(LDFLAGS) $(LUA_LIBS) -lcjson -lm -o $@
 bench: deps
