@@ -1,11 +1,13 @@
 /*
  * budget.h - what a script may use of its VM: instructions and memory.
  *
- * Instructions are the measure. Processor time stands behind it, because one instruction may work on a long string.
+ * Instructions are the measure. Processor time stands behind it, because one instruction may work on a long string, and what
+ * compiles a text has none.
  *
  * A script that uses more is ended, through any pcall of its own: the hook that counts instructions raises at every one that
- * follows, and memory that is refused stays refused until the call is over. What the budget says, not the error's text, tells
- * that a call was ended. Then nothing in the VM is to be trusted any more, and its owner closes it.
+ * follows. Memory beyond the bound is given until then, within a grace: were it refused, Lua would collect all garbage first, and
+ * a script could have that done as often as it likes. What the budget says, not the error's text, tells that a call was ended.
+ * Then nothing in the VM is to be trusted any more, and its owner closes it.
  */
 #ifndef LLIM_POLICY_BUDGET_H
 #define LLIM_POLICY_BUDGET_H
@@ -18,15 +20,17 @@
 
 typedef struct llim__budget {
     llim__heap heap;
-    size_t held;          /* by the VM */
-    size_t loaded;        /* that it held once it was loaded; 0: it is not yet */
-    size_t most_held;     /* 0: unbounded, which it is outside a call */
-    size_t most_at_once;  /* in one piece: what works on a long string is one instruction */
-    int64_t bytes;        /* that may still be taken, freed or not: else copying would be free */
+    size_t loaded;       /* that the heap had taken once the VM was loaded; 0: it is not yet */
+    lua_State *running;  /* NULL: outside a call, where nothing is bounded */
+    size_t most_taken;   /* by the heap */
+    size_t most_at_once; /* in one piece: what works on a long string is one instruction */
+    int64_t bytes;       /* that may still be taken, freed or not: else copying would be free */
+    int64_t grace; /* once it is over: bytes of what the instruction takes that is under way, and of what is raised */
     int64_t instructions; /* that are left */
     int64_t allowed_ns;   /* of the thread's processor time, */
     int64_t until_ns;     /* hence until then; 0: not known yet, since a short call does not ask for the time */
-    bool over;            /* the last call was ended */
+    int64_t look_ns;      /* on the monotonic clock: before that, the processor's time cannot have come to its end */
+    int over;             /* the last call was ended; by what: see budget.c */
     bool starved;         /* in it, the host had no memory */
     char text[128];       /* how */
 } llim__budget;
@@ -34,9 +38,13 @@ typedef struct llim__budget {
 /* The allocator of a VM whose ud is its budget. */
 void *llim__budget_alloc(void *ud, void *memory, size_t before, size_t after);
 
-/* lua_pcall() within bounds, with the same arguments. */
+/* lua_pcall() within bounds, with the same arguments. A call that was ended has failed, whatever it came to. */
 int llim__budget_call(lua_State *L, llim__budget *budget, const llim_script_bounds *bounds, int n_args, int n_results,
                       int handler);
+
+/* Within a call, before the host works on so many bytes of the script's text, which is no instruction and has a time of its own:
+   raises when the call has used more than it may. */
+void llim__budget_read(lua_State *L, size_t bytes);
 
 /* What a function of the host takes within a call is not the script's: resume with what pause returned. */
 int64_t llim__budget_pause(void);

@@ -25,10 +25,17 @@ static size_t kind_of(size_t size)
     return (size - 1) / LLIM__PIECE;
 }
 
+static void *ask_host(llim__heap *h, void *memory, size_t before, size_t after)
+{
+    void *moved = h->alloc(h->alloc_ctx, memory, before, after);
+    if (moved || after == 0) h->taken += after - before;
+    return moved;
+}
+
 /* What is left of the last block is lost; it is less than a piece. */
 static bool more(llim__heap *h)
 {
-    llim__block *block = h->alloc(h->alloc_ctx, NULL, 0, BLOCK);
+    llim__block *block = ask_host(h, NULL, 0, BLOCK);
     if (!block) return false;
     block->next = h->blocks;
     h->blocks = block;
@@ -39,7 +46,7 @@ static bool more(llim__heap *h)
 
 static void *take(llim__heap *h, size_t size)
 {
-    if (!is_small(size)) return h->alloc(h->alloc_ctx, NULL, 0, size);
+    if (!is_small(size)) return ask_host(h, NULL, 0, size);
     const size_t kind = kind_of(size), whole = (kind + 1) * LLIM__PIECE;
     llim__piece *piece = h->given_back[kind];
     if (piece) {
@@ -55,7 +62,7 @@ static void *take(llim__heap *h, size_t size)
 static void give(llim__heap *h, void *memory, size_t size)
 {
     if (!is_small(size)) {
-        h->alloc(h->alloc_ctx, memory, size, 0);
+        ask_host(h, memory, size, 0);
         return;
     }
     llim__piece *piece = memory;
@@ -66,7 +73,7 @@ static void give(llim__heap *h, void *memory, size_t size)
 void *llim__heap_move(llim__heap *h, void *memory, size_t before, size_t after)
 {
     if (!memory) return after ? take(h, after) : NULL;
-    if (after && !is_small(before) && !is_small(after)) return h->alloc(h->alloc_ctx, memory, before, after);
+    if (after && !is_small(before) && !is_small(after)) return ask_host(h, memory, before, after);
     if (after && is_small(before) && is_small(after) && kind_of(before) == kind_of(after)) return memory;
     void *moved = after ? take(h, after) : NULL;
     if (after && !moved) return NULL;
@@ -75,11 +82,19 @@ void *llim__heap_move(llim__heap *h, void *memory, size_t before, size_t after)
     return moved;
 }
 
+/* The oldest first: a malloc whose topmost memory is free gives it to the system, block by block. */
 void llim__heap_end(llim__heap *h)
 {
+    llim__block *oldest = NULL;
     while (h->blocks) {
-        llim__block *next = h->blocks->next;
-        h->alloc(h->alloc_ctx, h->blocks, BLOCK, 0);
-        h->blocks = next;
+        llim__block *block = h->blocks;
+        h->blocks = block->next;
+        block->next = oldest;
+        oldest = block;
+    }
+    while (oldest) {
+        llim__block *next = oldest->next;
+        ask_host(h, oldest, BLOCK, 0);
+        oldest = next;
     }
 }

@@ -16,6 +16,7 @@ typedef struct llim__heap {
     struct llim__block *blocks;
     struct llim__piece *given_back[LLIM__PIECES]; /* by size */
     char *from, *to;                              /* of the newest block: what was never given */
+    size_t taken;                                 /* from the host: pieces of one size never serve another */
 } llim__heap;
 
 /* As llim_alloc_fn: a new piece, another size, or its end (NULL). NULL: the host has no memory. */

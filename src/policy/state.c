@@ -63,7 +63,7 @@ void llim__state_loaded(llim__vm *vm)
 {
     lua_gc(vm->L, LUA_GCCOLLECT); /* here, not within the first decisions */
     lua_gc(vm->L, LUA_GCRESTART);
-    vm->budget.loaded = vm->budget.held;
+    vm->budget.loaded = vm->budget.heap.taken;
 }
 
 void llim__state_close(llim__vm *vm)

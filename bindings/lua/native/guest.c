@@ -63,6 +63,12 @@ int llim__budget_call(lua_State *L, llim__budget *budget, const llim_script_boun
     return lua_pcall(L, n_args, n_results, handler);
 }
 
+void llim__budget_read(lua_State *L, size_t bytes)
+{
+    (void)L;
+    (void)bytes;
+}
+
 int64_t llim__budget_pause(void)
 {
     return 0;
