@@ -26,7 +26,8 @@ typedef struct llim_limiter llim_limiter;
 
 /* What a script may use in one call; what uses more is ended, and the default decides. */
 typedef struct llim_script_bounds {
-    int64_t instructions; /* of Lua's virtual machine, and 40 ns of processor time for each on average */
+    int64_t instructions; /* of Lua's virtual machine, and 40 ns of processor time for each on average; and 100 ns for
+                             each byte of a text that is compiled */
     int64_t bytes;        /* that it takes, whether or not it frees them; a quarter of it in one piece */
 } llim_script_bounds;
 

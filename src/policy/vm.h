@@ -59,6 +59,9 @@ int llim__vm_nearest(llim__vm *vm, const char *name, const char **nearest, llim_
 /* Whether a hook used more than it may: the VM is to be closed then. */
 bool llim__vm_is_spent(const llim__vm *vm);
 
+/* Nanoseconds of the processor that its scripts took while they were loaded. */
+int64_t llim__vm_load_ns(const llim__vm *vm);
+
 /* Which hooks the policy has, as a sum of these. */
 enum {
     LLIM__HOOK_ESTIMATE = 1,

@@ -24,6 +24,8 @@ struct llim__vm {
     llim__budget budget;
     llim_script_bounds load, hook;
     unsigned hooks;
+    int64_t load_ns;
+    int line;                 /* of the text that was being compiled when a call was ended, or 0 */
     llim__question *question; /* that a hook is being asked, or NULL */
 };
 

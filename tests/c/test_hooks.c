@@ -407,7 +407,7 @@ static void test_faults(void **state)
         {"route = function(req, pool) return 10/minute end", "other fields"},
         {"scopes = function() return { org = 'org:acme' } end", "scopes must return a list"},
         {"estimate = function(req, m) local s = ('x'):rep(1000) for i = 1, 5 do s = s .. s end end",
-         "1024 for a string"},
+         "a string of more than 1000 bytes"},
         {"route = function(req, pool) return 'a' end", "route must return a list of candidates, not string"},
         {"route = function(req, pool) return pool[1].fits() end", "m:fits(req) is called with a colon"},
         {"route = function(req, pool) return pool[1]:fits(3) end", "m:fits(req) takes a request"},

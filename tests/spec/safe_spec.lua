@@ -42,6 +42,7 @@ describe("safe libraries", function()
     refused("numbers", list.unpack, {}, {})
     assert.is_false(pcall(list.insert, {}, 5, 1))
     assert.is_false(pcall(text.rep))
+    refused("a pattern of at most 1000 bytes", text.format, ("%1"):rep(501))
   end)
 
   it("are capped", function()

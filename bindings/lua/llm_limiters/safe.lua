@@ -83,6 +83,9 @@ local function show(value)
 end
 
 local function string_format(pattern, ...)
+  if type(pattern) == "string" and #pattern > MOST_BYTES then
+    error("string.format takes a pattern of at most " .. MOST_BYTES .. " bytes here.", 2)
+  end
   if type(pattern) == "string" and (find(pattern, "%%[^%a%%]*c") or find(pattern, "%%[^%a%%]*p")) then
     error("string.format knows no %c and %p here.", 2)
   end

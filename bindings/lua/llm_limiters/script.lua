@@ -47,15 +47,8 @@ function script.json(src, host)
   fault.raise("ECONFIG", message .. ".", src.file, source.locate(src.text, where), where[#where])
 end
 
--- example is the line that such a script ends with, for the message of one that returns nothing; more holds words that
--- only this kind of script has, or nil.
-function script.run(src, host, example, more)
-  local record = {}
-  local chunk, message = host.compile(src.text, "@" .. src.file, words.environment(record, host, more))
-  if not chunk then
-    local line, text = split(tostring(message))
-    fault.raise("ECONFIG", "the script cannot be read as Lua: " .. sentence(text), src.file, line)
-  end
+-- What compiles and is no script all the same.
+local function check_text(src)
   local bad_line, literal = source.bad_number(src.text)
   if bad_line then
     fault.raise("ECONFIG", "the number " .. sub(literal, 1, 40) .. " is larger than Lua can hold; write math.huge or "
@@ -63,7 +56,29 @@ function script.run(src, host, example, more)
   end
   local zero_line = source.zero_byte(src.text)
   if zero_line then fault.raise("ECONFIG", "a string here holds no zero bytes.", src.file, zero_line) end
-  local ok, value = (host.call or pcall)(chunk)
+  local long_line = source.long_string(src.text)
+  if long_line then
+    fault.raise("ECONFIG", "a string here has at most " .. source.LONGEST .. " bytes.", src.file, long_line)
+  end
+end
+
+-- example is the line that such a script ends with, for the message of one that returns nothing; more holds words that
+-- only this kind of script has, or nil.
+function script.run(src, host, example, more)
+  local record = {}
+  local runs = false
+  local ok, value = (host.call or pcall)(function()
+    local chunk, message = host.compile(src.text, "@" .. src.file, words.environment(record, host, more))
+    if not chunk then
+      local line, text = split(tostring(message))
+      fault.raise("ECONFIG", "the script cannot be read as Lua: " .. sentence(text), src.file, line)
+    end
+    check_text(src)
+    runs = true
+    return chunk() -- which has no caller in the kernel, whose line would be told for its own
+  end)
+  -- A host that bounds nothing may fail to compile by itself.
+  if not ok and (fault.caught(value) or not (runs or host.call)) then error(value, 0) end
   if not ok then raise_failure(src, value, record) end
   if value == nil then
     fault.raise("ECONFIG", "the script returns nothing; it must end with " .. example .. ".", src.file)

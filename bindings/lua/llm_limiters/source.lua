@@ -5,7 +5,7 @@
 -- The text is one that Lua has compiled already (or a line is wanted all the same), so the scanner need not judge it.
 -- Pure functions, for the kernel's modules only.
 
-local source = {}
+local source = { LONGEST = 1000 } -- bytes of a string
 
 local find, gsub, match, rep, sub = string.find, string.gsub, string.match, string.rep, string.sub
 
@@ -119,6 +119,33 @@ function source.bad_number(text)
   return nil
 end
 
+-- Whether a line is longer than a string may be, or a string may go over several lines.
+local function may_hold_long(text)
+  if find(text, "[[", 1, true) or find(text, "[=", 1, true) then return true end
+  if find(text, "\\", 1, true) and find(text, "\\[\r\nz]") then return true end
+  local half = source.LONGEST / 2
+  for pos = half, #text, half do
+    local stop = find(text, "\n", pos, true) or #text
+    if stop - pos >= half then return true end
+  end
+  return false
+end
+
+-- nil, or the line of the first string, as it is spelt, or name that is longer than one may be. A call of a library on
+-- a string is one instruction for a host that counts them.
+function source.long_string(text)
+  if #text <= source.LONGEST or not may_hold_long(text) then return nil end
+  local pos = 1
+  while pos <= #text do
+    local kind, last, inner = token_at(text, pos)
+    if #(inner or "") > source.LONGEST or (kind == "name" and last - pos >= source.LONGEST) then
+      return line_of(text, pos)
+    end
+    pos = last + 1
+  end
+  return nil
+end
+
 -- Whether an escape within a quoted string makes a zero byte.
 local function escapes_zero(inner)
   local at = find(inner, "\\", 1, true)
@@ -134,7 +161,7 @@ end
 function source.zero_byte(text)
   local raw = find(text, "\0", 1, true)
   if raw then return line_of(text, raw) end
-  if not find(text, "\\[x0u]") then return nil end
+  if not find(text, "\\", 1, true) or not find(text, "\\[x0u]") then return nil end
   local pos = 1
   while pos <= #text do
     local kind, last, inner = token_at(text, pos)
