@@ -278,9 +278,10 @@ static int make_world(lua_State *L)
     memset(&err, 0, sizeof err);
     if (k->worlds >= MOST_WORLDS) return luaL_error(L, "a test may make %d limiters", MOST_WORLDS);
     k->worlds++;
-    const int64_t since = llim__budget_pause(); /* of which the script knows nothing */
+    /* What the library takes for it is not the test's; what its scripts take is, and all of it where they fail. */
+    const int64_t since = llim__budget_pause();
     const int code = llim__limiter_open(&o, &texts, k->set->vm_options.host, &w->limiter, &err);
-    llim__budget_resume(L, since);
+    if (!code) llim__budget_resume(L, since + llim__vm_load_ns(w->limiter->set->vm));
     w->code = lua_touserdata(L, lua_upvalueindex(3));
     if (!code) return 1;
     *w->code = code;
