@@ -148,7 +148,10 @@ describe("the baseline set", function()
     assert.equal("gpt-4o-mini", kernel.resolve(set, "gpt-4o-mini-2024-07-18"))
     assert.equal("gpt-4.1", kernel.resolve(set, "gpt-4.1-2031-12-31"))
     assert.is_nil(kernel.resolve(set, "gpt-9-2031-12-31"))
-    assert.is_nil(kernel.resolve(set, "gpt-4o-2024-8-06"))
+    for _, date in ipairs { "2024-8-06", "2024-99-99", "2024-00-01", "2024-13-01", "2024-01-00", "2024-12-32" } do
+      assert.is_nil(kernel.resolve(set, "gpt-4o-" .. date), date)
+    end
+    assert.equal("gpt-4o", kernel.resolve(set, "gpt-4o-2031-12-31"))
     assert.is_nil(set.aliases["models/gpt-4o"])
   end)
 

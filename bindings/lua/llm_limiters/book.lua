@@ -12,7 +12,7 @@ local fault = require "llm_limiters.fault"
 
 local book = {}
 
-local find, format, sub = string.find, string.format, string.sub
+local format, match, sub = string.format, string.match, string.sub
 
 local SCOPE_MAX = 255 -- bytes, the engine's
 
@@ -23,7 +23,9 @@ end
 -- The model that a spelling means, or nil. A dated snapshot draws on its alias, whether or not a table lists it.
 function book.resolve(known, aliases, name)
   if known[name] then return aliases[name] or name end
-  if #name < 12 or not find(name, "^%-%d%d%d%d%-%d%d%-%d%d", -11) then return nil end
+  if #name < 12 then return nil end
+  local month, day = match(name, "^%-%d%d%d%d%-(%d%d)%-(%d%d)", -11)
+  if not month or month < "01" or month > "12" or day < "01" or day > "31" then return nil end
   local undated = sub(name, 1, -12)
   return known[undated] and (aliases[undated] or undated)
 end
