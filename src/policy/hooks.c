@@ -61,14 +61,29 @@ static call *ask_about(lua_State *L)
     return c;
 }
 
+/* The value at the index, for a message; pushes it. */
+static const char *shown(lua_State *L, const call *c, int index)
+{
+    index = lua_absindex(L, index);
+    llim__vm_push_kernel(L, c->vm, "show");
+    lua_pushvalue(L, index);
+    lua_call(L, 1, 1);
+    return lua_tostring(L, -1);
+}
+
+/* A word of the language is an empty table, too; scripts have no other table with a metatable of its own. */
+static bool is_word(lua_State *L, int index)
+{
+    return lua_rawlen(L, index) == 0 && luaL_getmetafield(L, index, "__newindex") != LUA_TNIL;
+}
+
 static int estimate(lua_State *L)
 {
     call *c = ask_about(L);
     llim_charge *charge = &c->question->candidates[c->i].charge, told = *charge;
     if (lua_isnil(L, 1)) return 0;
-    if (!lua_istable(L, 1))
-        return luaL_error(L, "estimate must return a table of amounts like { tokens = 1200 }, not %s",
-                          luaL_typename(L, 1));
+    if (!lua_istable(L, 1) || is_word(L, 1))
+        return luaL_error(L, "estimate must return a table of amounts like { tokens = 1200 }, not %s", shown(L, c, 1));
     for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
         const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "?";
         const int meter = llim__meter_of(name);
@@ -76,7 +91,7 @@ static int estimate(lua_State *L)
         const double amount = lua_tonumber(L, 3);
         if (lua_type(L, 3) != LUA_TNUMBER || !(amount >= 0 && amount <= LLIM_AMOUNT_MAX))
             return luaL_error(L, "estimate returned %s for %s, where a number from 0 to 2^40 - 1 is expected",
-                              luaL_tolstring(L, 3, NULL), name);
+                              shown(L, c, 3), name);
         told.amount[meter] = (int64_t)ceil(amount);
     }
     *charge = told;
@@ -171,13 +186,14 @@ static int route(lua_State *L)
     lua_replace(L, 1);
     uint32_t model;
     if (llim__pool_model(L, 1, &model)) return luaL_error(L, "route must return a list of candidates, not a candidate");
-    if (!lua_istable(L, 1)) return luaL_error(L, "route must return a list of candidates, not %s", luaL_typename(L, 1));
+    if (!lua_istable(L, 1) || is_word(L, 1))
+        return luaL_error(L, "route must return a list of candidates, not %s", shown(L, c, 1));
     const lua_Unsigned n = lua_rawlen(L, 1);
     if (n)
         lua_pushinteger(L, (lua_Integer)n);
     else
-        lua_pushnil(L);                                       /* before the first key of all */
-    if ((n == 0 && lua_getmetatable(L, 1)) || lua_next(L, 1)) /* a word of the language is an empty table, too */
+        lua_pushnil(L); /* before the first key of all */
+    if (lua_next(L, 1))
         return luaL_error(L, "route must return a list of candidates, and what it returned has other fields");
     if (n > LONGEST_PLAN)
         return luaL_error(L, "route returned a list of %d elements; there are %d candidates", (int)n, (int)q->n);
@@ -185,7 +201,8 @@ static int route(lua_State *L)
     for (lua_Unsigned i = 1; i <= n && n_order < q->n; i++) {
         lua_rawgeti(L, 1, (lua_Integer)i);
         if (!llim__pool_model(L, -1, &model))
-            return luaL_error(L, "route returned a list whose element %d is no candidate", (int)i);
+            return luaL_error(L, "route returned a list whose element %d is no candidate, but %s", (int)i,
+                              shown(L, c, -1));
         uint32_t k = 0;
         while (k < q->n && q->candidates[k].model != model) k++;
         if (k == q->n) return luaL_error(L, "route returned a candidate that is not of its pool");

@@ -26,6 +26,7 @@ local result = require "llm_limiters.result"
 local scopes = require "llm_limiters.scopes"
 local tiers = require "llm_limiters.tiers"
 local trial = require "llm_limiters.trial"
+local words = require "llm_limiters.words"
 
 local kernel = {}
 
@@ -113,6 +114,9 @@ function kernel.actions(set, value, m)
 end
 
 kernel.trial = trial.text
+
+-- What a hook returned, for a message of the host.
+kernel.show = words.show
 
 -- The rules of a policy without a result hook.
 kernel.default_result = result.default

@@ -22,19 +22,13 @@ local RATE, LIVE, OVERLOAD = { 30, 300 }, { 60, 300 }, { 1, 30 }
 -- A credential that has nothing left is probed now and then; one that was refused may have been mended.
 local SPENT, REFUSED = 3600, 60
 
-local actions = setmetatable({}, { __mode = "k" })
+local sealed = { __newindex = function() error(words.SEALED, 2) end }
 
 -- To be called by a word itself: level 3 is the line that used the word.
 local function check_number(value, most, usage)
   if type(value) ~= "number" or not (value >= 0 and value <= most) then
     error(format("%s of 0 to %.0f, not %s.", usage, most, words.show(value)), 3)
   end
-end
-
-local function new_action(action)
-  local value = {}
-  actions[value] = action
-  return value
 end
 
 local function check_target(m, scope, usage)
@@ -49,33 +43,50 @@ end
 local function cool(m, seconds, scope)
   check_target(m, scope, "cool(m, seconds, scope)")
   check_number(seconds, SECONDS_MAX, "cool(m, seconds, scope) takes seconds")
-  return new_action { model = m, seconds = seconds, scope = scope or "model" }
+  return words.make("cooldown", { model = m, seconds = seconds, scope = scope or "model" }, sealed)
 end
 
 local function cool_until(m, instant, scope)
   check_target(m, scope, "cool_until(m, instant, scope)")
   check_number(instant, words.INSTANT_MAX, "cool_until(m, instant, scope) takes seconds since 1970")
-  return new_action { model = m, ["until"] = instant, scope = scope or "model" }
+  return words.make("cooldown", { model = m, ["until"] = instant, scope = scope or "model" }, sealed)
+end
+
+-- draws tells whether a wait is to be drawn from the two.
+local function check_answer(m, r, usage, draws)
+  if (type(m) ~= "table" and type(m) ~= "userdata") or type(r) ~= "table" then
+    error(usage .. " takes the model and the answer first.", 3)
+  end
+  if draws and (type(m.strikes) ~= "number" or type(r.random) ~= "number") then
+    error(usage .. " takes the model and the answer that the hook was called with, whose m.strikes and r.random are "
+      .. "numbers.", 3)
+  end
+end
+
+local function wait_of(m, r, first, most)
+  return math.min(first * 2 ^ math.max(m.strikes - 1, 0), most) * (1 + r.random)
 end
 
 local function backoff(m, r, first, most)
-  if (type(m) ~= "table" and type(m) ~= "userdata") or type(r) ~= "table" then
-    error("backoff(m, r, first, most) takes the model and the answer first.", 2)
-  end
+  check_answer(m, r, "backoff(m, r, first, most)", true)
   check_number(first, SECONDS_MAX, "backoff(m, r, first, most) takes seconds")
   check_number(most, SECONDS_MAX / 2, "backoff(m, r, first, most) takes seconds")
-  return math.min(first * 2 ^ math.max(m.strikes - 1, 0), most) * (1 + r.random)
+  return wait_of(m, r, first, most)
 end
 
 -- The built-in rules: what the hook of a policy without one returns.
 function result.default(_, m, r)
-  local told = r.retry_after and math.min(r.retry_after, SECONDS_MAX)
+  local usage = "default_result(req, m, r)"
+  check_answer(m, r, usage)
+  check_target(m, r.scope, usage .. " takes an answer, whose scope")
+  local told = r.retry_after
+  if told ~= nil then check_number(told, math.huge, usage .. " takes an answer, whose retry_after is a number") end
+  told = told and math.min(told, SECONDS_MAX)
+  local bounds = r.kind == "rate" and (r.live and LIVE or RATE) or r.kind == "overload" and OVERLOAD
   local seconds
-  if r.kind == "rate" then
-    local bounds = r.live and LIVE or RATE
-    seconds = told or backoff(m, r, bounds[1], bounds[2])
-  elseif r.kind == "overload" then
-    seconds = told or backoff(m, r, OVERLOAD[1], OVERLOAD[2])
+  if bounds then
+    check_answer(m, r, usage, not told)
+    seconds = told or wait_of(m, r, bounds[1], bounds[2])
   elseif r.kind == "quota" then
     seconds = told or SPENT
   elseif r.kind == "auth" then
@@ -91,9 +102,14 @@ function result.words()
   return { cool = cool, cool_until = cool_until, backoff = backoff, default_result = result.default }
 end
 
+local function action_of(value)
+  local content = words.open(value)
+  return content and content.kind == "cooldown" and content or nil
+end
+
 local function read(value, m, file)
   if value == nil then return {} end
-  local list = actions[value] and { value } or value
+  local list = action_of(value) and { value } or value
   if type(list) ~= "table" or words.open(list) or list == m then -- a candidate of the host looks like an empty list
     fault.raise("ECONFIG", "result must return nothing, an action like cool(m, 30), or a list of actions, not "
       .. (list == m and "a model" or words.show(value)) .. ".", file)
@@ -107,7 +123,7 @@ local function read(value, m, file)
   end
   local out = {}
   for i = 1, #list do
-    local action = list[i] ~= nil and actions[list[i]]
+    local action = action_of(list[i])
     if not action then
       fault.raise("ECONFIG", "result returned a list with " .. words.show(list[i])
         .. ", where an action like cool(m, 30) is expected.", file)

@@ -32,16 +32,26 @@ local SPANS = {
 -- Seconds since 1970 that the engine can tell: its nanoseconds have 63 bits, which end in the year 2262.
 words.INSTANT_MAX = 9223372036
 
+words.SEALED = "the words of the language cannot be given fields."
+
 words.TTL = 3600 -- seconds that a lease lives unless a gauge says otherwise
 
 -- What a calendar limit's guard is measured by, and what a rolling limit's window is.
 words.spans = SPANS
 
 -- The content of a value of the language, with its kind ("quota", "tier", "tier to inherit", "rate", "gauge", "unit",
--- "sum of money", "policy"), or nil.
+-- "sum of money", "policy", "cooldown"), or nil.
 function words.open(value)
   if value == nil then return nil end
   return contents[value]
+end
+
+-- A new value of that kind.
+function words.make(kind, content, metatable)
+  local value = setmetatable({}, metatable)
+  content.kind = kind
+  contents[value] = content
+  return value
 end
 
 -- A value for a message.
@@ -81,10 +91,7 @@ function words.environment(record, host, more)
   local value_mt = {}
 
   local function make(kind, content)
-    local value = setmetatable({}, value_mt)
-    content.kind = kind
-    contents[value] = content
-    return value
+    return words.make(kind, content, value_mt)
   end
 
   -- To be called by a word itself: level 3 is the line that used the word.
@@ -94,7 +101,7 @@ function words.environment(record, host, more)
   end
 
   value_mt.__newindex = function()
-    complain("=", "the words of the language cannot be given fields.")
+    complain("=", words.SEALED)
   end
 
   value_mt.__div = function(amount, unit)
