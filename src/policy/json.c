@@ -87,6 +87,46 @@ static const char *zero_escape(const char *text)
     return NULL;
 }
 
+static const char *digits_end(const char *at)
+{
+    while (*at >= '0' && *at <= '9') at++;
+    return at;
+}
+
+/* The end of the number that begins here (RFC 8259, section 6), as far as it is one. */
+static const char *number_end(const char *at)
+{
+    if (*at == '-') at++;
+    const char *end = *at == '0' ? at + 1 : digits_end(at);
+    if (end == at) return end;
+    if (*end == '.') {
+        at = end + 1;
+        end = digits_end(at);
+        if (end == at) return at - 1;
+    }
+    if (*end != 'e' && *end != 'E') return end;
+    at = end + (end[1] == '+' || end[1] == '-' ? 2 : 1);
+    return digits_end(at) > at ? digits_end(at) : end;
+}
+
+/* A number that only cJSON takes for one, as 01 and 1., in a text that it has read; NULL: there is none. */
+static const char *bad_number(const char *text)
+{
+    for (const char *at = text; *at;) {
+        if (*at == '"') {
+            for (at++; *at != '"'; at++) at += *at == '\\';
+            at++;
+        } else if (*at == '-' || (*at >= '0' && *at <= '9')) {
+            const char *end = number_end(at);
+            if (*end && strchr("0123456789+-.eE", *end)) return at;
+            at = end;
+        } else {
+            at++;
+        }
+    }
+    return NULL;
+}
+
 int llim__json_read(lua_State *L)
 {
     size_t size;
@@ -110,6 +150,13 @@ int llim__json_read(lua_State *L)
         lua_pushnil(L);
         lua_pushstring(L, "the file cannot be read as JSON");
         lua_pushinteger(L, line_of(text, end));
+        return 3;
+    }
+    const char *number = bad_number(text);
+    if (number) {
+        lua_pushnil(L);
+        lua_pushstring(L, "a number here is not as JSON has it");
+        lua_pushinteger(L, line_of(text, number));
         return 3;
     }
     if (!cJSON_IsObject(*document)) {
