@@ -1,8 +1,7 @@
 /*
  * vm.c - loads a set into a VM and reads the kernel's answer. See vm.h.
  *
- * The kernel gets the standard libraries; a quota table or policy gets only the environment that the kernel makes for it, is
- * compiled from text, never from bytecode, and runs within bounds.
+ * The kernel gets the standard libraries; a quota table or policy gets only the environment that the kernel makes for it: script.c.
  */
 #include "policy/vm_state.h"
 
@@ -18,95 +17,6 @@
 #include "policy/json.h"
 #include "policy/pool.h"
 #include "policy/state.h"
-
-/* The parser works on a piece for as long as this at most, since some things (a goto, a name that nobody has) take it time by all
-   that stands before them: 32,767 labels, or the locals of 200 functions. */
-enum { PIECE = 64 };
-
-typedef struct reading {
-    const char *text, *at, *end;
-} reading;
-
-/* A piece ends with its line. */
-static const char *next_piece(lua_State *L, void *ud, size_t *size)
-{
-    reading *r = ud;
-    const char *piece = r->at;
-    *size = r->end - piece < PIECE ? (size_t)(r->end - piece) : PIECE;
-    const char *line_end = memchr(piece, '\n', *size);
-    if (line_end) *size = (size_t)(line_end - piece) + 1;
-    llim__budget_read(L, *size); /* which may raise: r->at stays where the parser is */
-    r->at += *size;
-    return piece;
-}
-
-static int line_of(const reading *r)
-{
-    int line = 1;
-    for (const char *c = r->text; c + 1 < r->at; c++) line += *c == '\n';
-    return line;
-}
-
-/* The parser moves all gotos that wait for a label at each of them, when the label comes; break is one. In a text this short there
-   cannot be so many that it takes long. */
-enum { MOST_GOTOS = 2000, SHORT = MOST_GOTOS * sizeof "break" };
-
-static bool has_too_many(const char *text, size_t size, const char *word)
-{
-    const char *end = text + size;
-    int n = 0;
-    while ((text = memmem(text, (size_t)(end - text), word, strlen(word))) && ++n <= MOST_GOTOS) text += strlen(word);
-    return n > MOST_GOTOS;
-}
-
-/* compile(text, chunkname, env) -> function | nil, message, with the VM as upvalue, within a call(). What ends that is nothing
-   that the text's syntax has done, nor is want of memory: it is raised on. */
-static int compile(lua_State *L)
-{
-    llim__vm *vm = lua_touserdata(L, lua_upvalueindex(1));
-    size_t size;
-    const char *text = luaL_checklstring(L, 1, &size);
-    reading r = {text, text, text + size};
-    if (size > SHORT && (has_too_many(text, size, "goto") || has_too_many(text, size, "break"))) {
-        lua_pushnil(L);
-        lua_pushfstring(L, "it has more than %d times the word goto or break", MOST_GOTOS);
-        return 2;
-    }
-    int status = lua_load(L, next_piece, &r, luaL_checkstring(L, 2), "t");
-    if (vm->budget.over) {
-        vm->line = line_of(&r);
-        return luaL_error(L, "the text is more than may be compiled");
-    }
-    if (status == LUA_ERRMEM) return lua_error(L);
-    if (status != LUA_OK) {
-        lua_pushnil(L);
-        lua_insert(L, -2);
-        return 2;
-    }
-    lua_pushvalue(L, 3);
-    if (!lua_setupvalue(L, -2, 1)) lua_pop(L, 1);
-    return 1;
-}
-
-/* call(function), with the VM as upvalue -> true, value | false, message; likewise, where the host had none */
-static int call_chunk(lua_State *L)
-{
-    llim__vm *vm = lua_touserdata(L, lua_upvalueindex(1));
-    lua_settop(L, 1);
-    vm->line = 0;
-    const int64_t since = llim__budget_pause();
-    int status = llim__budget_call(L, &vm->budget, &vm->load, 0, 1, 0);
-    vm->load_ns += llim__budget_pause() - since;
-    if (status == LUA_ERRMEM && (vm->budget.starved || !vm->budget.over)) return lua_error(L);
-    lua_pushboolean(L, status == LUA_OK);
-    if (vm->budget.over && vm->line)
-        lua_pushfstring(L, "?:%d: %s", vm->line, vm->budget.text);
-    else if (vm->budget.over)
-        lua_pushstring(L, vm->budget.text);
-    else
-        lua_pushvalue(L, -2);
-    return 2;
-}
 
 /* local_time(instant, zone) -> { year, month, day, hour, minute, weekday } | nil, what is wrong */
 static int local_time(lua_State *L)
@@ -200,12 +110,7 @@ static int load_set(lua_State *L)
     lua_setfield(L, -2, "account");
     lua_pushnumber(L, (double)o->guard_ns / LLIM_SECOND);
     lua_setfield(L, -2, "guard");
-    lua_pushlightuserdata(L, vm);
-    lua_pushcclosure(L, compile, 1);
-    lua_setfield(L, -2, "compile");
-    lua_pushlightuserdata(L, vm);
-    lua_pushcclosure(L, call_chunk, 1);
-    lua_setfield(L, -2, "call");
+    llim__vm_set_script(L, vm);
     lua_pushcfunction(L, llim__json_read);
     lua_setfield(L, -2, "json");
     lua_pushcfunction(L, zone_error);

@@ -56,6 +56,9 @@ void llim__vm_push_set(lua_State *L, llim__vm *vm);
 void llim__vm_push_kernel(lua_State *L, llim__vm *vm, const char *function);
 void llim__vm_push_model(lua_State *L, llim__vm *vm, uint32_t model);
 
+/* Under pcall: gives the table on top of the stack the functions compile and call. */
+void llim__vm_set_script(lua_State *L, llim__vm *vm);
+
 /* The limit on top of the stack, which the kernel has checked. */
 llim_limit llim__vm_read_limit(lua_State *L);
 
