@@ -83,6 +83,19 @@ describe("llm-limiters check", function()
       "nothing.lua: ", "endless.lua: ", "nowhere.lua: cannot be read", "good.lua: good")
   end)
 
+  it("tells the line of a key, however it is spelt", function()
+    file("twice.json", '{\n "A": { "rpm": 3 },\n "\\u0041": { "rpm": 3 } }')
+    file("spelt.json", '{\n "first": { "rpm": 10 },\n "\\u0061b": { "rpm": 10,\n  "tpm": -1 } }')
+    file("empty.json", '{\n "": { "rpm": 3 } }')
+    file("zeros.json", '{ "a-01": { "rpm": 1 },\n "b": { "rpm": 01 } }')
+    file("dot.json", '{ "a": { "rpm": 0, "tpm": 10, "rpd": 1.5e+2, "tpd": -0.5E1 },\n "b": { "rpm": 1. } }')
+    file("list.lua", "return {\n  a = { rpm = 10 },\n  [1] = { rpm = 10 } }")
+    says(1, "twice.json spelt.json empty.json zeros.json dot.json list.lua", "twice.json:3: the key \"A\"",
+      "spelt.json:4: field tpm", "empty.json:2: the table of overrides has an entry without",
+      "zeros.json:2: a number here is not as JSON has it", "dot.json:2: a number here is not",
+      "list.lua:3: the table of overrides has an entry without")
+  end)
+
   it("tells what overrides change", function()
     file("o.lua", [[return {
       ["gpt-4o-mini"] = { requests = { 20/minute } },

@@ -261,9 +261,23 @@ describe("the scanner of sources", function()
     local text = '-- m rpm\nlocal x = "m rpm" --[[\nm rpm ]]\nreturn {\n  ["m"] = {\n    tpm = 1,\n    rpm = 2 } }'
     assert.equal(7, source.locate(text, { "m", "rpm" }))
     assert.equal(5, source.locate(text, { "m" }))
-    assert.equal(7, source.locate(text, { "absent", "rpm" }))
+    assert.equal(5, source.locate(text, { "m", "absent" }))
+    assert.is_nil(source.locate(text, { "absent", "rpm" }))
     assert.is_nil(source.locate(text, { "absent" }))
     assert.equal(2, source.locate("x = [[m\n]] m = 1", { "m" }))
+  end)
+
+  it("finds names as they are spelt", function()
+    local spellings = {
+      [["ab"]], [['\97b']], [["\x61b"]], [["\u0061b"]], [["\u{61}b"]], [["a\z  b"]], "[[ab]]",
+    }
+    for i, spelt in ipairs(spellings) do
+      assert.equal(3, source.locate('"a\\""\n"\\\\u0061b"\n[ ' .. spelt .. "] = 1", { "ab" }), i)
+    end
+    assert.equal(2, source.locate('[["\\n"]] "x"\n"\\n"', { "\n" }))
+    assert.equal(2, source.locate('\n"\\u00e9\\ud83d\\ude00\\u20AC"', { "\195\169\240\159\152\128\226\130\172" }))
+    assert.equal(3, source.locate("{ 1,\nx = 1,\n[ 1 ] = 2 }", { 1 }))
+    assert.is_nil(source.locate("{ 1, x = 1 }", { 1 }))
   end)
 
   it("survives text that ends anywhere", function()

@@ -17,14 +17,16 @@ local names = require "llm_limiters.names"
 local providers = require "llm_limiters.providers"
 local scopes = require "llm_limiters.scopes"
 local script = require "llm_limiters.script"
+local source = require "llm_limiters.source"
 local words = require "llm_limiters.words"
 
 local overrides = {}
 
-local find, lower = string.find, string.lower
+local find, gsub, lower = string.find, string.gsub, string.lower
 
 local CUSTOM = "custom"
 local EXAMPLE = "return { [\"in-house\"] = { rpm = 20 } }"
+local UNNAMED = "without a model's name; it must be like " .. EXAMPLE .. "."
 
 -- The row's limits with those of the entry in their place. guard: what the entry says of it, or nil.
 local function merge(row, list, guard, place)
@@ -90,23 +92,39 @@ local function entries_of(src, host)
   return entries
 end
 
+-- The least key of a table that is no string; of those that are no number either, any: they look the same.
+local function other_key(entries)
+  local least
+  for key in pairs(entries) do
+    if type(key) == "number" and not (type(least) == "number" and least < key) then least = key end
+    if type(key) ~= "string" and least == nil then least = key end
+  end
+  return least
+end
+
+-- shown is the key as the message has it.
+local function refuse_key(src, key, shown, what)
+  fault.raise("ECONFIG", "the table of overrides has an entry " .. what, src.file, source.locate(src.text, { key }),
+    shown)
+end
+
 -- The names of the table, sorted.
 local function keys_of(entries, src)
-  for key in pairs(entries) do
-    if type(key) == "string" and find(key, "%c") then
-      fault.raise("ECONFIG", "the table of overrides has an entry whose name holds control characters: "
-        .. fault.show(key) .. ".", src.file)
-    end
-    if type(key) ~= "string" or key == "" then
-      fault.raise("ECONFIG", "the table of overrides has an entry without a model's name; it must be like " .. EXAMPLE
-        .. ".", src.file)
-    end
-  end
   local keys = names.sorted(entries)
+  local other = other_key(entries)
+  if other ~= nil then
+    -- Without any name it is no table of overrides at all, and there is no place in it to name.
+    if #keys == 0 then fault.raise("ECONFIG", "the table of overrides has an entry " .. UNNAMED, src.file) end
+    refuse_key(src, other, words.show(other), UNNAMED)
+  end
   for _, key in ipairs(keys) do
-    if not names.is_utf8(key) then
-      fault.raise("ECONFIG", "the table of overrides has an entry whose name is not UTF-8: " .. fault.show(key) .. ".",
-        src.file)
+    if key == "" then
+      refuse_key(src, key, fault.show(key), UNNAMED)
+    elseif find(key, "%c") then
+      refuse_key(src, key, fault.show(key), "whose name holds control characters: " .. fault.show(key) .. ".")
+    elseif not names.is_utf8(key) then
+      local shown = gsub(fault.show(key), "[\128-\255]", "?")
+      refuse_key(src, key, shown, "whose name is not UTF-8: " .. shown .. ".")
     end
   end
   return keys

@@ -7,7 +7,8 @@
 
 local source = { LONGEST = 1000 } -- bytes of a string
 
-local find, gsub, match, rep, sub = string.find, string.gsub, string.match, string.rep, string.sub
+local char, find, gsub, match, rep, sub = string.char, string.find, string.gsub, string.match, string.rep, string.sub
+local concat, floor = table.concat, math.floor
 
 local function long_bracket_end(text, level, from)
   local _, last = find(text, "]" .. level .. "]", from, true)
@@ -62,21 +63,77 @@ local function line_of(text, pos)
   return breaks + 1
 end
 
--- The line where the names of path occur one after the other, as strings or words. A name that the text builds rather
--- than spells is passed over: the line of the last one found is near enough, nil if none is.
+local function utf8_of(code)
+  if code < 128 then return char(code) end
+  local bytes, first = "", 64 -- what the first byte holds is less than that
+  while code >= first do
+    bytes = char(128 + code % 64) .. bytes
+    code, first = floor(code / 64), first / 2
+  end
+  return char(256 - 2 * first + code) .. bytes
+end
+
+local LETTERS = { a = "\a", b = "\b", f = "\f", n = "\n", r = "\r", t = "\t", v = "\v", z = "" }
+
+-- What the escape at the backslash stands for, in Lua or JSON, and its last byte.
+local function escape_at(inner, at)
+  local _, last, code = find(inner, "^u{(%x+)}", at + 1)
+  if code and #code < 8 then return utf8_of(tonumber(code, 16)), last end
+  _, last, code = find(inner, "^u(%x%x%x%x)", at + 1)
+  if code then
+    local low = match(inner, "^\\u([dD][c-fC-F]%x%x)", last + 1)
+    if not low or not find(code, "^[dD][89abAB]") then return utf8_of(tonumber(code, 16)), last end
+    return utf8_of(0x10000 + (tonumber(code, 16) - 0xD800) * 0x400 + tonumber(low, 16) - 0xDC00), last + 6
+  end
+  _, last, code = find(inner, "^x(%x%x)", at + 1)
+  if code then return char(tonumber(code, 16)), last end
+  _, last, code = find(inner, "^(%d%d?%d?)", at + 1)
+  if code and tonumber(code) < 256 then return char(tonumber(code)), last end
+  if find(inner, "^z%s", at + 1) then return "", select(2, find(inner, "^z%s+", at + 1)) end
+  local letter = sub(inner, at + 1, at + 1)
+  return LETTERS[letter] or letter, at + 1
+end
+
+-- What a quoted string means by what is between its quotes.
+local function meaning(inner)
+  local parts, from = {}, 1
+  local at = find(inner, "\\", 1, true)
+  while at do
+    parts[#parts + 1] = sub(inner, from, at - 1)
+    parts[#parts + 1], from = escape_at(inner, at)
+    from = from + 1
+    at = find(inner, "\\", from, true)
+  end
+  return concat(parts) .. sub(inner, from)
+end
+
+-- Whether the token is that name; a number is one as a key only: [1] = .
+local function is_name(text, kind, pos, last, inner, name)
+  if kind == "name" then return sub(text, pos, last) == name end
+  if kind == "number" then
+    return tonumber(sub(text, pos, last)) == name and find(text, "^%s*%]", last + 1) ~= nil
+      and find(sub(text, math.max(pos - 9, 1), pos - 1), "%[%s*$") ~= nil
+  end
+  return kind == "string" and (inner == name or sub(text, pos, pos) ~= "[" and meaning(inner) == name)
+end
+
+-- The line where the names of path occur one after the other, as strings or words. A text may build a name rather
+-- than spell it: where that is the last, it is the line of the one before, which is near enough; where it is another
+-- one, nil, since what comes after would be another's.
 function source.locate(text, path)
-  local at = 1
+  local pos = 1
   local found
-  for _, name in ipairs(path) do
-    local pos = at
-    while pos <= #text do
-      local kind, last, inner = token_at(text, pos)
-      if (kind == "string" and inner == name) or (kind == "name" and sub(text, pos, last) == name) then
-        found, at = pos, last + 1
-        break
-      end
-      pos = last + 1
-    end
+  for i, name in ipairs(path) do
+    local at = pos
+    local kind, last, inner
+    repeat
+      if at > #text then return i == #path and found and line_of(text, found) or nil end
+      kind, last, inner = token_at(text, at)
+      local here = is_name(text, kind, at, last, inner, name)
+      if here then found = at end
+      at = last + 1
+    until here
+    pos = at
   end
   return found and line_of(text, found)
 end
