@@ -35,6 +35,12 @@ static int64_t from_wall(const llim__time *time, int64_t wall)
     return now < last + LONGEST ? now : last + LONGEST;
 }
 
+int64_t llim__times_base(const llim__header *h)
+{
+    if (at_load_acq(&h->boot) == llim__boot()) return at_load_rlx(&h->base);
+    return from_wall(&h->time, llim__clock_read(CLOCK_REALTIME)) - llim__clock_read(CLOCK_MONOTONIC);
+}
+
 int llim__times_go_on(llim_zone *zone, const char *path, bool alone, llim_error *err)
 {
     llim__header *h = zone->header;
