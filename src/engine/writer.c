@@ -68,7 +68,7 @@ static int look_again(llim_zone *zone)
     if (pthread_mutex_lock(&zone->memory->placing) == EOWNERDEAD) pthread_mutex_consistent(&zone->memory->placing);
     for (uint32_t i = 0, n = at_load_acq(&zone->header->zones_used); i < n; i++)
         news = news || !at_load_acq(&zone->timezone[i]);
-    int code = load_timezones(zone);
+    int code = load_timezones(zone, NULL);
     pthread_mutex_unlock(&zone->memory->placing);
     return code ? code : news ? LLIM_OK : LLIM_EBUSY;
 }
