@@ -155,26 +155,31 @@ static int take_found(const char *path, int found, llim__memory **memory, llim_e
 }
 
 /* No lock is this mapping's, so that its descriptor may go; the process has none of the file, which would have been found. */
-static int read_found(const char *path, int found, llim__memory *own, llim__memory **memory, llim_error *err)
+static int read_found(const char *path, int found, bool copy, llim__memory *own, llim__memory **memory, llim_error *err)
 {
     int fd;
     llim__header h;
+    struct stat st;
     int code = open_found(path, found, O_RDONLY, &fd, &h, memory, err);
     if (code || fd < 0) return code;
-    char *bytes = mmap(NULL, h.size, PROT_READ, MAP_SHARED, fd, 0);
+    char *bytes = fstat(fd, &st) != 0 ? MAP_FAILED
+                  : copy              ? mmap(NULL, h.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, 0)
+                                      : mmap(NULL, h.size, PROT_READ, MAP_SHARED, fd, 0);
     close(fd);
     if (bytes == MAP_FAILED)
         return llim__fail(err, LLIM_ENOMEM, "no memory to map a zone of %llu bytes", (unsigned long long)h.size);
     llim__memory_init(own, bytes, h.size, -1);
+    own->dev = st.st_dev;
+    own->ino = st.st_ino;
     *memory = own;
     return LLIM_OK;
 }
 
-int llim__file_read(const char *path, llim__memory *own, llim__memory **memory, llim_error *err)
+int llim__file_read(const char *path, bool copy, llim__memory *own, llim__memory **memory, llim_error *err)
 {
     const int found = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     if (found < 0) return fail_at(path, "opened", errno, err);
-    int code = read_found(path, found, own, memory, err);
+    int code = read_found(path, found, copy, own, memory, err);
     close(found);
     return code;
 }

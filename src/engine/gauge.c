@@ -212,6 +212,13 @@ bool llim__gauge_is_sound(const llim_zone *zone, const llim__slot *slot)
     return holder >> (METER_BITS + EPOCH_BITS) <= zone->header->rows;
 }
 
+bool llim__gauge_covers(llim_zone *zone, llim__now now, const llim__step *step)
+{
+    int64_t last;
+    const int64_t sum = held(zone, now.steady, step, &last); /* first: the count only rises behind it */
+    return (int64_t)(at_load_acq(&step->cell->word) & COUNT_MASK) >= sum;
+}
+
 bool llim__gauge_has_leases(llim_zone *zone, llim__now now, uint32_t n)
 {
     const llim__header *h = zone->header;
