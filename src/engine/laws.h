@@ -69,7 +69,7 @@ int64_t llim__gauge_earliest(llim_zone *zone, llim__now now, const llim__step *s
 int64_t llim__gauge_used(llim_zone *zone, llim__now now, const llim__step *step, int64_t *until);
 /* Whether a lease names a row. */
 bool llim__gauge_is_sound(const llim_zone *zone, const llim__slot *slot);
-/* Whether the count is no lower than what the leases hold, as it is but for the moment in which one is taken. */
+/* Whether the count is no lower than what the leases of those that live hold, as it is but for the moment in which one is taken. */
 bool llim__gauge_covers(llim_zone *zone, llim__now now, const llim__step *step);
 /* Whether so many leases are free. */
 bool llim__gauge_has_leases(llim_zone *zone, llim__now now, uint32_t n);

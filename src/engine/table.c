@@ -9,6 +9,7 @@
 
 #include "engine/journal.h"
 #include "engine/laws.h"
+#include "engine/rows.h"
 
 __extension__ typedef unsigned __int128 wide;
 
@@ -195,4 +196,12 @@ uint32_t llim__table_take(llim_zone *zone, llim__now now, uint32_t keep)
     at_store_rlx(&zone->row[index].next, 0);
     at_add_rlx(&h->rows_used, 1);
     return index;
+}
+
+uint32_t llim__rows_full(const llim_zone *zone)
+{
+    const llim__header *h = zone->header;
+    const uint32_t held = llim__table_held_percent(zone);
+    return held || at_load_rlx(&h->rows_looked) ? held
+                                                : (uint32_t)((uint64_t)at_load_rlx(&h->rows_used) * 100 / h->rows);
 }
