@@ -173,7 +173,7 @@ static void test_each_damage_is_found(void **state)
     while ((uint32_t)at_load_rlx(&z->note[noted].owner) != m) noted++;
     snprintf(text, sizeof text, "row %u: its note is missing", m);
     DAMAGE(text, at_store_rlx(&z->note[noted].owner, 0));
-    DAMAGE("note", at_store_rlx(&z->note[noted + 2].owner, at_load_rlx(&z->note[noted].owner)));
+    DAMAGE("note", at_store_rlx(&z->note[noted + 10].owner, at_load_rlx(&z->note[noted].owner)));
     DAMAGE("lease 0: it lives beyond", at_store_rlx(&h->slots_top, 0));
     /* What leads out of the zone is found before it is followed. */
     DAMAGE("this is a damaged zone", at_store_rlx(&a->next, 4000000000u));
