@@ -10,8 +10,10 @@
 #include <string.h>
 #include <time.h>
 
-/* Columns of a scope's line behind its name, and of a limit's line beside its bar. */
-enum { COUNTS = 37, SHARE = 8, RESET = 14, LEAST_BAR = 4, MOST_BAR = 100, PAGE = 10 };
+/* Columns of a scope's line behind its name, of a limit's line before and behind its bar, and of a bar. */
+enum { COUNTS = 37, BEFORE = 2 + 18 + 1 + 24 + 2, SHARE = 8, RESET = 14, LEAST_BAR = 4, MOST_BAR = 100 };
+
+enum { PAGE = 10 }; /* scopes */
 
 static void add(cli_lines *lines, const cli_view *view, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
@@ -48,9 +50,9 @@ static void add_head(const cli_look *look, const cli_view *view, const cli_order
     if (gmtime_r(&wall, &tm)) strftime(when, sizeof when, "%H:%M:%S", &tm);
     add(lines, view, "%s  %s UTC  every %g s  by %s  %u of %u scopes%s%s", view->path, when, view->interval,
         cli_sorts[view->sort], order->n, look->n, view->filter[0] ? " with " : "", view->filter);
-    snprintf(full, sizeof full, s->rows_held_percent ? ", about %u %% hold something%s" : ", %u %% of them%s",
-             cli_full(s), cli_nearly_full(s) ? ": NEARLY FULL" : "");
-    add(lines, view, "zone: %s of %s rows used%s; %u of %u windows, %u of %u leases",
+    snprintf(full, sizeof full, s->rows_held_percent ? "about %u %% hold something%s" : "%u %%%s", cli_full(s),
+             cli_nearly_full(s) ? ": NEARLY FULL" : "");
+    add(lines, view, "zone: %s of %s rows used (%s), %u of %u windows, %u of %u leases",
         cli_count_text(s->rows_used, used), cli_count_text(s->rows, rows), full, s->sliding_used, s->sliding,
         s->leases_used, s->leases);
 }
@@ -61,9 +63,17 @@ static const char *rate_text(double rate, char text[24])
     return text;
 }
 
+/* What is between a narrow window and the widest bar. */
+static int bar_width(const cli_view *view)
+{
+    const int left = (int)view->columns - BEFORE - 1 - SHARE - RESET;
+    return left > MOST_BAR ? MOST_BAR : left < LEAST_BAR ? LEAST_BAR : left;
+}
+
+/* So that the columns of a scope end where those of its limits do. */
 static int width_for_name(const cli_view *view)
 {
-    return view->columns > COUNTS + 10 ? (int)view->columns - COUNTS : 10;
+    return BEFORE + bar_width(view) + 1 + SHARE + RESET - COUNTS;
 }
 
 /* Padded to a width in characters, or cut. */
@@ -92,9 +102,7 @@ static void add_limit(const llim_usage *u, const cli_view *view, cli_lines *line
         reset[CLI_TIME_TEXT], share[16];
     cli_limit_text(u->limit.meter, u->limit.law, u->limit.unit, u->limit.window_ns, what, sizeof what);
     snprintf(amount, sizeof amount, "%s of %s", cli_count_text(u->used, a), cli_count_text(u->limit.amount, b));
-    const int beside = 2 + 18 + 1 + 24 + 3 + SHARE + RESET;
-    int width = (int)view->columns - beside;
-    width = width > MOST_BAR ? MOST_BAR : width < LEAST_BAR ? LEAST_BAR : width;
+    const int width = bar_width(view);
     const double use = cli_use(u);
     int full = (int)(use * width);
     if (full > width) full = width;
