@@ -63,7 +63,8 @@ describe("a zone in a file", function()
     local out = good("$B status --json --scopes '' " .. zone)
     has(out, [["scope":	"user:\"an\\n?[31m?\""]])
     local flash = assert(out:match('"model:default/gemini/gemini%-2.5%-flash",(.-)%]'), out)
-    for name, value in pairs { admitted = 10, refused = 3, limited = 0, strikes = 0, generation = 1, limit = 10, used = 10 } do
+    local expected = { admitted = 10, refused = 3, limited = 0, strikes = 0, generation = 1, limit = 10, used = 10 }
+    for name, value in pairs(expected) do
       assert.equal(value, tonumber(flash:match('"' .. name .. '":%s*([%d.]+)')), name)
     end
     has(flash, [["window":	"min"]])
@@ -96,7 +97,8 @@ used = [s.value for s in families["llm_limiters_used"].samples
 assert used == [10], used
 print("good", len(families))
 ]]
-    assert.equal("good 17\n", good(("$B status --prometheus --scopes '' %s | /usr/bin/python3 %s"):format(zone, script)))
+    local read = good(("$B status --prometheus --scopes '' %s | /usr/bin/python3 %s"):format(zone, script))
+    assert.equal("good 17\n", read)
     assert.falsy(good("$B status --prometheus " .. zone):find("user:", 1, true))
   end)
 
@@ -107,7 +109,9 @@ print("good", len(families))
     assert.truthy(out:find("10 of 10 %[#+%] 100.0 %%"), out)
     has(out, "  cools down for 6.0 s, 1 strike\n")
     local names = {}
-    for name in good("$B top --once --sort name --filter GPT " .. zone):gmatch("model:(%S+)") do names[#names + 1] = name end
+    for name in good("$B top --once --sort name --filter GPT " .. zone):gmatch("model:(%S+)") do
+      names[#names + 1] = name
+    end
     local sorted = { table.unpack(names) }
     table.sort(sorted)
     assert.same(sorted, names)
@@ -118,21 +122,31 @@ print("good", len(families))
     assert.equal(2, select(2, two:gsub("admitted/s", "")))
   end)
 
+  -- Runs a command line in a terminal of its own, and another line as soon as top has drawn there, what it prints being typed:
+  -- what the terminal has got.
+  local function in_terminal(command, meanwhile)
+    local log = shell.file ""
+    good(("export B L=%s; (until grep -q 1049h $L; do sleep 0.01; done; %s) | script -qefc '%s' $L >$L.out"):format(
+      log, meanwhile, command:format(zone)))
+    os.remove(log .. ".out")
+    return contents(log)
+  end
+
   it("is shown in a terminal, which is given back as it was", function()
-    local command = "stty rows 24 cols 80; stty -g; $B top %s; echo code $?; stty -g"
-    local typescript = ("export B; (sleep 0.5; printf 's/gpt\\r'; sleep 0.5; printf q; sleep 0.5) | script -qec '%s' /dev/null")
-      :format(command:format(zone))
-    local out = good(typescript)
-    local saved, drawn, after = out:match("^(%S+)\r\n\27%[%?1049h\27%[%?25l(.*)\27%[%?25h\27%[%?1049lcode 0\r\n(%S+)")
+    local out = in_terminal("stty rows 24 cols 80; stty -g; $B top %s; echo code $?; stty -g", [[printf 's/gpt\rq']])
+    local saved, drawn, after =
+      out:match("\n(%S+)\r\n\27%[%?1049h\27%[%?25l(.*)\27%[%?25h\27%[%?1049lcode 0\r\n(%S+)")
     assert.truthy(drawn, out)
     assert.equal(saved, after)
     has(drawn, "by name")
     has(drawn, "filter: gpt_")
     has(drawn, "with gpt")
-    -- A signal does so too.
-    local killed = ("export B; script -qec 'stty -g; $B top %s & sleep 0.5; kill -TERM $!; wait $!; echo code $?; stty -g' /dev/null")
-      :format(zone)
-    has(good(killed), "code 143")
+    local pid = shell.file ""
+    local ended = ("stty -g; sh -c \"echo \\$\\$ >%s; exec $B top %%s\"; echo code $?; stty -g"):format(pid)
+    out = in_terminal(ended, ("kill -TERM $(cat %s)"):format(pid))
+    saved, after = out:match("\n(%S+)\r\n\27%[%?1049h.*\27%[%?1049l.*code 143\r\n(%S+)")
+    assert.truthy(saved, out)
+    assert.equal(saved, after)
   end)
 
   it("is proved sound, or not", function()
