@@ -122,7 +122,7 @@ print("good", len(families))
     assert.equal(2, select(2, two:gsub("admitted/s", "")))
   end)
 
-  -- Runs a command line in a terminal of its own, and another line as soon as top has drawn there, what it prints being typed:
+  -- Runs a command line in a terminal of its own, and another as soon as top has drawn there, what it prints being typed:
   -- what the terminal has got.
   local function in_terminal(command, meanwhile)
     local log = shell.file ""
