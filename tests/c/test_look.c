@@ -207,7 +207,7 @@ static char *prometheus(llim_zone *zone, const char *prefix)
 
 static void expect(const char *text, const char *part)
 {
-    if (!strstr(text, part)) fail_msg("lacks %s, is %s", part, text);
+    if (!text || !strstr(text, part)) fail_msg("lacks %s, is %s", part, text ? text : "nothing");
 }
 
 static void test_prometheus(void **state)
