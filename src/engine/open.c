@@ -18,6 +18,7 @@
 #include "engine/check.h"
 #include "engine/file.h"
 #include "engine/owner.h"
+#include "engine/table.h"
 #include "engine/times.h"
 #include "engine/writer.h"
 
@@ -206,6 +207,8 @@ static int open_to_read(llim_zone *zone, const llim_zone_options *o, llim_error 
     llim__layout_find(zone, zone->memory->bytes);
     set_up(zone, o);
     for (int i = 0; i < LOOKS && (i == 0 || code); i++) code = llim__zone_check(zone, o->path, err);
+    if (!code && !llim__table_is_bounded(zone))
+        code = llim__fail(err, LLIM_ECORRUPT, "%s is a damaged zone: its index leads beyond its rows", o->path);
     return code;
 }
 

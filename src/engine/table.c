@@ -40,6 +40,14 @@ uint32_t llim__table_find(llim_zone *zone, llim__key key)
     return 0;
 }
 
+bool llim__table_is_bounded(const llim_zone *zone)
+{
+    const llim__header *h = zone->header;
+    for (uint32_t i = 0; i < h->index_size; i++)
+        if ((uint32_t)at_load_rlx(&zone->index[i]) > h->rows) return false;
+    return true;
+}
+
 void llim__table_publish(llim_zone *zone, uint32_t index, llim__key key)
 {
     uint32_t size = zone->header->index_size, i = home_of(zone, key.word[0]);

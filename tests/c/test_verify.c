@@ -184,6 +184,34 @@ static void test_each_damage_is_found(void **state)
     end(&s);
 }
 
+/* Whatever bytes change behind what was checked at opening, nothing is followed out of the zone. */
+static void test_any_damage(void **state)
+{
+    (void)state;
+    static const llim__faults silent = {NULL, NULL};
+    scene s;
+    kit_rng rng = kit_seed();
+    begin(&s);
+    const size_t from = offsetof(llim__header, writing);
+    unsigned char *bytes = (unsigned char *)s.w.zone->header;
+    llim__verified done;
+    uint32_t found = 0;
+    enum { TIMES = 3000 };
+    for (int i = 0; i < TIMES; i++) {
+        for (int64_t n = kit_between(&rng, 1, 3); n > 0;) {
+            unsigned char *at = bytes + kit_between(&rng, (int64_t)from, (int64_t)s.w.zone->header->size - 1);
+            if (*at == 0 && kit_between(&rng, 0, 31)) continue; /* most of a zone is empty */
+            *at = (unsigned char)(kit_between(&rng, 0, 1) ? kit_between(&rng, 0, 255)
+                                                          : *at ^ 1 << kit_between(&rng, 0, 7));
+            n--;
+        }
+        found += llim__zone_verify(s.w.zone, &silent, &done) == LLIM_ECORRUPT;
+        kit_restore(&s.w);
+    }
+    assert_in_range(found, TIMES / 20, TIMES); /* many a byte is a count, of which nobody can tell */
+    end(&s);
+}
+
 /* Rows come, change and go, and time passes. */
 static void test_whatever_is_done(void **state)
 {
@@ -306,6 +334,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_damage_is_found),
+        cmocka_unit_test(test_any_damage),
         cmocka_unit_test(test_whatever_is_done),
         cmocka_unit_test(test_a_zone_in_a_file),
     };

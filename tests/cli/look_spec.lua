@@ -122,8 +122,8 @@ print("good", len(families))
     assert.equal(2, select(2, two:gsub("admitted/s", "")))
   end)
 
-  -- Runs a command line in a terminal of its own, and another as soon as top has drawn there, whose output is typed: what
-  -- the terminal has got.
+  -- Runs a command line in a terminal of its own, and another as soon as top has drawn there, whose output is typed:
+  -- what the terminal has got.
   local function in_terminal(command, meanwhile)
     local log = shell.file ""
     good(("export B L=%s; (until grep -q 1049h $L; do sleep 0.01; done; %s) | script -qefc '%s' $L >$L.out"):format(
