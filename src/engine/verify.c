@@ -19,7 +19,8 @@
 enum { LOOKS = 100 };
 
 /* What a row is: the scope whose chain it is of, its own for the first, or that it is free. */
-enum { NOBODY = 0, FREE = UINT32_MAX };
+#define NOBODY 0u
+#define FREE   UINT32_MAX
 
 typedef struct proof {
     llim_zone *zone;
