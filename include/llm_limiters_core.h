@@ -260,15 +260,25 @@ typedef struct llim_zone_options {
     const char *path; /* of the zone's file, no symbolic link; NULL: none. Borrowed for the call */
     const char *name; /* 1 to 63 bytes; NULL: none. Borrowed likewise */
     uint32_t mode;    /* permission bits of a file that is made, whatever the umask: 0600 and others. Default 0600 */
-    uint32_t reserved;
+    /* 1: the file at path is only looked at. It is not made, nothing in it is changed or repaired, no lock is taken, and who
+       decides meanwhile notices nothing; its figures and its clock are the file's. Every function that decides or changes
+       something returns LLIM_EINVAL then, and those that read return LLIM_EBUSY for a row that a writer is at work on, or has
+       died on: nobody waits. */
+    int32_t read_only;
 } llim_zone_options;
 
-/* How full a zone is. */
+/* How full a zone is. A zone whose rows are all used makes room for a new scope by recycling one that holds nothing, so that
+   being used up is its usual state; LLIM_EFULL comes when all rows hold something. */
 typedef struct llim_zone_stats {
     uint64_t bytes; /* of the whole zone */
     uint32_t rows, rows_used;
     uint32_t sliding, sliding_used;
     uint32_t leases, leases_used;
+    /* Of all rows, the share in percent that hold something, pinned ones among them: 1 - 1/n, where n is how many rows had to be
+       looked at to find one to recycle, on the mean of the last 64 or so. An estimate, as of when rows were last needed: 0
+       while no row had to be recycled, and then rows_used is all that is known; 100: none could be of late. */
+    uint32_t rows_held_percent;
+    uint32_t reserved;
 } llim_zone_stats;
 
 /* The version of the library, major * 10000 + minor * 100 + patch: compare with the header's. */
@@ -342,6 +352,14 @@ LLIM_API int llim_row_find(llim_zone *zone, const char *scope, size_t scope_len,
    its place among those that stay. LLIM_ENOTFOUND, LLIM_EBUSY. */
 LLIM_API int llim_row_usage(llim_zone *zone, llim_row row, llim_usage *out, uint32_t cap, uint32_t *n);
 
+/* Walks the scopes of a zone, without a lock and in no order that means something: *position is 0 at first, and the caller's to
+   keep. LLIM_OK: a scope's row, and its name as refusals show it, but UTF-8 in any case; either may be NULL. A scope that comes
+   or goes meanwhile may be told or not, every other is told once. LLIM_ENOTFOUND: there are no more. */
+LLIM_API int llim_row_next(llim_zone *zone, uint32_t *position, llim_row *row, char name[LLIM_SCOPE_SHOWN]);
+
+/* The generation of the quotas that set the row's limits last. LLIM_ENOTFOUND. */
+LLIM_API int llim_row_generation(llim_zone *zone, llim_row row, uint32_t *generation);
+
 /* What the settlements of a row have taught. An input is the tokens of one for each four characters that its permit was
    charged with; an output is the tokens of one, in the facts' output_tokens or else tokens without input_tokens. Facts that do
    not tell these teach nothing, nor do settlements without facts and other ends of a permit. */
@@ -354,6 +372,14 @@ typedef struct llim_notes {
        percentile is above it over the square root of their number. */
     double input_reserve, output_reserve;
     double in_flight; /* 1 until that is known */
+    /* What limiters have counted since the row got its notes, of the model that the row is for: requests that were admitted to
+       it; refusals that named it, once each time that somebody asked, be it the same request that waits; and answers of its
+       provider that told of a spent limit or quota (LLIM_ANSWER_RATE, LLIM_ANSWER_QUOTA). llim_admit() alone counts nothing
+       here, llim_available() neither, and a shadow counts in its own zone. */
+    uint64_t admitted, refused, limited;
+    uint32_t
+        strikes; /* how often its provider has refused of late: one is forgotten with every minute without a cooldown */
+    uint32_t reserved;
 } llim_notes;
 
 /* LLIM_ENOTFOUND: the row was recycled, or has no notes. */
@@ -401,6 +427,13 @@ LLIM_API int llim_cool(llim_zone *zone, llim_row row, int64_t for_ns);
 
 /* Nanoseconds until the row's cooldown ends, 0 if there is none. LLIM_ENOTFOUND. */
 LLIM_API int llim_cooling(llim_zone *zone, llim_row row, int64_t *left_ns);
+
+/* The zone as Prometheus reads it (text exposition format 0.0.4): of each scope whose name begins with prefix its limits with
+   their use, cooldown, strikes, counts and generation, and how full the zone is. prefix NULL: "model:", since a series for each
+   of many tenants serves nobody; "": all. Amounts are in their meter's unit. Never more than cap bytes are written; the last is
+   a zero byte, which *size, the bytes that all of it takes, does not count. A row that a writer is at work on is left out this
+   time. LLIM_ERANGE: it was cut; a zone that is in use may need more the next time. */
+LLIM_API int llim_prometheus(llim_zone *zone, const char *prefix, char *out, size_t cap, size_t *size);
 
 /* The refusal as a sentence, cut to cap and ended by a zero byte; returns its whole length, as snprintf does. */
 LLIM_API int llim_refusal_text(const llim_refusal *refusal, char *buf, size_t cap);

@@ -18,6 +18,9 @@ int cli_simulate(int argc, char **argv);
 int cli_generate(int argc, char **argv);
 int cli_classify(int argc, char **argv);
 int cli_check(int argc, char **argv);
+int cli_status(int argc, char **argv);
+int cli_top(int argc, char **argv);
+int cli_verify(int argc, char **argv);
 
 /* Prints "llm-limiters: " and the sentence; returns 1. */
 __attribute__((format(printf, 1, 2))) int cli_fail(const char *format, ...);

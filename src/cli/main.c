@@ -17,6 +17,9 @@ static const struct command {
     {"generate", cli_generate, "write a realistic trace"},
     {"classify", cli_classify, "tell what a provider's answer means"},
     {"check", cli_check, "tell whether quotas and policies are good, and what they change"},
+    {"status", cli_status, "tell how a zone is used, as text, JSON or for Prometheus"},
+    {"top", cli_top, "show a zone as it is used"},
+    {"verify", cli_verify, "prove that a zone is sound"},
 };
 
 static int help(void)
@@ -47,5 +50,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         if (strcmp(name, commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1);
     if (name[0] == '-') return cli_misuse(NULL, "There is no option %s.", name);
-    return cli_misuse(NULL, "There is no command \"%s\"; there are simulate, generate, classify and check.", name);
+    return cli_misuse(
+        NULL, "There is no command \"%s\"; there are simulate, generate, classify, check, status, top and verify.",
+        name);
 }

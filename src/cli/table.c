@@ -60,3 +60,17 @@ const char *cli_count_text(int64_t value, char text[CLI_COUNT_TEXT])
     text[k] = 0;
     return text;
 }
+
+const char *cli_time_text(int64_t ns, char text[CLI_TIME_TEXT])
+{
+    const long long s = (ns + 999999999) / 1000000000; /* a wait is never shown as shorter than it is */
+    if (s < 60)
+        snprintf(text, CLI_TIME_TEXT, "%.1f s", (double)(ns / 100000000 + (ns % 100000000 > 0)) / 10);
+    else if (s < 3600)
+        snprintf(text, CLI_TIME_TEXT, "%lld min %02lld s", s / 60, s % 60);
+    else if (s < 86400)
+        snprintf(text, CLI_TIME_TEXT, "%lld h %02lld min", s / 3600, s % 3600 / 60);
+    else
+        snprintf(text, CLI_TIME_TEXT, "%lld d %02lld h", s / 86400, s % 86400 / 3600);
+    return text;
+}

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define CLI_TABLE_COLUMNS 6
+#define CLI_TABLE_COLUMNS 7
 
 typedef struct cli_table {
     char **cells; /* by row, CLI_TABLE_COLUMNS each; NULL past the row's last */
@@ -23,5 +23,9 @@ void cli_table_write(cli_table *table, FILE *out);
 /* "12,345,678", in a buffer of the caller. */
 #define CLI_COUNT_TEXT 32
 const char *cli_count_text(int64_t value, char text[CLI_COUNT_TEXT]);
+
+/* How long: "29.3 s", "12 min 05 s", "5 h 12 min", "3 d 04 h". */
+#define CLI_TIME_TEXT 32
+const char *cli_time_text(int64_t ns, char text[CLI_TIME_TEXT]);
 
 #endif

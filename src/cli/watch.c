@@ -6,6 +6,7 @@
  */
 #include "cli/watch.h"
 
+#include "base/text.h"
 #include "cli/cli.h"
 
 #include <stdlib.h>
@@ -79,24 +80,7 @@ void cli_watch_close(cli_watch *watch)
 
 void cli_limit_text(int meter, int law, int unit, int64_t window_ns, char *out, size_t cap)
 {
-    static const char *const units[] = {"", "/min", "/hour", "/day", "/week", "/month"};
-    static const int64_t windows[] = {0, MINUTE, 60 * MINUTE, 1440 * MINUTE, 7 * 1440 * MINUTE};
-    const char *name = llim_meter_name(meter);
-    if (law == LLIM_CALENDAR) {
-        snprintf(out, cap, "%s%s", name, units[unit]);
-        return;
-    }
-    if (law == LLIM_GAUGE) {
-        snprintf(out, cap, "%s at once", name);
-        return;
-    }
-    for (size_t i = 1; i < sizeof windows / sizeof windows[0]; i++) {
-        if (windows[i] != window_ns) continue;
-        snprintf(out, cap, "%s%s", name, units[i]);
-        return;
-    }
-    if (window_ns % (1440 * MINUTE) == 0)
-        snprintf(out, cap, "%s/%lld days", name, (long long)(window_ns / (1440 * MINUTE)));
-    else
-        snprintf(out, cap, "%s/%gs", name, (double)window_ns / LLIM_SECOND);
+    char span[32];
+    llim__span_text(law, unit, window_ns, span, sizeof span);
+    snprintf(out, cap, "%s%s%s", llim_meter_name(meter), law == LLIM_GAUGE ? " " : "/", span);
 }

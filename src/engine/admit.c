@@ -249,7 +249,7 @@ static __attribute__((noinline)) int verdict(const decision *d, int code, llim_r
 static __attribute__((noinline)) int decide(llim_zone *zone, const llim_row *rows, uint32_t n_rows,
                                             const llim_charge *charge, llim_permit *permit, llim_refusal *refusal)
 {
-    if (n_rows == 0 || n_rows > LLIM_MAX_ROWS) return LLIM_EINVAL;
+    if (n_rows - 1 >= zone->most_rows) return LLIM_EINVAL; /* 0 too */
     decision d;
     d.zone = zone;
     d.rows = rows;
@@ -265,7 +265,7 @@ static __attribute__((noinline)) int decide(llim_zone *zone, const llim_row *row
 
 int llim__try(llim_zone *zone, const llim_row *rows, uint32_t n_rows, const llim_charge *charge, llim_permit *permit)
 {
-    if (n_rows == 0 || n_rows > LLIM_MAX_ROWS) return LLIM_EINVAL;
+    if (n_rows - 1 >= zone->most_rows) return LLIM_EINVAL; /* 0 too */
     decision d;
     d.zone = zone;
     d.rows = rows;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -112,12 +113,14 @@ static const char *kind_of(mode_t mode)
     return S_ISLNK(mode) ? "a symbolic link" : S_ISDIR(mode) ? "a directory" : "not a file";
 }
 
-/* Maps what was found, unless it is mapped already. found is open for its identity alone, by which no lock is lost when it is
-   closed. */
-static int take_found(const char *path, int found, llim__memory **memory, llim_error *err)
+/* Opens what was found, unless it is mapped already: *fd is -1 then. found is open for its identity alone, by which no lock is
+   lost when it is closed. */
+static int open_found(const char *path, int found, int how, int *fd, llim__header *h, llim__memory **memory,
+                      llim_error *err)
 {
     struct stat st;
     char self[32];
+    *fd = -1;
     if (fstat(found, &st) != 0) return fail_at(path, "opened", errno, err);
     if (!S_ISREG(st.st_mode))
         return llim__fail(err, LLIM_EIO, "the zone %s cannot be opened: it is %s, expected a file", path,
@@ -125,20 +128,59 @@ static int take_found(const char *path, int found, llim__memory **memory, llim_e
     *memory = llim__memory_of_file(st.st_dev, st.st_ino);
     if (*memory) return LLIM_OK;
     snprintf(self, sizeof self, "/proc/self/fd/%d", found);
-    const int fd = open(self, O_RDWR | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0) return fail_at(path, "opened", errno, err);
-    llim__header h;
-    memset(&h, 0, sizeof h);
-    ssize_t n = pread(fd, &h, sizeof h, 0);
+    *fd = open(self, how | O_CLOEXEC | O_NOCTTY);
+    if (*fd < 0) return fail_at(path, "opened", errno, err);
+    memset(h, 0, sizeof *h);
+    ssize_t n = pread(*fd, h, sizeof *h, 0);
     int code;
-    if (is_remote(fd))
+    if (is_remote(*fd))
         code = llim__fail(err, LLIM_EIO, "the zone %s is on a remote file system, expected a local one", path);
-    else if (n < 0 || fstat(fd, &st) != 0)
+    else if (n < 0 || fstat(*fd, &st) != 0)
         code = fail_at(path, "read", errno, err);
     else
-        code = llim__layout_check(&h, (uint64_t)st.st_size, path, err);
-    if (!code) code = llim__memory_map(fd, h.size, "", memory, err);
+        code = llim__layout_check(h, (uint64_t)st.st_size, path, err);
+    if (code) close(*fd);
+    return code;
+}
+
+static int take_found(const char *path, int found, llim__memory **memory, llim_error *err)
+{
+    int fd;
+    llim__header h;
+    int code = open_found(path, found, O_RDWR, &fd, &h, memory, err);
+    if (code || fd < 0) return code;
+    code = llim__memory_map(fd, h.size, "", memory, err);
     if (code) close(fd);
+    return code;
+}
+
+/* No lock is this mapping's, so that its descriptor may go; the process has none of the file, which would have been found. */
+static int read_found(const char *path, int found, bool copy, llim__memory *own, llim__memory **memory, llim_error *err)
+{
+    int fd;
+    llim__header h;
+    struct stat st;
+    int code = open_found(path, found, O_RDONLY, &fd, &h, memory, err);
+    if (code || fd < 0) return code;
+    char *bytes = fstat(fd, &st) != 0 ? MAP_FAILED
+                  : copy              ? mmap(NULL, h.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, 0)
+                                      : mmap(NULL, h.size, PROT_READ, MAP_SHARED, fd, 0);
+    close(fd);
+    if (bytes == MAP_FAILED)
+        return llim__fail(err, LLIM_ENOMEM, "no memory to map a zone of %llu bytes", (unsigned long long)h.size);
+    llim__memory_init(own, bytes, h.size, -1);
+    own->dev = st.st_dev;
+    own->ino = st.st_ino;
+    *memory = own;
+    return LLIM_OK;
+}
+
+int llim__file_read(const char *path, bool copy, llim__memory *own, llim__memory **memory, llim_error *err)
+{
+    const int found = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (found < 0) return fail_at(path, "opened", errno, err);
+    int code = read_found(path, found, copy, own, memory, err);
+    close(found);
     return code;
 }
 

@@ -19,4 +19,9 @@ bool llim__file_fill(int fd, const llim__header *h);
    LLIM_EVERSION, LLIM_ENOMEM. */
 int llim__file_take(const char *path, const llim__header *h, uint32_t mode, llim__memory **memory, llim_error *err);
 
+/* Under the list's mutex: the zone at path, for reading alone: as this process has it open, with one user more, or as own, which
+   has no descriptor and cannot be written to. copy: what is written to it is seen by nobody else. What is behind its header is
+   not looked at. LLIM_EIO, LLIM_ECORRUPT, LLIM_EVERSION, LLIM_ENOMEM. */
+int llim__file_read(const char *path, bool copy, llim__memory *own, llim__memory **memory, llim_error *err);
+
 #endif

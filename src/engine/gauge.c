@@ -212,6 +212,20 @@ bool llim__gauge_is_sound(const llim_zone *zone, const llim__slot *slot)
     return holder >> (METER_BITS + EPOCH_BITS) <= zone->header->rows;
 }
 
+/* A taker that was killed before it counted its lease told nobody of it. */
+bool llim__gauge_covers(llim_zone *zone, llim__now now, const llim__step *step)
+{
+    const uint64_t holder = holder_of(zone, step);
+    llim__owners owners = {.n = 0};
+    int64_t sum = 0, expiry;
+    for (uint32_t i = 0, top = at_load_acq(&zone->header->slots_top); i < top; i++) {
+        const int64_t amount = held_by(&zone->slot[i], holder, now.steady, &expiry);
+        const uint64_t owner = at_load_acq(&zone->slot[i].owner) & (((uint64_t)1 << BESIDE_BITS) - 1);
+        if (amount && !llim__owner_is_dead(zone, &owners, owner)) sum += amount;
+    }
+    return (int64_t)(at_load_acq(&step->cell->word) & COUNT_MASK) >= sum; /* last: it only rises */
+}
+
 bool llim__gauge_has_leases(llim_zone *zone, llim__now now, uint32_t n)
 {
     const llim__header *h = zone->header;

@@ -56,6 +56,8 @@ int64_t llim__period_earliest(llim_zone *zone, llim__now now, const llim__step *
 int64_t llim__period_used(llim_zone *zone, llim__now now, const llim__step *step, int64_t *until);
 /* Whether no charge is of the period of now, of the one before or of a later one: a step back of the clock reopens none. */
 bool llim__period_is_idle(llim_zone *zone, llim__now now, const llim__shape *shape, const uint64_t words[2]);
+/* Whether these can be a limit's words: two periods never have the same id. */
+bool llim__period_is_sound(const uint64_t words[2]);
 /* Puts into the words of a new limit the periods of an old one that are not among them, as far as there is room. */
 void llim__period_keep(const uint64_t old[2], uint64_t words[2]);
 void llim__period_start(llim_zone *zone, llim__now now, const llim__step *step, int64_t used, uint64_t words[2]);
@@ -67,6 +69,8 @@ int64_t llim__gauge_earliest(llim_zone *zone, llim__now now, const llim__step *s
 int64_t llim__gauge_used(llim_zone *zone, llim__now now, const llim__step *step, int64_t *until);
 /* Whether a lease names a row. */
 bool llim__gauge_is_sound(const llim_zone *zone, const llim__slot *slot);
+/* Whether the count is no lower than what the leases of those that live hold, as it is but for the moment in which one is taken. */
+bool llim__gauge_covers(llim_zone *zone, llim__now now, const llim__step *step);
 /* Whether so many leases are free. */
 bool llim__gauge_has_leases(llim_zone *zone, llim__now now, uint32_t n);
 /* Ends a lease; false: it has expired or ended before. */

@@ -151,6 +151,7 @@ bool llim__notes_take(llim_zone *zone, uint32_t index, uint32_t epoch)
     at_store_rel(&note->since, 0);
     at_store_rel(&note->strikes, 0);
     at_store_rel(&note->struck_at, 0);
+    for (int i = 0; i < LLIM__COUNTS; i++) at_store_rel(&note->count[i], 0);
     at_store_rel(&note->owner, owner);
     return true;
 }
@@ -263,6 +264,18 @@ static double reserve(const pair *p, double in_flight)
     return p->b > p->a ? p->a + (p->b - p->a) / square_root(in_flight) : p->a;
 }
 
+/* They do not fade while the row cools: a model that could not be asked has not proved anything. Of a row whose note goes to
+   another one meanwhile the strikes may be the other's, or go there: it backs off a little longer. */
+static uint32_t strikes_now(llim_zone *zone, llim_row row, const llim__note *note, int64_t now)
+{
+    const uint64_t n = at_load_acq(&note->strikes);
+    int64_t since = at_load_acq(&note->struck_at);
+    const int64_t cooled = at_load_acq(&zone->row[row.index].cool_until);
+    if (cooled > since) since = cooled;
+    const int64_t faded = now > since ? (now - since) / (60 * (int64_t)LLIM_SECOND) : 0;
+    return n && (int64_t)n > faded ? (uint32_t)((int64_t)n - faded) : 0;
+}
+
 int llim_row_notes(llim_zone *zone, llim_row row, llim_notes *notes)
 {
     const llim__note *note = note_of(zone, row);
@@ -278,7 +291,11 @@ int llim_row_notes(llim_zone *zone, llim_row row, llim_notes *notes)
                           .output_mean = output.a,
                           .output_high = output.b,
                           .output_reserve = reserve(&output, k),
-                          .in_flight = k};
+                          .in_flight = k,
+                          .admitted = at_load_rlx(&note->count[LLIM__ADMITTED]),
+                          .refused = at_load_rlx(&note->count[LLIM__REFUSED]),
+                          .limited = at_load_rlx(&note->count[LLIM__LIMITED]),
+                          .strikes = llim__strikes(zone, row)};
     return LLIM_OK;
 }
 
@@ -293,18 +310,6 @@ bool llim__row_counts_declared(llim_zone *zone, llim_row handle)
         if (shape->law != LLIM__NO_LIMIT && tokens && shape->charged == LLIM_CHARGED_RESERVED) return true;
     }
     return false;
-}
-
-/* They do not fade while the row cools: a model that could not be asked has not proved anything. Of a row whose note goes to
-   another one meanwhile the strikes may be the other's, or go there: it backs off a little longer. */
-static uint32_t strikes_now(llim_zone *zone, llim_row row, const llim__note *note, int64_t now)
-{
-    const uint64_t n = at_load_acq(&note->strikes);
-    int64_t since = at_load_acq(&note->struck_at);
-    const int64_t cooled = at_load_acq(&zone->row[row.index].cool_until);
-    if (cooled > since) since = cooled;
-    const int64_t faded = now > since ? (now - since) / (60 * (int64_t)LLIM_SECOND) : 0;
-    return n && (int64_t)n > faded ? (uint32_t)((int64_t)n - faded) : 0;
 }
 
 uint32_t llim__strikes(llim_zone *zone, llim_row row)
@@ -327,4 +332,11 @@ void llim__strikes_end(llim_zone *zone, llim_row row)
 {
     llim__note *note = note_of(zone, row);
     if (note) at_store_rel(&note->strikes, 0);
+}
+
+/* Of a row whose note goes to another one meanwhile, one more or less is told of the other. */
+void llim__count(llim_zone *zone, llim_row row, enum llim__count what)
+{
+    llim__note *note = note_of(zone, row);
+    if (note) at_add_rlx(&note->count[what], 1);
 }

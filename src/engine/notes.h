@@ -1,5 +1,6 @@
 /*
- * notes.h - what a row keeps beside its limits: what its settlements have taught, and how often it has refused.
+ * notes.h - what a row keeps beside its limits: what its settlements have taught, how often its provider has refused of late,
+ * and what is counted of it for whoever looks.
  *
  * Only rows that are made with notes have any. A note is found by the row's index, and belongs to the row and epoch that its
  * owner names: one whose owner has gone is free. Every word is changed by itself, so that a thread that stops between two of
@@ -33,5 +34,8 @@ bool llim__row_counts_declared(llim_zone *zone, llim_row row);
 void llim__strike(llim_zone *zone, llim_row row);
 uint32_t llim__strikes(llim_zone *zone, llim_row row);
 void llim__strikes_end(llim_zone *zone, llim_row row);
+
+/* One more of them, in any thread. Nothing for a row without notes. */
+void llim__count(llim_zone *zone, llim_row row, enum llim__count what);
 
 #endif

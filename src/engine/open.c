@@ -18,6 +18,7 @@
 #include "engine/check.h"
 #include "engine/file.h"
 #include "engine/owner.h"
+#include "engine/table.h"
 #include "engine/times.h"
 #include "engine/writer.h"
 
@@ -46,6 +47,8 @@ static int check_options(const llim_zone_options *o, llim_error *err)
         return llim__fail(err, LLIM_ERANGE,
                           "start_ns is %lld and start_wall_ns %lld, expected 0 to 2^58 and the years 1970 to 2199",
                           (long long)o->start_ns, (long long)o->start_wall_ns);
+    if (o->read_only && !o->path)
+        return llim__fail(err, LLIM_EINVAL, "only a zone in a file is opened for reading alone: path is missing");
     if (o->path && o->name)
         return llim__fail(err, LLIM_EINVAL, "a zone has a path or a name, not both: %s and %s", o->path, o->name);
     if ((o->path && !o->path[0]) || (o->name && (!o->name[0] || strlen(o->name) > LLIM__NAME_MAX)))
@@ -143,9 +146,9 @@ static int take_named(llim_zone *zone, const llim_zone_options *o, const llim__h
 static void set_up(llim_zone *zone, const llim_zone_options *o)
 {
     llim__header *h = zone->header;
-    const bool real = o->clock == LLIM_CLOCK_REAL;
-    llim__clock_init(&zone->clock, o->clock, real && !o->path ? NULL : &h->time,
-                     o->path && real ? at_load_rlx(&h->base) : 0);
+    const bool real = h->clock == LLIM_CLOCK_REAL;
+    llim__clock_init(&zone->clock, h->clock, real && (!o->path || o->read_only) ? NULL : &h->time,
+                     o->path && real ? llim__times_base(h) : 0);
 }
 
 /* The ids of earlier owners mean nothing to a namespace that is not theirs. */
@@ -193,6 +196,22 @@ static int take_bytes(llim_zone *zone, const llim_zone_options *o, const llim__h
     return code;
 }
 
+/* What others write meanwhile may look damaged for a moment, what is damaged does so for long. */
+static int open_to_read(llim_zone *zone, const llim_zone_options *o, llim_error *err)
+{
+    enum { LOOKS = 4 };
+    llim__memory_list_lock();
+    int code = llim__file_read(o->path, false, &zone->heap, &zone->memory, err);
+    llim__memory_list_unlock();
+    if (code) return code;
+    llim__layout_find(zone, zone->memory->bytes);
+    set_up(zone, o);
+    for (int i = 0; i < LOOKS && (i == 0 || code); i++) code = llim__zone_check(zone, o->path, err);
+    if (!code && !llim__table_is_bounded(zone))
+        code = llim__fail(err, LLIM_ECORRUPT, "%s is a damaged zone: its index leads beyond its rows", o->path);
+    return code;
+}
+
 int llim__zone_open(const llim_zone_options *options, const llim__capacity *extra, llim_zone **out, llim_error *err)
 {
     llim_zone_options o = {.size = sizeof o};
@@ -211,7 +230,12 @@ int llim__zone_open(const llim_zone_options *options, const llim__capacity *extr
     memset(zone, 0, sizeof *zone);
     zone->alloc = o.alloc;
     zone->alloc_ctx = o.alloc_ctx;
-    code = take_bytes(zone, &o, &h, err);
+    zone->most_rows = o.read_only ? 0 : LLIM_MAX_ROWS;
+    code = o.read_only ? open_to_read(zone, &o, err) : take_bytes(zone, &o, &h, err);
+    if (code && o.read_only && zone->memory) {
+        llim_zone_close(zone);
+        return code;
+    }
     if (code) {
         for (int i = 0; i < LLIM__ZONES; i++) llim__timezone_free(at_load_rlx(&zone->timezone[i]));
         o.alloc(o.alloc_ctx, zone, sizeof *zone, 0);
@@ -220,7 +244,7 @@ int llim__zone_open(const llim_zone_options *options, const llim__capacity *extr
     llim__layout_find(zone, zone->memory->bytes);
     set_up(zone, &o);
     code = llim__writer_wait(zone); /* which loads the time zones that others have brought */
-    if (code) {
+    if (code && !(code == LLIM_EBUSY && o.read_only)) {
         llim_zone_close(zone);
         return llim__zone_lock_failed(code, err);
     }

@@ -441,3 +441,8 @@ void llim__period_keep(const uint64_t old[2], uint64_t words[2])
         if (opened(old[i]) && !known && !opened(words[free])) words[free] = old[i];
     }
 }
+
+bool llim__period_is_sound(const uint64_t words[2])
+{
+    return !opened(words[0]) || !opened(words[1]) || word_id(words[0]) != word_id(words[1]);
+}

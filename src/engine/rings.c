@@ -16,6 +16,12 @@ static uint32_t next_of(uint64_t word)
     return (uint32_t)(word >> CUM_BITS & NEXT_MASK);
 }
 
+uint32_t llim__rings_next(const llim_zone *zone, uint32_t ring)
+{
+    const uint64_t word = at_load_acq(&zone->ring_cum[ring]);
+    return word & FREE ? next_of(word) : UINT32_MAX;
+}
+
 int64_t llim__rings_take(llim_zone *zone)
 {
     llim__header *h = zone->header;

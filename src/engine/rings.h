@@ -8,6 +8,8 @@
 
 #include "engine/zone.h"
 
+/* The one behind it in the list of free rings, counted from 1, 0: none. UINT32_MAX: it is not free. */
+uint32_t llim__rings_next(const llim_zone *zone, uint32_t ring);
 /* A free ring, or -1. */
 int64_t llim__rings_take(llim_zone *zone);
 /* Where the count of its last owner stopped; it stays so until the ring is put back. */

@@ -526,7 +526,7 @@ int llim_row_find(llim_zone *zone, const char *scope, size_t scope_len, llim_row
     const uint32_t repairs = at_load_acq(&zone->header->repairs);
     uint32_t index = llim__table_find(zone, key);
     if (!index && (repairs & 1 || at_load_acq(&zone->header->repairs) != repairs)) {
-        int code = llim__zone_lock(zone); /* the index was being made anew */
+        int code = llim__zone_is_read_only(zone) ? LLIM_EBUSY : llim__zone_lock(zone); /* it was being made anew */
         if (code) return code;
         index = llim__table_find(zone, key);
         llim__zone_unlock(zone);

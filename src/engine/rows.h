@@ -1,4 +1,4 @@
-/* rows.h - other ways to set rows. */
+/* rows.h - other ways to set rows, and how many there are left. */
 #ifndef LLIM_ENGINE_ROWS_H
 #define LLIM_ENGINE_ROWS_H
 
@@ -15,5 +15,8 @@ int llim__rows_set(llim_zone *zone, const llim_row_spec *specs, uint32_t n, llim
    in order to ask it and is a listener itself, and later for who has a lock that the listener takes. */
 int llim__row_set_quietly(llim_zone *zone, const llim_row_spec *spec, llim_row *row, bool *frees, llim_error *err);
 void llim__rows_freed(llim_zone *zone);
+
+/* How full the zone is, in percent of its rows: those that hold something or, while none had to be recycled, those in use. */
+uint32_t llim__rows_full(const llim_zone *zone);
 
 #endif

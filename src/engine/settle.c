@@ -146,6 +146,7 @@ static inline int correct_rows(llim_zone *zone, llim__now *now, correction *c, l
 static int end(llim_zone *zone, llim_permit *permit, enum llim__end how, const llim_charge *facts)
 {
     if (permit->n_rows == 0 || permit->n_rows > LLIM_MAX_ROWS || permit->n_leases > LLIM_MAX_LEASES) return LLIM_EENDED;
+    if (llim__zone_is_read_only(zone)) return LLIM_EINVAL;
     if (facts && !in_range(facts)) return LLIM_ERANGE;
     bool held = true;
     llim__now now = {0, 0};
@@ -180,6 +181,7 @@ int llim_cancel(llim_zone *zone, llim_permit *permit)
 int llim_renew(llim_zone *zone, llim_permit *permit)
 {
     if (permit->n_rows == 0 || permit->n_leases > LLIM_MAX_LEASES) return LLIM_EENDED;
+    if (llim__zone_is_read_only(zone)) return LLIM_EINVAL;
     bool held = true;
     for (uint32_t i = 0; i < permit->n_leases; i++) held = llim__gauge_renew(zone, permit->lease[i]) && held;
     tell(zone, permit, LLIM__RENEW, NULL);
@@ -188,7 +190,7 @@ int llim_renew(llim_zone *zone, llim_permit *permit)
 
 int llim_record(llim_zone *zone, const llim_row *rows, uint32_t n_rows, const llim_charge *facts)
 {
-    if (n_rows == 0 || n_rows > LLIM_MAX_ROWS) return LLIM_EINVAL;
+    if (n_rows == 0 || n_rows > zone->most_rows) return LLIM_EINVAL;
     if (!in_range(facts)) return LLIM_ERANGE;
     uint64_t state;
     for (uint32_t r = 0; r < n_rows; r++)
@@ -205,6 +207,7 @@ int llim_record(llim_zone *zone, const llim_row *rows, uint32_t n_rows, const ll
 
 int llim_cool(llim_zone *zone, llim_row handle, int64_t for_ns)
 {
+    if (llim__zone_is_read_only(zone)) return LLIM_EINVAL;
     if (for_ns < 0 || for_ns > (int64_t)400 * 86400 * LLIM_SECOND) return LLIM_ERANGE;
     uint64_t state;
     llim__row *row = llim__row_of(zone, handle, &state);

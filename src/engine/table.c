@@ -9,8 +9,12 @@
 
 #include "engine/journal.h"
 #include "engine/laws.h"
+#include "engine/rows.h"
 
 __extension__ typedef unsigned __int128 wide;
+
+/* rows_looked: bits of its fraction, and the most that it tells, which is what finding none counts as. */
+enum { LOOKED_BITS = 8, MOST_LOOKED = 1024 };
 
 static uint32_t home_of(const llim_zone *zone, uint64_t hash)
 {
@@ -34,6 +38,14 @@ uint32_t llim__table_find(llim_zone *zone, llim__key key)
         if (LLIM__STATE_FLAGS(at_load_acq(&row->state)) & LLIM__LIVE) return (uint32_t)entry; /* else it goes */
     }
     return 0;
+}
+
+bool llim__table_is_bounded(const llim_zone *zone)
+{
+    const llim__header *h = zone->header;
+    for (uint32_t i = 0; i < h->index_size; i++)
+        if ((uint32_t)at_load_rlx(&zone->index[i]) > h->rows) return false;
+    return true;
 }
 
 void llim__table_publish(llim_zone *zone, uint32_t index, llim__key key)
@@ -138,22 +150,41 @@ static bool recycle(llim_zone *zone, llim__now now, uint32_t index, bool with_ri
     return true;
 }
 
-static bool recycle_any(llim_zone *zone, llim__now now, uint32_t keep, bool with_ring)
+/* Recycles the first that can be, from the hand on: how many were looked at, 0 if none can be. */
+static uint32_t recycle_any(llim_zone *zone, llim__now now, uint32_t keep, bool with_ring)
 {
     llim__header *h = zone->header;
     uint32_t hand = at_load_rlx(&h->rows_hand);
-    for (uint32_t n = 0; n < h->rows; n++) {
+    for (uint32_t n = 1; n <= h->rows; n++) {
         hand = hand >= h->rows ? 1 : hand + 1;
         if (hand == keep || !recycle(zone, now, hand, with_ring)) continue;
         at_store_rlx(&h->rows_hand, hand);
-        return true;
+        return n;
     }
-    return false;
+    return 0;
 }
 
 bool llim__table_recycle_ring(llim_zone *zone, llim__now now, uint32_t keep)
 {
-    return recycle_any(zone, now, keep, true);
+    return recycle_any(zone, now, keep, true) > 0;
+}
+
+/* Where a share h of the rows hold something, the hand looks at 1 / (1 - h) of them for each that it recycles. Their
+   exponentially weighted mean, whose standard deviation is a tenth of it, so that 90 % are told as 89 to 91. */
+static void note_looked(llim__header *h, uint32_t looked)
+{
+    const uint32_t n = (looked && looked < MOST_LOOKED ? looked : MOST_LOOKED) << LOOKED_BITS;
+    const uint32_t mean = at_load_rlx(&h->rows_looked);
+    if (!mean || !looked)
+        at_store_rlx(&h->rows_looked, n);
+    else
+        at_store_rlx(&h->rows_looked, (mean * 63 + n + 32) / 64);
+}
+
+uint32_t llim__table_held_percent(const llim_zone *zone)
+{
+    const uint32_t mean = at_load_rlx(&zone->header->rows_looked), one = 1u << LOOKED_BITS;
+    return mean < one ? 0 : 100 - (100 * one + mean / 2) / mean;
 }
 
 uint32_t llim__table_take(llim_zone *zone, llim__now now, uint32_t keep)
@@ -165,12 +196,20 @@ uint32_t llim__table_take(llim_zone *zone, llim__now now, uint32_t keep)
     } else if (at_load_rlx(&h->rows_top) < h->rows) {
         index = at_load_rlx(&h->rows_top) + 1;
         at_store_rlx(&h->rows_top, index);
-    } else if (recycle_any(zone, now, keep, false)) {
-        return llim__table_take(zone, now, keep);
     } else {
-        return 0;
+        const uint32_t looked = recycle_any(zone, now, keep, false);
+        note_looked(h, looked);
+        return looked ? llim__table_take(zone, now, keep) : 0;
     }
     at_store_rlx(&zone->row[index].next, 0);
     at_add_rlx(&h->rows_used, 1);
     return index;
+}
+
+uint32_t llim__rows_full(const llim_zone *zone)
+{
+    const llim__header *h = zone->header;
+    const uint32_t held = llim__table_held_percent(zone);
+    return held || at_load_rlx(&h->rows_looked) ? held
+                                                : (uint32_t)((uint64_t)at_load_rlx(&h->rows_used) * 100 / h->rows);
 }

@@ -9,6 +9,11 @@
 /* The row's index, or 0. Without the lock a row that is being placed at this moment may be missed, never mistaken. */
 uint32_t llim__table_find(llim_zone *zone, llim__key key);
 
+/* Whether every place of the index leads into the zone, as in a file that is only read it may not. */
+bool llim__table_is_bounded(const llim_zone *zone);
+/* The share of the rows that hold something, as llim_zone_stats tells it. */
+uint32_t llim__table_held_percent(const llim_zone *zone);
+
 /* All below: under the lock. */
 
 /* Takes a free row, recycling an idle scope other than keep if there is none; 0: all are in use. */

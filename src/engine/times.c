@@ -35,23 +35,36 @@ static int64_t from_wall(const llim__time *time, int64_t wall)
     return now < last + LONGEST ? now : last + LONGEST;
 }
 
+/* Whether the base leads to a time that can be. Of the same boot it can only be out of place if CLOCK_MONOTONIC is another one,
+   in a container. */
+static bool base_places(const llim__header *h, int64_t monotonic)
+{
+    const int64_t last = at_load_rlx(&h->time.steady);
+    int64_t now;
+    return !__builtin_add_overflow(monotonic, at_load_rlx(&h->base), &now) && now >= last - LLIM_SECOND &&
+           now < last + LONGEST;
+}
+
+int64_t llim__times_base(const llim__header *h)
+{
+    const int64_t monotonic = llim__clock_read(CLOCK_MONOTONIC), last = at_load_rlx(&h->time.steady);
+    if (last < 0 || last > LAST) return 0; /* nothing good will be told of that zone */
+    if (at_load_acq(&h->boot) == llim__boot() && base_places(h, monotonic)) return at_load_rlx(&h->base);
+    return from_wall(&h->time, llim__clock_read(CLOCK_REALTIME)) - monotonic;
+}
+
 int llim__times_go_on(llim_zone *zone, const char *path, bool alone, llim_error *err)
 {
     llim__header *h = zone->header;
     const uint64_t boot = llim__boot(), before = at_load_acq(&h->boot);
     if (!boot) return no_boot(err);
-    const int64_t last = at_load_rlx(&h->time.steady), monotonic = llim__clock_read(CLOCK_MONOTONIC);
-    int64_t now;
+    const int64_t monotonic = llim__clock_read(CLOCK_MONOTONIC);
     if (!alone)
         return boot == before
                    ? LLIM_OK
                    : llim__fail(err, LLIM_EIO, "the zone %s is in use under another kernel, or in another boot", path);
-    /* Of the same boot it can only be out of place if CLOCK_MONOTONIC is another one, in a container. */
-    const bool places = !__builtin_add_overflow(monotonic, at_load_rlx(&h->base), &now) && now >= last - LLIM_SECOND &&
-                        now < last + LONGEST;
-    if (boot == before && places) return LLIM_OK;
-    const int64_t wall = llim__clock_read(CLOCK_REALTIME);
-    now = from_wall(&h->time, wall);
+    if (boot == before && base_places(h, monotonic)) return LLIM_OK;
+    const int64_t wall = llim__clock_read(CLOCK_REALTIME), now = from_wall(&h->time, wall);
     if (now > LAST)
         return llim__fail(err, LLIM_ECORRUPT,
                           "the zone %s has run for longer than 9 years, which is what its clock can show", path);

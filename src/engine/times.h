@@ -21,4 +21,8 @@ int llim__times_begin(llim__header *h, llim_error *err);
    real clock; fills in nothing but the header. LLIM_EIO, LLIM_ECORRUPT. */
 int llim__times_go_on(llim_zone *zone, const char *path, bool alone, llim_error *err);
 
+/* What the steady time is ahead of CLOCK_MONOTONIC by, in this boot: for who only looks, also before anybody has gone on. The
+   header need not have been checked. */
+int64_t llim__times_base(const llim__header *h);
+
 #endif

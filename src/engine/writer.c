@@ -1,6 +1,8 @@
 /* writer.c - see writer.h. */
 #include "engine/writer.h"
 
+#include <errno.h>
+
 #include "base/error.h"
 #include "engine/repair.h"
 
@@ -19,6 +21,7 @@ static int load_timezones(llim_zone *zone, llim_error *err)
 
 int llim__zone_lock(llim_zone *zone)
 {
+    if (llim__zone_is_read_only(zone)) return LLIM_EINVAL;
     int code = llim__memory_lock(zone->memory, LLIM__PATIENCE);
     if (code) return code;
     code = load_timezones(zone, NULL);
@@ -50,14 +53,29 @@ int llim__zone_lock_failed(int code, llim_error *err)
 {
     if (code == LLIM_EBUSY)
         return llim__fail(err, code, "another process stands in the middle of a change to the zone, try again later");
+    if (code == LLIM_EINVAL)
+        return llim__fail(err, code, "the zone is open for reading alone, so that nothing in it can be changed");
     if (code == LLIM_EIO)
         return llim__fail(err, code,
                           "the zone cannot be locked: its file descriptor was closed, or the system refuses");
     return llim__fail(err, code, "a time zone that another process uses in this zone cannot be loaded");
 }
 
+/* Who only reads waits for nobody; that it knows a time zone more is all that can have changed. */
+static int look_again(llim_zone *zone)
+{
+    bool news = false;
+    if (pthread_mutex_lock(&zone->memory->placing) == EOWNERDEAD) pthread_mutex_consistent(&zone->memory->placing);
+    for (uint32_t i = 0, n = at_load_acq(&zone->header->zones_used); i < n; i++)
+        news = news || !at_load_acq(&zone->timezone[i]);
+    int code = load_timezones(zone, NULL);
+    pthread_mutex_unlock(&zone->memory->placing);
+    return code ? code : news ? LLIM_OK : LLIM_EBUSY;
+}
+
 int llim__writer_wait(llim_zone *zone)
 {
+    if (llim__zone_is_read_only(zone)) return look_again(zone);
     int code = llim__zone_lock(zone);
     if (!code) llim__zone_unlock(zone);
     return code;

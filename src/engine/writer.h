@@ -12,7 +12,7 @@
 
 /* LLIM_OK, and nothing that a dead writer left is there any more; LLIM_EBUSY: another process has had the lock for too long;
    LLIM_EIO: the zone's descriptor was closed by somebody else; LLIM_ETIMEZONE, LLIM_ENOMEM: a calendar that another process
-   has made cannot be loaded. */
+   has made cannot be loaded; LLIM_EINVAL: the zone is only read. */
 int llim__zone_lock(llim_zone *zone);
 void llim__zone_unlock(llim_zone *zone);
 /* The sentence for what llim__zone_lock() has returned, which it returns. */
@@ -21,7 +21,8 @@ int llim__zone_lock_failed(int code, llim_error *err);
 /* Under the lock of the memory, by one who is alone and has checked it: makes everything anew. LLIM_ETIMEZONE, LLIM_ENOMEM. */
 int llim__zone_take_over(llim_zone *zone, llim_error *err);
 
-/* LLIM_OK when no writer is at work any more, and every calendar is loaded; else as llim__zone_lock(). */
+/* LLIM_OK when no writer is at work any more, and every calendar is loaded; else as llim__zone_lock(). A zone that is only read
+   does not wait: LLIM_EBUSY unless a calendar was not loaded before. */
 int llim__writer_wait(llim_zone *zone);
 
 #endif

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include "engine/open.h"
+#include "engine/table.h"
 #include "engine/writer.h"
 
 void llim_zone_close(llim_zone *zone)
@@ -18,7 +19,10 @@ void llim_zone_close(llim_zone *zone)
     void *ctx = zone->alloc_ctx;
     if (zone->memory == &zone->heap) {
         pthread_mutex_destroy(&zone->heap.placing);
-        alloc(ctx, zone->block, zone->header->size + 127, 0);
+        if (zone->block)
+            alloc(ctx, zone->block, zone->header->size + 127, 0);
+        else
+            munmap(zone->heap.bytes, zone->heap.size);
     } else {
         llim__memory_list_lock();
         llim__memory_leave(zone->memory, false);
@@ -83,13 +87,15 @@ void llim_zone_get_stats(llim_zone *zone, llim_zone_stats *stats)
                                .rows_used = at_load_rlx(&h->rows_used),
                                .sliding = h->rings,
                                .sliding_used = at_load_rlx(&h->rings_used),
-                               .leases = h->slots};
+                               .leases = h->slots,
+                               .rows_held_percent = llim__table_held_percent(zone)};
     for (uint32_t i = 0, top = at_load_acq(&h->slots_top); i < top; i++)
         stats->leases_used += llim__slot_lives(at_load_acq(&zone->slot[i].word), now.steady);
 }
 
 int llim_zone_sync(llim_zone *zone)
 {
+    if (llim__zone_is_read_only(zone)) return LLIM_EINVAL;
     if (zone->memory->fd < 0 || zone->memory->name[0]) return LLIM_OK;
     while (msync(zone->memory->bytes, zone->memory->size, MS_SYNC) != 0)
         if (errno != EINTR) return LLIM_EIO;

@@ -126,6 +126,9 @@ typedef struct llim__slot {
     at_u64 owner;  /* nonce << 40 | whose process it is, see owner.h */
 } llim__slot;
 
+/* What is counted of a model, by its limiters. */
+enum llim__count { LLIM__ADMITTED, LLIM__REFUSED, LLIM__LIMITED, LLIM__COUNTS };
+
 /* What a row keeps beside its limits; see notes.c. */
 typedef struct llim__note {
     at_u64 owner;         /* epoch << 32 | row, 0: none yet */
@@ -135,9 +138,12 @@ typedef struct llim__note {
     at_u64 since;         /* settlements since then */
     at_u64 strikes;
     at_i64 struck_at;
+    at_u64 count[LLIM__COUNTS]; /* since it has this owner */
+    at_u64 spare[8 - LLIM__COUNTS];
 } llim__note;
 
-_Static_assert(sizeof(llim__note) == 64, "a note is one cache line");
+_Static_assert(sizeof(llim__note) == 128 && offsetof(llim__note, count) == 64,
+               "a note is two cache lines: what is learned, and what is counted");
 
 enum { LLIM__IDLE, LLIM__SEALING, LLIM__WRITING, LLIM__OPENING };
 
@@ -169,6 +175,7 @@ typedef struct llim__header {
     _Alignas(64) at_u32 writing; /* 1 while somebody has the lock: who gets it and finds it set takes over */
     at_u32 repairs;              /* odd while the index is being made anew */
     at_u32 rows_top, rows_free, rows_used, rows_hand, scopes_used;
+    at_u32 rows_looked; /* for each one recycled, in 1/256; 0: none was yet. See table.c */
     at_u32 rings_top, rings_free, rings_used;
     at_u32 shapes_used, zones_used;
     llim__journal journal;
@@ -210,11 +217,12 @@ struct llim_zone {
     llim__note *note;
     llim__shape *shape;
     char (*zone_name)[48];
+    uint32_t most_rows; /* of one decision: LLIM_MAX_ROWS; 0: the zone is only read, and its bytes cannot be written */
 
     llim__clock clock;
     llim__memory *memory;
     llim__memory heap; /* what memory is, unless the bytes are shared */
-    void *block;       /* likewise, as it was allocated; the header is its first multiple of 128 */
+    void *block; /* likewise, as it was allocated; the header is its first multiple of 128. NULL: heap is mapped */
     _Atomic(llim__timezone *) timezone[LLIM__ZONES]; /* NULL: not met by this process yet; see writer.c */
     llim__period_cache period[LLIM__SHAPES];
     at_i64 looked_at; /* CLOCK_MONOTONIC of the last search for leases of the dead */
@@ -289,6 +297,11 @@ static inline llim__row *llim__row_of(llim_zone *zone, llim_row handle, uint64_t
     *state = at_load_acq(&row->state);
     if (LLIM__STATE_EPOCH(*state) != handle.epoch || !(LLIM__STATE_FLAGS(*state) & LLIM__LIVE)) return NULL;
     return row;
+}
+
+static inline bool llim__zone_is_read_only(const llim_zone *zone)
+{
+    return zone->most_rows == 0;
 }
 
 /* The zone's bytes, for tests that compare them. */

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "engine/admit.h"
+#include "engine/notes.h"
 #include "host/ask.h"
 
 static llim_refusal blocked(const llim_model_info *info)
@@ -105,10 +106,17 @@ static int first_that_fits(walk *w, const uint32_t *order, uint32_t n, llim_perm
     return -1;
 }
 
+/* For whoever looks at the zone; only asking counts nothing. */
+static void count(const walk *w, uint32_t i, enum llim__count what)
+{
+    llim__count(w->ask.question.zone, w->ask.candidates[i].row[0], what);
+}
+
 static int admitted(const walk *w, uint32_t i, uint32_t *candidate, llim_permit *permit)
 {
     if (candidate) *candidate = i;
     if (!permit) return LLIM_OK;
+    count(w, i, LLIM__ADMITTED);
     permit->candidate = i;
     permit->model = (uint64_t)w->ask.thread->set->serial << 32 | (w->ask.candidates[i].model + 1);
     return LLIM_OK;
@@ -133,6 +141,7 @@ static int along(walk *w, uint32_t *candidate, llim_permit *permit, llim_refusal
     code = ask_left_out(w, order, n, err);
     if (code) return code;
     if (w->left >= 0 && w->best.code != LLIM_LATER) w->best = left_out(w, (uint32_t)w->left);
+    if (permit) count(w, w->best.candidate, LLIM__REFUSED);
     if (refusal) *refusal = w->best;
     return w->best.code;
 }

@@ -137,6 +137,8 @@ int llim__answer(llim__thread *thread, llim_permit *permit, llim__outcome *outco
     if (own && a->kind == LLIM_ANSWER_OK) llim__strikes_end(limiter->zone, permit->row[0]);
     if (own && (a->kind == LLIM_ANSWER_RATE || a->kind == LLIM_ANSWER_OVERLOAD))
         llim__strike(limiter->zone, permit->row[0]);
+    if (own && (a->kind == LLIM_ANSWER_RATE || a->kind == LLIM_ANSWER_QUOTA))
+        llim__count(limiter->zone, permit->row[0], LLIM__LIMITED);
     const llim_charge facts = with_cost(&a->facts.charge, &permit->charge, &set->prices[model]);
     if (own && !heals(set, a)) {
         llim_request request = {.size = sizeof request, .charge = permit->charge};

@@ -40,6 +40,7 @@ struct llim_limiter {
     at_u64 random;
     at_u64 *scopes; /* by row, what llim_scope() made: the row's epoch << 32 | serial; 0: not by it */
     uint32_t n_scopes;
+    at_u32 warned_full; /* 1: the log was told that the zone is nearly full */
 
     llim_alloc_fn alloc;
     void *alloc_ctx;
