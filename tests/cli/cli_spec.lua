@@ -76,7 +76,7 @@ describe("llm-limiters", function()
 
   it("refuses what it does not know, with a hint", function()
     refused(2, "$B", "command is missing")
-    refused(2, "$B simulat", '"simulat"', "simulate, generate, classify and check")
+    refused(2, "$B simulat", '"simulat"', "classify, check, status, top and verify")
     refused(2, "$B --verbose", "--verbose")
     refused(2, "$B simulate --fast x", "--fast")
     refused(2, "$B simulate -q x", "-q")
