@@ -96,15 +96,17 @@ static int show(llim_zone *zone, setup *s)
 static int print(llim_zone *zone, setup *s)
 {
     cli_look look = {.n = 0};
+    bool first = true;
     s->view.columns = 100;
     do {
         cli_lines lines = {.n = 0};
-        if (look.scopes) {
+        if (!first) {
             const struct timespec pause = {(time_t)s->view.interval,
                                            (long)((s->view.interval - (double)(time_t)s->view.interval) * 1e9)};
             nanosleep(&pause, NULL);
             putchar('\n');
         }
+        first = false;
         look_again(zone, s, &look);
         cli_board(&look, &s->view, &lines);
         for (uint32_t i = 0; i < lines.n; i++) puts(lines.line[i]);
