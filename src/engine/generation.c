@@ -8,7 +8,7 @@ int llim__generation_of(llim_zone *zone, uint64_t kind, llim__generation **out, 
     llim__generation *all = zone->header->generation;
     int i = 0;
     *out = NULL;
-    int code = llim__zone_lock(zone);
+    int code = llim__zone_lock_patiently(zone);
     if (code) return llim__zone_lock_failed(code, err);
     while (i < LLIM__GENERATIONS && at_load_rlx(&all[i].kind) != kind && at_load_rlx(&all[i].kind)) i++;
     if (i < LLIM__GENERATIONS) {
@@ -27,7 +27,7 @@ uint32_t llim__generation_next(const llim__generation *g, uint64_t content)
 
 int llim__generation_enter(llim_zone *zone, llim__generation *g, uint32_t number, uint64_t content, bool *same)
 {
-    int code = llim__zone_lock(zone);
+    int code = llim__zone_lock_patiently(zone);
     if (code) return code;
     if ((int32_t)(number - at_load_rlx(&g->number)) > 0) {
         at_store_rel(&g->content, content);

@@ -509,7 +509,7 @@ int llim__rows_set(llim_zone *zone, const llim_row_spec *specs, uint32_t n, llim
     int code = LLIM_OK;
     for (uint32_t i = 0; i < n && !code; i++) code = check_spec(&specs[i], err);
     if (code) return code;
-    code = llim__zone_lock(zone);
+    code = llim__zone_lock_patiently(zone);
     if (code) return llim__zone_lock_failed(code, err);
     const uint32_t shapes = at_load_rlx(&zone->header->shapes_used);
     code = make_place(zone, specs, n, err);

@@ -19,10 +19,10 @@ static int load_timezones(llim_zone *zone, llim_error *err)
     return LLIM_OK;
 }
 
-int llim__zone_lock(llim_zone *zone)
+static int lock_for(llim_zone *zone, int64_t patience_ns)
 {
     if (llim__zone_is_read_only(zone)) return LLIM_EINVAL;
-    int code = llim__memory_lock(zone->memory, LLIM__PATIENCE);
+    int code = llim__memory_lock(zone->memory, patience_ns);
     if (code) return code;
     code = load_timezones(zone, NULL);
     if (code) {
@@ -32,6 +32,16 @@ int llim__zone_lock(llim_zone *zone)
     if (at_load_acq(&zone->header->writing)) llim__zone_repair(zone);
     at_store_rel(&zone->header->writing, 1);
     return LLIM_OK;
+}
+
+int llim__zone_lock(llim_zone *zone)
+{
+    return lock_for(zone, LLIM__PATIENCE);
+}
+
+int llim__zone_lock_patiently(llim_zone *zone)
+{
+    return lock_for(zone, LLIM__OPEN_PATIENCE);
 }
 
 void llim__zone_unlock(llim_zone *zone)
@@ -77,6 +87,14 @@ int llim__writer_wait(llim_zone *zone)
 {
     if (llim__zone_is_read_only(zone)) return look_again(zone);
     int code = llim__zone_lock(zone);
+    if (!code) llim__zone_unlock(zone);
+    return code;
+}
+
+int llim__writer_begin(llim_zone *zone)
+{
+    if (llim__zone_is_read_only(zone)) return look_again(zone);
+    int code = llim__zone_lock_patiently(zone);
     if (!code) llim__zone_unlock(zone);
     return code;
 }

@@ -14,6 +14,8 @@
    LLIM_EIO: the zone's descriptor was closed by somebody else; LLIM_ETIMEZONE, LLIM_ENOMEM: a calendar that another process
    has made cannot be loaded; LLIM_EINVAL: the zone is only read. */
 int llim__zone_lock(llim_zone *zone);
+/* The same for who opens a zone or puts quotas in force, and keeps no decision waiting: it tries for longer. */
+int llim__zone_lock_patiently(llim_zone *zone);
 void llim__zone_unlock(llim_zone *zone);
 /* The sentence for what llim__zone_lock() has returned, which it returns. */
 int llim__zone_lock_failed(int code, llim_error *err);
@@ -24,5 +26,7 @@ int llim__zone_take_over(llim_zone *zone, llim_error *err);
 /* LLIM_OK when no writer is at work any more, and every calendar is loaded; else as llim__zone_lock(). A zone that is only read
    does not wait: LLIM_EBUSY unless a calendar was not loaded before. */
 int llim__writer_wait(llim_zone *zone);
+/* The same, as llim__zone_lock_patiently(). */
+int llim__writer_begin(llim_zone *zone);
 
 #endif
