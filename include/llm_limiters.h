@@ -40,19 +40,21 @@ typedef struct llim_options {
     const char *overrides;      /* path of a Lua file returning { ["model"] = { rpm = 20, ... } }, or of a .json file
                                that holds { "model": { "rpm": 20, ... } }; default none */
     const char *overrides_text; /* the text of such a Lua file in its place, which errors call overrides_text */
-    const char *policy;     /* "priority" (default), "weighted", "least_loaded", "cheapest", "sticky", "tenants", or the
+    const char *policy;  /* "priority" (default), "weighted", "least_loaded", "cheapest", "sticky", "tenants", or the
                                path of a Lua file */
-    const char *account;    /* whose quota is spent; default "default" */
-    int64_t guard_ns;       /* default 100 ms; LLIM_NO_GUARD for none. A table that states a guard keeps its own */
-    llim_zone_options zone; /* all zero: defaults, with room for every model of the tables. rows, sliding and leases are
-                               what is wanted beyond the models; with them they keep the bounds of the core header */
-    uint64_t seed;          /* of the chance in backoffs; 0: another one each time */
+    const char *account; /* whose quota is spent; default "default" */
+    int64_t guard_ns;    /* default 100 ms; LLIM_NO_GUARD for none. A table that states a guard keeps its own */
+    llim_zone_options
+        zone;        /* all zero: defaults, with room for every model of the tables, and for as many that a reload
+                               puts in their place. rows, sliding and leases are what is wanted beyond the models in
+                               the place of that; with them they keep the bounds of the core header */
+    uint64_t seed;   /* of the chance in backoffs; 0: another one each time */
     uint32_t scopes; /* of the overrides, in use at one time: room for so many, each with the most that one has */
     int32_t watch;   /* 1: a thread of the limiter reloads when one of the files changes; see llim_watch_fd() */
     void (*log)(void *ctx, int level, const char *message); /* default none; called under no lock */
     void *log_ctx;
     llim_script_bounds
-        load; /* of each quota table, override table and policy while it loads; 0: 1,000,000 and 16 MiB */
+        load; /* of each quota table, override table and policy while it loads; 0: 1,000,000, to which 4 come for each byte, and 16 MiB */
     llim_script_bounds hook; /* of a policy's hook at each decision; 0: 200,000 and 1 MiB */
 } llim_options;
 

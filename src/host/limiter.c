@@ -12,24 +12,21 @@
 #include "base/hash.h"
 #include "engine/open.h"
 
-enum { MARGIN_SLIDING = 64 };
-
 /* UINT32_MAX is more than a zone may have, so that opening it refuses. */
 static uint32_t to_u32(uint64_t n)
 {
     return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
 }
 
-/* What the set needs comes on top of the caller's figures. */
+/* What the set needs comes on top of the caller's figures; where there are none, twice: a reload may put as many others in the
+   place of all models. */
 static int open_zone(llim_limiter *limiter, const llim_options *o, llim_error *err)
 {
     llim_zone_options zone = o->zone;
     const llim__need need = llim__set_need(limiter->set, o->scopes);
-    const llim__capacity extra = {
-        .rows = to_u32(need.rows), .sliding = to_u32(need.sliding), .notes = limiter->set->n_models};
-    const bool shared =
-        zone.path || zone.name; /* one that is there already is taken as it is, unless figures are given */
-    if (!shared && !zone.sliding) zone.sliding = MARGIN_SLIDING;
+    const llim__capacity extra = {.rows = to_u32(need.rows * (zone.rows ? 1 : 2)),
+                                  .sliding = to_u32(need.sliding * (zone.sliding ? 1 : 2)),
+                                  .notes = limiter->set->n_models * (zone.notes ? 1 : 2)};
     zone.size = sizeof zone;
     zone.alloc = limiter->alloc;
     zone.alloc_ctx = limiter->alloc_ctx;

@@ -42,6 +42,7 @@ typedef struct kit {
 
 static world *check_world(lua_State *L)
 {
+    llim__budget_read(L, 0); /* what hooks of such a limiter take is the test's time, too */
     world *w = luaL_checkudata(L, 1, world_name);
     if (!w->limiter) luaL_error(L, "this limiter is not open");
     return w;
@@ -252,7 +253,10 @@ static int make_world(lua_State *L)
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_pushvalue(L, lua_upvalueindex(2));
     lua_pushvalue(L, 1);
-    lua_call(L, 1, 1);
+    llim__budget_strings(L, true);
+    const int status = lua_pcall(L, 1, 1, 0);
+    llim__budget_strings(L, false);
+    if (status != LUA_OK) return lua_error(L);
     size_t size;
     const char *text = lua_tolstring(L, -1, &size);
     world *w = lua_newuserdatauv(L, sizeof *w, 0);

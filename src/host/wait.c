@@ -82,12 +82,20 @@ static void set_before(llim_waiter *w, llim_waiter *before)
     w->before = before;
 }
 
-/* The first of the queue that is before it. */
+/* The first of the queue that is before it. One whose deadline has passed is not: it may never be polled again. */
 static llim_waiter *find_before(const llim_waiter *w)
 {
+    const int64_t now = now_of(w);
     llim_waiter *ahead = w->limiter->queue.first;
-    while (ahead != w && !compete(ahead, w)) ahead = ahead->next;
+    while (ahead != w && (ahead->deadline_ns < now || !compete(ahead, w))) ahead = ahead->next;
     return ahead == w ? NULL : ahead;
+}
+
+static bool has_row(const llim_waiter *w, llim_row row)
+{
+    for (uint32_t i = 0; i < w->n_rows; i++)
+        if (w->row[i].index == row.index && w->row[i].epoch == row.epoch) return true;
+    return false;
 }
 
 static void enter(llim_waiter *w)
@@ -226,16 +234,20 @@ static void renew(llim_waiter *w)
     pthread_mutex_unlock(&q->lock);
     find_rows(w, row, &n, &serial, NULL);
     pthread_mutex_lock(&q->lock);
-    memcpy(w->row, row, n * sizeof *row);
-    w->n_rows = n;
     w->set = serial;
     w->known = false;
+    bool same = n == w->n_rows;
+    for (uint32_t i = 0; i < n && same; i++) same = has_row(w, row[i]);
+    if (same) return;
+    memcpy(w->row, row, n * sizeof *row);
+    w->n_rows = n;
     set_before(w, find_before(w));
     for (llim_waiter *behind = w->next; behind; behind = behind->next) {
-        if (behind->before && behind->before != w) continue;
-        llim_waiter *was = behind->before;
+        const bool competes = compete(w, behind);
+        if (!behind->before && competes) set_before(behind, w);
+        if (behind->before != w || competes) continue;
         set_before(behind, find_before(behind));
-        if (was && !behind->before) call(behind);
+        if (!behind->before) call(behind);
     }
 }
 
@@ -245,7 +257,9 @@ static int look(llim_waiter *w, llim_permit *permit, llim_refusal *refusal, int6
 {
     llim__queue *q = &w->limiter->queue;
     if (w->set != at_load_acq(&w->limiter->serial)) renew(w);
-    const bool turn = !w->before, over = now_of(w) > w->deadline_ns;
+    const int64_t now = now_of(w);
+    if (w->before && w->before->deadline_ns < now) set_before(w, find_before(w));
+    const bool turn = !w->before, over = now > w->deadline_ns;
     w->called = false;
     *at_ns = later(w->deadline_ns, 1);
     if (!turn && !over && w->known) return LLIM_WAITING;
@@ -390,7 +404,7 @@ static void add_models(llim_waiter *w)
     const llim__set *set = w->limiter->set;
     for (uint32_t i = 0; i < w->request->n_models && w->n_rows < LLIM__MOST_ROWS; i++) {
         const uint32_t model = llim__names_find(&set->names, w->request->models[i]);
-        if (model != UINT32_MAX) w->row[w->n_rows++] = set->models[model].row;
+        if (model != UINT32_MAX && !has_row(w, set->models[model].row)) w->row[w->n_rows++] = set->models[model].row;
     }
 }
 

@@ -6,8 +6,8 @@
 #include <time.h>
 
 /* Instructions between two looks, by which a script may go beyond its bound; nanoseconds of the processor for each, and for each
-   byte of a text. */
-enum { STEP = 100, NS = 40, NS_BYTE = 100 };
+   byte of a text, whose tables take instructions too. */
+enum { STEP = 100, NS = 40, NS_BYTE = 100, INSTRUCTIONS_BYTE = 4 };
 
 /* What a hook may hold in one piece is a part of what it may take, so that an instruction on it stays cheap; and one on a string
    may call the C library for each byte. Lua 5.4 puts so much around the bytes of a string. */
@@ -20,7 +20,7 @@ enum { KEPT = 4 };
 enum { GRACE = 2 };
 
 /* What a call was ended by. */
-enum { WITHIN, BY_TIME, BY_MEMORY, BY_STRING };
+enum { WITHIN, BY_COUNT, BY_TIME, BY_MEMORY, BY_STRING };
 
 static llim__budget *budget_of(lua_State *L)
 {
@@ -64,7 +64,8 @@ static void end_soon(llim__budget *b, int by)
 
 static void look(lua_State *L, llim__budget *b)
 {
-    if (b->instructions <= 0 || is_late(b)) end_soon(b, BY_TIME);
+    if (b->instructions <= 0) end_soon(b, BY_COUNT);
+    if (is_late(b)) end_soon(b, BY_TIME);
     if (b->over) luaL_error(L, "the script used more than it may");
 }
 
@@ -80,6 +81,7 @@ void llim__budget_read(lua_State *L, size_t bytes)
 {
     llim__budget *b = budget_of(L);
     const int64_t ns = NS_BYTE * (int64_t)bytes;
+    b->instructions += INSTRUCTIONS_BYTE * (int64_t)bytes;
     b->allowed_ns += ns;
     if (b->until_ns) b->until_ns += ns;
     look(L, b);
@@ -93,7 +95,7 @@ void *llim__budget_alloc(void *ud, void *memory, size_t before, size_t after)
     if (after > before && b->running) {
         const int64_t more = (int64_t)(after - before);
         b->bytes -= more;
-        if (string && after > LONGEST_STRING + AROUND_STRING) end_soon(b, BY_STRING);
+        if (string && !b->long_strings && after > LONGEST_STRING + AROUND_STRING) end_soon(b, BY_STRING);
         if (after > b->most_at_once || b->bytes < 0) end_soon(b, BY_MEMORY);
         if (b->over && more > b->grace) return NULL;
         if (b->over) b->grace -= more;
@@ -102,6 +104,11 @@ void *llim__budget_alloc(void *ud, void *memory, size_t before, size_t after)
     if (!moved && after) b->starved = true;
     if (b->running && b->heap.taken > b->most_taken) end_soon(b, BY_MEMORY);
     return moved;
+}
+
+void llim__budget_strings(lua_State *L, bool any)
+{
+    budget_of(L)->long_strings = any;
 }
 
 int64_t llim__budget_pause(void)
@@ -117,9 +124,11 @@ void llim__budget_resume(lua_State *L, int64_t since)
 
 static void tell(llim__budget *b, const llim_script_bounds *bounds)
 {
-    if (b->over == BY_TIME)
-        snprintf(b->text, sizeof b->text, "it used more than %lld instructions, or %lld ms of the processor",
-                 (long long)bounds->instructions, (long long)bounds->instructions * NS / 1000000);
+    if (b->over == BY_COUNT)
+        snprintf(b->text, sizeof b->text, "it used more than %lld instructions", (long long)bounds->instructions);
+    else if (b->over == BY_TIME)
+        snprintf(b->text, sizeof b->text, "it used more than %lld ms of the processor",
+                 (long long)b->allowed_ns / 1000000);
     else if (b->over == BY_STRING)
         snprintf(b->text, sizeof b->text, "it has a string of more than %d bytes", LONGEST_STRING);
     else
@@ -140,7 +149,7 @@ int llim__budget_call(lua_State *L, llim__budget *b, const llim_script_bounds *b
         b->most_taken = b->loaded + KEPT * (size_t)bounds->bytes;
     b->most_at_once = (size_t)bounds->bytes / PIECES;
     b->over = WITHIN;
-    b->starved = false;
+    b->starved = b->long_strings = false;
     b->running = L;
     lua_sethook(L, count, LUA_MASKCOUNT, STEP);
     int status = lua_pcall(L, n_args, n_results, handler);

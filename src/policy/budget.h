@@ -30,6 +30,7 @@ typedef struct llim__budget {
     int64_t allowed_ns;   /* of the thread's processor time, */
     int64_t until_ns;     /* hence until then; 0: not known yet, since a short call does not ask for the time */
     int64_t look_ns;      /* on the monotonic clock: before that, the processor's time cannot have come to its end */
+    bool long_strings;    /* may be made for a while */
     int over;             /* the last call was ended; by what: see budget.c */
     bool starved;         /* in it, the host had no memory */
     char text[128];       /* how */
@@ -45,6 +46,9 @@ int llim__budget_call(lua_State *L, llim__budget *budget, const llim_script_boun
 /* Within a call, before the host works on so many bytes of the script's text, which is no instruction and has a time of its own:
    raises when the call has used more than it may. */
 void llim__budget_read(lua_State *L, size_t bytes);
+
+/* Whether strings may have any length, for what the host or the kernel makes of a script's data within a call. */
+void llim__budget_strings(lua_State *L, bool any);
 
 /* What a function of the host takes within a call is not the script's: resume with what pause returned. */
 int64_t llim__budget_pause(void);

@@ -80,7 +80,57 @@ describe("waiting", function()
     assert.is_truthy(limiter:wait("a", { tokens = 1000 }, { sleep = sleep, timeout = 0.001 }))
     local task = wait()
     limiter:close()
-    local fine, why = coroutine.resume(task)
+    local fine, permit, why = coroutine.resume(task)
+    assert.is_true(fine)
+    assert.is_nil(permit)
+    assert.equal("the limiter was closed meanwhile", tostring(why))
+  end)
+
+  it("is over when its coroutine is closed", function()
+    local held = limiter:acquire("a", { tokens = 1000 })
+    local task = coroutine.create(function()
+      return limiter:wait("a", { tokens = 1000 }, { sleep = coroutine.yield })
+    end)
+    assert(coroutine.resume(task))
+    assert.is_true(coroutine.close(task))
+    held:cancel()
+    assert.is_truthy(limiter:wait("a", { tokens = 1000 }, { sleep = sleep, timeout = 0.001 }))
+  end)
+
+  it("does not mind who waits beyond its deadline", function()
+    local held = limiter:acquire("a", { tokens = 1000 })
+    local task = coroutine.create(function()
+      return limiter:wait("a", { tokens = 1000 }, { sleep = coroutine.yield, timeout = 10 })
+    end)
+    assert(coroutine.resume(task))
+    limiter:advance(11)
+    held:cancel()
+    assert.is_truthy(limiter:wait("a", { tokens = 1000 }, { sleep = sleep, timeout = 5 }))
+  end)
+
+  it("goes on by the limits that a reload gives a scope", function()
+    limiter = support.open { custom_limits = { a = { rpm = 100 }, ["team:x"] = { tpm = 10 } }, scopes = 4 }
+    assert(limiter:acquire("a", { tokens = 10, scopes = { "team:x" } }))
+    local task = coroutine.create(function()
+      return limiter:wait("a", { tokens = 10, scopes = { "team:x" } }, { sleep = coroutine.yield })
+    end)
+    assert(coroutine.resume(task))
+    assert(limiter:reload { custom_limits = { a = { rpm = 100 }, ["team:x"] = { tpm = 100 } } })
+    local _, permit = coroutine.resume(task)
+    assert.equal("dead", coroutine.status(task))
+    assert.equal("a", permit.model_name)
+  end)
+
+  it("survives a finalizer that closes the limiter", function()
+    local function litter()
+      for _ = 1, 200 do setmetatable({}, { __gc = function() limiter:close() end }) end
+    end
+    litter()
+    local fine, why
+    for _ = 1, 2000 do
+      fine, why = pcall(limiter.wait, limiter, "a", { tokens = 1 }, { sleep = sleep, timeout = 0.001 })
+      if not fine then break end
+    end
     assert.is_false(fine)
     assert.matches("this limiter is closed", why)
   end)

@@ -69,6 +69,12 @@ void llim__budget_read(lua_State *L, size_t bytes)
     (void)bytes;
 }
 
+void llim__budget_strings(lua_State *L, bool any)
+{
+    (void)L;
+    (void)any;
+}
+
 int64_t llim__budget_pause(void)
 {
     return 0;

@@ -24,7 +24,7 @@ llim__native_limiter *llim__native_check_idle(lua_State *L)
 static const char *string_field(lua_State *L, int table, const char *field)
 {
     lua_getfield(L, table, field);
-    const char *value = lua_tostring(L, -1);
+    const char *value = lua_isnil(L, -1) ? NULL : llim__native_string(L, -1, "the options", field);
     lua_pop(L, 1); /* the table holds it */
     return value;
 }
@@ -180,7 +180,7 @@ int llim__native_usage(lua_State *L)
     llim__native_limiter *limiter = llim__native_check_idle(L);
     llim_zone *zone = llim_limiter_zone(limiter->limiter);
     err.code = LLIM_OK;
-    int code = find_row(limiter, luaL_checkstring(L, 2), &row, &err);
+    int code = find_row(limiter, llim__native_string(L, 2, "limiter:usage(name)", "name"), &row, &err);
     if (!code) code = llim_row_usage(zone, row, usage, LLIM_MAX_LIMITS, &n);
     if (!code) code = llim_cooling(zone, row, &left);
     if (code) return llim__native_refuse(L, code, NULL, &err, NULL);

@@ -34,6 +34,8 @@ static void make_kind(lua_State *L, int kind, lua_CFunction finalizer)
     if (finalizer) {
         lua_pushcfunction(L, finalizer);
         lua_setfield(L, -2, "__gc");
+        lua_pushcfunction(L, finalizer);
+        lua_setfield(L, -2, "__close");
     }
     lua_pushboolean(L, 0);
     lua_setfield(L, -2, "__metatable");
@@ -65,7 +67,7 @@ int luaopen_llm_limiters_native(lua_State *L)
                                          {NULL, NULL}};
     make_kind(L, LLIM__NATIVE_LIMITER, llim__native_close);
     make_kind(L, LLIM__NATIVE_PERMIT, NULL);
-    make_kind(L, LLIM__NATIVE_WAITER, llim__native_wait_end);
+    make_kind(L, LLIM__NATIVE_WAITER, llim__native_wait_end); /* and to be closed, see door/closing.lua */
     luaL_newlib(L, functions);
     return 1;
 }

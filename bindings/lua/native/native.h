@@ -37,8 +37,15 @@ typedef struct llim__native_request {
     llim_request request;
     const char *models[LLIM__MOST_MODELS];
     llim_tag tags[LLIM__MOST_TAGS];
+    const char *scope_names[LLIM_MAX_ROWS - 1];
     llim_row scopes[LLIM_MAX_ROWS - 1];
 } llim__native_request;
+
+/* Finds the rows of the request's scopes, again after a reload: what llim_scope() says. */
+int llim__native_find_scopes(const llim__native_limiter *limiter, llim__native_request *q, llim_error *err);
+
+/* A string that C takes to its first zero byte, and that must have none: raises in the name of the method. */
+const char *llim__native_string(lua_State *L, int index, const char *method, const char *what);
 
 /* Reads the models and the request, the second and third argument. Raises what is wrong, as of the method. Else LLIM_OK, or what
    llim_scope() says of a scope that the request names. */

@@ -33,13 +33,21 @@ int64_t llim__native_amount(lua_State *L, const char *method, const char *name)
     return amount(L, method, name, 1);
 }
 
+const char *llim__native_string(lua_State *L, int index, const char *method, const char *what)
+{
+    size_t size;
+    const char *text = lua_tolstring(L, index, &size);
+    if (strlen(text) != size) llim__native_raise(L, "%s: %s must not hold zero bytes", method, what);
+    return text;
+}
+
 static void read_models(lua_State *L, const char *method, llim__native_request *out)
 {
     llim_request *r = &out->request;
     r->models = out->models;
     r->n_models = 1;
     if (lua_type(L, 2) == LUA_TSTRING) {
-        out->models[0] = lua_tostring(L, 2);
+        out->models[0] = llim__native_string(L, 2, method, "a model's name");
         return;
     }
     const lua_Unsigned n = lua_type(L, 2) == LUA_TTABLE ? lua_rawlen(L, 2) : 0;
@@ -52,7 +60,7 @@ static void read_models(lua_State *L, const char *method, llim__native_request *
         if (lua_type(L, -1) != LUA_TSTRING)
             llim__native_raise(L, "%s: models must be a list of names, and element %d is a %s", method, (int)i + 1,
                                luaL_typename(L, -1));
-        out->models[i] = lua_tostring(L, -1);
+        out->models[i] = llim__native_string(L, -1, method, "a model's name");
     }
 }
 
@@ -118,11 +126,12 @@ static void read_field(lua_State *L, reading *r, const char *name)
                                r->method, name, luaL_typename(L, -1));
         if (q->n_tags == LLIM__MOST_TAGS)
             llim__native_raise(L, "%s: a request has at most %d tags", r->method, LLIM__MOST_TAGS);
-        r->out->tags[q->n_tags++] = (llim_tag){name, lua_tostring(L, -1)};
+        r->out->tags[q->n_tags++] = (llim_tag){name, llim__native_string(L, -1, r->method, "a tag")};
     }
 }
 
-static int read_scopes(lua_State *L, const llim__native_limiter *limiter, const reading *r, llim_error *err)
+/* The names stay on the stack. */
+static void read_scopes(lua_State *L, const reading *r)
 {
     llim_request *q = &r->out->request;
     const lua_Unsigned n = r->scopes ? lua_rawlen(L, r->scopes) : 0;
@@ -131,12 +140,16 @@ static int read_scopes(lua_State *L, const llim__native_limiter *limiter, const 
         lua_rawgeti(L, r->scopes, (lua_Integer)i + 1);
         if (lua_type(L, -1) != LUA_TSTRING)
             llim__native_raise(L, "%s: scopes must be a list of names like \"team:acme\"", r->method);
-        const int code = llim_scope(limiter->limiter, lua_tostring(L, -1), &r->out->scopes[q->n_scopes], err);
-        if (code) return code;
-        q->n_scopes++;
-        lua_pop(L, 1);
+        r->out->scope_names[q->n_scopes++] = llim__native_string(L, -1, r->method, "a scope's name");
     }
-    return LLIM_OK;
+}
+
+int llim__native_find_scopes(const llim__native_limiter *limiter, llim__native_request *q, llim_error *err)
+{
+    int code = LLIM_OK;
+    for (uint32_t i = 0; i < q->request.n_scopes && !code; i++)
+        code = llim_scope(limiter->limiter, q->scope_names[i], &q->scopes[i], err);
+    return code;
 }
 
 int llim__native_read(lua_State *L, const llim__native_limiter *limiter, const char *method, llim__native_request *out,
@@ -154,9 +167,10 @@ int llim__native_read(lua_State *L, const llim__native_limiter *limiter, const c
         if (lua_type(L, -2) != LUA_TSTRING)
             llim__native_raise(L, "%s: the request must be a table of names, and one of its keys is a %s", method,
                                luaL_typename(L, -2));
-        read_field(L, &r, lua_tostring(L, -2));
+        read_field(L, &r, llim__native_string(L, -2, method, "the name of a field"));
         lua_pushvalue(L, -2); /* name and value stay */
         luaL_checkstack(L, LUA_MINSTACK, "a request");
     }
-    return read_scopes(L, limiter, &r, err);
+    read_scopes(L, &r);
+    return llim__native_find_scopes(limiter, out, err);
 }

@@ -14,6 +14,7 @@ struct llim__native_waiter {
     llim__native_limiter *limiter; /* NULL: not in its list */
     llim__native_waiter *next, **at;
     llim_waiter *waiter;
+    uint32_t set; /* the serial of the set by which its scopes were found */
     llim__native_request q;
 };
 
@@ -45,7 +46,9 @@ int llim__native_wait_begin(lua_State *L)
     memset(w, 0, sizeof *w);
     llim__native_set_kind(L, LLIM__NATIVE_WAITER);
     const int at = lua_gettop(L);
+    llim__native_check_idle(L); /* again, as below: what was made may have run a finalizer that closed it */
     err.code = LLIM_OK;
+    w->set = at_load_acq(&limiter->limiter->serial);
     int code = llim__native_read(L, limiter, method, &w->q, &err);
     if (!code) {
         const int top = lua_gettop(L);
@@ -55,6 +58,7 @@ int llim__native_wait_begin(lua_State *L)
             lua_rawseti(L, -2, i - at);
         }
         lua_setiuservalue(L, at, 1);
+        llim__native_check_idle(L);
         limiter->inside = true;
         code = llim_wait_begin(limiter->limiter, &w->q.request, &o, &w->waiter, &err);
         limiter->inside = false;
@@ -70,18 +74,31 @@ int llim__native_wait_begin(lua_State *L)
     return 1;
 }
 
+/* A reload may have given its scopes other limits, which their rows have once they are asked for, or none. */
+static int poll_once(llim__native_waiter *w, llim_permit *permit, llim_refusal *refusal, int64_t *at, llim_error *err)
+{
+    const uint32_t set = at_load_acq(&w->limiter->limiter->serial);
+    int code = w->set == set ? LLIM_OK : llim__native_find_scopes(w->limiter, &w->q, err);
+    w->set = set;
+    return code ? code : llim_wait_poll(w->waiter, permit, refusal, at, err);
+}
+
 /* (limiter, waiter, permit) -> index of the model | nil, refusal | false, seconds until it is worth asking again at the latest */
 int llim__native_wait_poll(lua_State *L)
 {
     llim_refusal refusal;
     llim_error err;
     int64_t at, now;
-    llim__native_limiter *limiter = llim__native_check_idle(L);
     llim__native_waiter *w = llim__native_userdata(L, 2, LLIM__NATIVE_WAITER);
     llim_permit *permit = llim__native_userdata(L, 3, LLIM__NATIVE_PERMIT);
+    if (!w->limiter) {
+        err = (llim_error){.code = LLIM_EENDED, .message = "the limiter was closed meanwhile"};
+        return llim__native_refuse(L, LLIM_EENDED, NULL, &err, &w->q);
+    }
+    llim__native_limiter *limiter = llim__native_check_idle(L);
     err.code = LLIM_OK;
     limiter->inside = true;
-    const int code = llim_wait_poll(w->waiter, permit, &refusal, &at, &err);
+    const int code = poll_once(w, permit, &refusal, &at, &err);
     limiter->inside = false;
     if (code == LLIM_WAITING) {
         llim_zone_now(llim_limiter_zone(limiter->limiter), &now, NULL);

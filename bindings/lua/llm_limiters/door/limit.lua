@@ -4,6 +4,8 @@
 -- and the next is asked. What a call raises or returns beside nil is a provider's answer if it is a table with a
 -- status; else it is the program's own, and handed on.
 
+local closing = require "llm_limiters.door.closing"
+
 local limit = {}
 
 local unpack = rawget(_G, "unpack") or rawget(table, "unpack")
@@ -49,7 +51,7 @@ local function without(models, name)
 end
 
 -- One call: done, and all that it returned; or not, and what the provider answered.
-local function try(permit, call, args, n)
+local function try_held(permit, call, args, n)
   args[n + 1] = { model_name = permit.model_name, permit = permit }
   local results = pack(pcall(call, unpack(args, 1, n + 1)))
   local raised, first, second = not results[1], results[2], results[3]
@@ -71,6 +73,11 @@ local function try(permit, call, args, n)
   permit:close()
   if raised then error(failure, 0) end
   return true, results
+end
+
+-- The permit ends with the call, be it by a coroutine that is closed.
+local function try(permit, call, args, n)
+  return closing(permit.close, permit, try_held, permit, call, args, n)
 end
 
 -- See limiter.lua.

@@ -5,6 +5,7 @@
 
 local native = require "llm_limiters.native"
 local check = require "llm_limiters.door.check"
+local closing = require "llm_limiters.door.closing"
 local limit = require "llm_limiters.door.limit"
 local permits = require "llm_limiters.door.permit"
 local refusals = require "llm_limiters.door.refusal"
@@ -77,6 +78,15 @@ end
 local WAIT = "limiter:wait(models, request, { timeout =, sleep = })"
 local LONGEST = 0.1 -- seconds of one sleep: what is given back meanwhile may let a request go earlier than it was told
 
+local function poll(raw, waiter, held, sleep)
+  local index, more = native.wait_poll(raw, waiter, held)
+  while index == false do
+    sleep(more < LONGEST and more or LONGEST)
+    index, more = native.wait_poll(raw, waiter, held)
+  end
+  return index, more
+end
+
 -- acquire() that sleeps until the request is admitted or cannot be before the timeout, by the host's function of
 -- seconds. Who waits on one limiter is served by priority (higher first), then first come first served.
 function Limiter:wait(models, request, options)
@@ -85,16 +95,7 @@ function Limiter:wait(models, request, options)
   local waiter, fault = native.wait_begin(raw, models, request, options.timeout or 0, options.priority or 0)
   if not waiter then return nil, refusals.new(fault) end
   local held = native.permit()
-  local index, more = native.wait_poll(raw, waiter, held)
-  while index == false do
-    local fine, why = pcall(options.sleep, more < LONGEST and more or LONGEST)
-    if not fine then
-      native.wait_end(waiter)
-      error(why, 0)
-    end
-    index, more = native.wait_poll(raw, waiter, held)
-  end
-  native.wait_end(waiter)
+  local index, more = closing(native.wait_end, waiter, poll, raw, waiter, held, options.sleep)
   if not index then return nil, refusals.new(more) end
   local permit = permits.new(self, held)
   permit.model_name = type(models) == "string" and models or models[index]
