@@ -98,6 +98,9 @@ typedef struct llim_model_info {
 } llim_model_info;
 
 /* Opens a limiter. options may be NULL. The caller owns *limiter and ends it by llim_close().
+   A child of fork() goes on with it, if no other thread was inside; on a shared zone the limits are those of all. It has no thread
+   that watches files until it meets a generation of another process or calls a function of watching: then it gets one of its
+   own, or another descriptor by llim_watch_fd(). What it closes is its own.
    LLIM_EUNKNOWN_TIER (the message lists those that exist), LLIM_ECONFIG (file, line and field), LLIM_EIO, LLIM_ETIMEZONE,
    LLIM_ELUA, LLIM_EINVAL (unknown modality), LLIM_ERANGE, LLIM_ENOMEM, LLIM_EFULL; *limiter is then NULL. */
 LLIM_API int llim_open(const llim_options *options, llim_limiter **limiter, llim_error *err);

@@ -113,7 +113,7 @@ enum llim_charged { LLIM_CHARGED_USED, LLIM_CHARGED_RESERVED };
 /* Bytes of a scope's name that are kept for display, with the ending zero: a longer one is cut and ends in ~, control
    characters are shown as ?. */
 #define LLIM_SCOPE_SHOWN 48
-#define LLIM_SECOND      1000000000 /* nanoseconds */
+#define LLIM_SECOND      ((int64_t)1000000000) /* nanoseconds */
 
 /* Where and why something was wrong. Filled only when a function fails with an error (not a refusal); always ended by a
    zero byte. message is a whole sentence that already names file, line and field. Every err parameter may be NULL. */
@@ -259,7 +259,8 @@ typedef struct llim_zone_options {
     void *alloc_ctx;
     const char *path; /* of the zone's file, no symbolic link; NULL: none. Borrowed for the call */
     const char *name; /* 1 to 63 bytes; NULL: none. Borrowed likewise */
-    uint32_t mode;    /* permission bits of a file that is made, whatever the umask: 0600 and others. Default 0600 */
+    uint32_t mode; /* permission bits of a file that is made, whatever the umask: 0600 and others. Default 0600. Who may
+                         read it may hold a record lock on it, and so keep others from placing: LLIM_EBUSY */
     /* 1: the file at path is only looked at. It is not made, nothing in it is changed or repaired, no lock is taken, and who
        decides meanwhile notices nothing; its figures and its clock are the file's. Every function that decides or changes
        something returns LLIM_EINVAL then, and those that read return LLIM_EBUSY for a row that a writer is at work on, or has

@@ -119,25 +119,30 @@ static bool write_beside(llim__slot *slot, at_u64 *place, uint64_t mine, uint64_
     }
 }
 
+/* A slot is taken for a moment, then written to, then kept: a taker that dies in between leaves nothing that lasts. */
 static bool claim(llim_zone *zone, llim__now now, llim__step *step)
 {
     llim__header *h = zone->header;
     uint32_t nonce = (uint32_t)((at_add_rlx(&h->nonce, 1) + 1) & NONCE_MASK);
     if (nonce == 0) nonce = (uint32_t)((at_add_rlx(&h->nonce, 1) + 1) & NONCE_MASK);
-    uint64_t mine = lease_word(now.steady + step->shape->window_ns, nonce);
+    const int64_t ttl = step->shape->window_ns;
+    const uint64_t moment = lease_word(now.steady + (ttl < LLIM_SECOND ? ttl : LLIM_SECOND), nonce),
+                   kept = lease_word(now.steady + ttl, nonce), owner = llim__owner_self(zone);
     uint32_t hint = at_load_rlx(&h->slots_hint);
     for (uint32_t n = 0; n < h->slots; n++) {
         uint32_t i = (hint + n) % h->slots;
         llim__slot *slot = &zone->slot[i];
-        uint64_t word = at_load_acq(&slot->word);
-        if (expires_at(word) > now.steady || !at_cas_acqrel(&slot->word, &word, mine)) continue;
-        if (!write_beside(slot, &slot->amount, mine, (uint64_t)step->amount) ||
-            !write_beside(slot, &slot->owner, mine, llim__owner_self(zone)) ||
-            !write_beside(slot, &slot->holder, mine, holder_of(zone, step)))
-            continue;
+        uint64_t word = at_load_acq(&slot->word), taken = moment;
+        if (expires_at(word) > now.steady) continue;
         uint32_t top = at_load_acq(&h->slots_top);
         while (top < i + 1 && !at_cas_u32(&h->slots_top, &top, i + 1)) {
         }
+        if (!at_cas_acqrel(&slot->word, &word, moment)) continue;
+        if (!write_beside(slot, &slot->amount, moment, (uint64_t)step->amount) ||
+            !write_beside(slot, &slot->owner, moment, owner) ||
+            !write_beside(slot, &slot->holder, moment, holder_of(zone, step)) ||
+            !at_cas_acqrel(&slot->word, &taken, kept))
+            continue;
         at_store_rlx(&h->slots_hint, i + 1);
         step->lease = (llim_lease){i, nonce};
         return true;

@@ -45,6 +45,8 @@ struct llim__watch {
     bool hasty;       /* one had been written just before */
     int64_t burst_ns; /* when the burst began that has not settled, steady; 0: none */
 
+    pid_t pid; /* whose it is: a child of fork() has the descriptors, which are its parent's, and not the thread */
+
     pthread_t thread; /* that reloads, if has_thread */
     bool has_thread;
     int stop;
@@ -142,7 +144,10 @@ static void watch_each(void *ctx, const char *path)
 static bool watch_all(llim_limiter *limiter)
 {
     llim__watch *w = limiter->watch;
-    if (w->inotify >= 0) close(w->inotify);
+    if (w->inotify >= 0) {
+        epoll_ctl(w->fd, EPOLL_CTL_DEL, w->inotify, NULL); /* a child may have it open */
+        close(w->inotify);
+    }
     w->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     struct epoll_event in = {.events = EPOLLIN};
     if (w->inotify < 0 || epoll_ctl(w->fd, EPOLL_CTL_ADD, w->inotify, &in)) return false;
@@ -172,6 +177,35 @@ static void look_at(void *ctx, const char *path)
     if (written_ns > l->newest_ns) l->newest_ns = written_ns;
 }
 
+static void end(llim_limiter *limiter, llim__watch *w);
+static int begin(llim_limiter *limiter, llim_error *err);
+static bool start_thread(llim_limiter *limiter);
+
+/* In a child of fork() the watch is made anew. Without descriptors there is none. */
+static void take_over(llim_limiter *limiter)
+{
+    llim__watch *w = limiter->watch;
+    if (!w || w->pid == getpid()) return;
+    const bool had_thread = w->has_thread;
+    at_store_rlx(&limiter->wakes, 0);
+    end(limiter, w);
+    if (begin(limiter, NULL) == LLIM_OK && had_thread) start_thread(limiter);
+}
+
+/* The timer is nobody else's to close before the limiter is, but for a child of fork(), whose parent's it is. */
+void llim__watch_wake(llim_limiter *limiter)
+{
+    const uint32_t wakes = at_load_acq(&limiter->wakes);
+    const struct itimerspec now = {.it_value = {0, 1}};
+    if (!wakes) return;
+    if (limiter->watch->pid == getpid()) {
+        timerfd_settime((int)wakes - 1, 0, &now, NULL);
+    } else if (pthread_mutex_trylock(&limiter->reloading) == 0) {
+        take_over(limiter); /* which looks at the files soon */
+        pthread_mutex_unlock(&limiter->reloading);
+    }
+}
+
 /* Looks at the files. Whether they may have changed since the last time. */
 static bool look_again(llim_limiter *limiter)
 {
@@ -190,6 +224,7 @@ static bool look_again(llim_limiter *limiter)
 
 void llim__watch_again(llim_limiter *limiter)
 {
+    take_over(limiter);
     if (limiter->watch) look_again(limiter);
 }
 
@@ -231,6 +266,7 @@ int llim_watch_poll(llim_limiter *limiter, uint32_t *generation, llim_error *err
     llim_error own;
     memset(&own, 0, sizeof own);
     pthread_mutex_lock(&limiter->reloading);
+    take_over(limiter);
     llim__watch *w = limiter->watch;
     const uint32_t before = limiter->set->serial;
     int code = LLIM_OK;
@@ -267,19 +303,12 @@ static void end(llim_limiter *limiter, llim__watch *w)
     limiter->watch = NULL;
 }
 
-/* At once: the timer is nobody else's to close before the limiter is. */
-void llim__watch_wake(llim_limiter *limiter)
-{
-    const uint32_t wakes = at_load_acq(&limiter->wakes);
-    const struct itimerspec now = {.it_value = {0, 1}};
-    if (wakes) timerfd_settime((int)wakes - 1, 0, &now, NULL);
-}
-
 static int begin(llim_limiter *limiter, llim_error *err)
 {
     llim__watch *w = llim__take(limiter->alloc, limiter->alloc_ctx, 1, sizeof *w);
     if (!w) return llim__fail(err, LLIM_ENOMEM, "no memory to watch files");
     limiter->watch = w;
+    w->pid = getpid();
     w->inotify = -1;
     w->fd = epoll_create1(EPOLL_CLOEXEC);
     w->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
@@ -300,6 +329,7 @@ static int begin(llim_limiter *limiter, llim_error *err)
 int llim_watch_fd(llim_limiter *limiter, llim_error *err)
 {
     pthread_mutex_lock(&limiter->reloading);
+    take_over(limiter);
     int code = limiter->watch ? LLIM_OK : begin(limiter, err);
     int fd = code ? code : limiter->watch->fd;
     pthread_mutex_unlock(&limiter->reloading);
@@ -318,16 +348,22 @@ static void *reload_on_change(void *arg)
     return NULL;
 }
 
+/* Signals are the program's. */
+static bool start_thread(llim_limiter *limiter)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    limiter->watch->has_thread = pthread_create(&limiter->watch->thread, NULL, reload_on_change, limiter) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return limiter->watch->has_thread;
+}
+
 int llim__watch_start(llim_limiter *limiter, llim_error *err)
 {
     int code = llim_watch_fd(limiter, err);
     if (code < 0) return code;
-    sigset_t all, before;
-    sigfillset(&all); /* signals are the program's */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    limiter->watch->has_thread = pthread_create(&limiter->watch->thread, NULL, reload_on_change, limiter) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return limiter->watch->has_thread ? LLIM_OK : llim__fail(err, LLIM_ENOMEM, "no thread to watch files by");
+    return start_thread(limiter) ? LLIM_OK : llim__fail(err, LLIM_ENOMEM, "no thread to watch files by");
 }
 
 void llim__watch_stop(llim_limiter *limiter)
@@ -335,6 +371,7 @@ void llim__watch_stop(llim_limiter *limiter)
     llim__watch *w = limiter->watch;
     if (!w) return;
     const uint64_t one = 1;
-    if (w->has_thread && write(w->stop, &one, sizeof one) == sizeof one) pthread_join(w->thread, NULL);
+    if (w->has_thread && w->pid == getpid() && write(w->stop, &one, sizeof one) == sizeof one)
+        pthread_join(w->thread, NULL);
     end(limiter, w);
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "kit.h"
@@ -398,6 +399,47 @@ static void test_other_paths_are_watched_instead(void **state)
     end(&w);
 }
 
+/* What a child has of the watch is its parent's: it neither wakes nor ends it, and makes its own. */
+static void test_children_watch_by_themselves(void **state)
+{
+    (void)state;
+    world w;
+    int go[2];
+    char byte = 0;
+    begin(&w);
+    write_to(at(&w, "mine.lua"), rpm(1));
+    open_limiter(&w, (llim_options){.overrides = at(&w, "mine.lua"), .zone.name = "children"});
+    settle(&w);
+    assert_int_equal(pipe(go), 0);
+    const pid_t child = fork();
+    if (child == 0) {
+        const int own = llim_watch_fd(w.limiter, NULL);
+        if (own < 0 || read(go[0], &byte, 1) != 1) _exit(1);
+        for (w.fd = own; limit_of(&w) != 3;) {
+            wait_for(own);
+            llim_watch_poll(w.limiter, NULL, NULL);
+        }
+        llim_close(w.limiter);
+        _exit(0);
+    }
+    for (int i = 2; i <= 3; i++) {
+        write_to(at(&w, "mine.lua"), rpm(i));
+        expect_limit(&w, i);
+    }
+    settle(&w);
+    struct pollfd in = {.fd = w.fd, .events = POLLIN};
+    assert_int_equal(poll(&in, 1, 300), 0); /* though the child has what it was told by open still */
+    assert_int_equal(write(go[1], &byte, 1), 1);
+    int ended;
+    assert_int_equal(waitpid(child, &ended, 0), child);
+    assert_int_equal(ended, 0);
+    write_to(at(&w, "mine.lua"), rpm(4)); /* the parent's goes on */
+    expect_limit(&w, 4);
+    close(go[0]);
+    close(go[1]);
+    end(&w);
+}
+
 static void test_comes_after_its_descriptor(void **state)
 {
     (void)state;
@@ -424,6 +466,7 @@ int main(void)
         cmocka_unit_test(test_looks_now_and_then_where_there_are_no_events),
         cmocka_unit_test(test_a_thread_of_the_limiter),
         cmocka_unit_test(test_other_paths_are_watched_instead),
+        cmocka_unit_test(test_children_watch_by_themselves),
         cmocka_unit_test(test_comes_after_its_descriptor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
