@@ -57,7 +57,7 @@ help:
 
 # What is needed to build and run, and to test, as Debian's packages.
 DEPS      := gcc libc6-dev make pkg-config lua5.4 liblua5.4-dev libcjson-dev tzdata
-DEPS_TEST := $(DEPS) libcmocka-dev lua-busted lua-check python3-prometheus-client clang clang-format libclang-rt-14-dev
+DEPS_TEST := $(DEPS) libcmocka-dev lua-busted lua-check python3-prometheus-client locales clang clang-format libclang-rt-14-dev
 MISSING    = $(shell for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q ' installed' || echo $$p; done)
 SUDO      := $(if $(filter 0,$(shell id -u)),,sudo)
 INSTALL_MISSING = m="$(call MISSING,$(1))"; [ -z "$$m" ] || { echo "installing $$m"; $(SUDO) apt-get update -qq && \

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "policy/locale.h"
+
 /* Instructions between two looks, by which a script may go beyond its bound; nanoseconds of the processor for each, and for each
    byte of a text, whose tables take instructions too. */
 enum { STEP = 100, NS = 40, NS_BYTE = 100, INSTRUCTIONS_BYTE = 4 };
@@ -152,7 +154,9 @@ int llim__budget_call(lua_State *L, llim__budget *b, const llim_script_bounds *b
     b->starved = b->long_strings = false;
     b->running = L;
     lua_sethook(L, count, LUA_MASKCOUNT, STEP);
+    const locale_t before = llim__locale_enter();
     int status = lua_pcall(L, n_args, n_results, handler);
+    llim__locale_leave(before);
     b->running = NULL;
     lua_sethook(L, NULL, 0, 0);
     if (status == LUA_ERRMEM && b->starved) {

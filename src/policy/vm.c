@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/timezone.h"
 #include "policy/json.h"
+#include "policy/locale.h"
 #include "policy/pool.h"
 #include "policy/state.h"
 
@@ -158,7 +159,9 @@ int llim__vm_protect(lua_State *L, lua_CFunction function, int value, void *data
     lua_pushcfunction(L, function);
     lua_pushvalue(L, value < 0 ? value - 1 : value);
     lua_pushlightuserdata(L, data);
+    const locale_t before = llim__locale_enter();
     int status = lua_pcall(L, 2, 0, 0);
+    llim__locale_leave(before);
     if (status == LUA_OK) return LLIM_OK;
     return status == LUA_ERRMEM ? llim__fail(err, LLIM_ENOMEM, "no memory for Lua")
                                 : llim__fail(err, LLIM_ELUA, "the Lua kernel failed: %s",
@@ -232,7 +235,9 @@ int llim__vm_open(const llim__vm_options *o, llim__vm **out, llim_error *err)
     lua_pushcfunction(L, load_set);
     lua_pushlightuserdata(L, (void *)(uintptr_t)o);
     lua_pushlightuserdata(L, vm);
+    const locale_t before = llim__locale_enter();
     int status = lua_pcall(L, 2, LUA_MULTRET, 0);
+    llim__locale_leave(before);
     if (status == LUA_ERRMEM || (status != LUA_OK && tells_no_memory(L, -1)))
         code = llim__fail(err, LLIM_ENOMEM, "no memory for the Lua kernel");
     else if (status != LUA_OK)

@@ -2,6 +2,8 @@
  * test_bounds.c - scripts that mean harm, or are only wrong: each is ended, the default decides, nothing is charged that was not
  * asked for, the fault is told, and a good script goes on being right.
  */
+#include <locale.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -285,13 +287,50 @@ static void test_shows_what_the_longest_took(void **state)
     print_message("# the longest took %.1f ms with its VM: %s", (double)most / 1e6, which);
 }
 
+/* A locale in which "a" stands before "B", made from its source; false: there is none. */
+static bool use_locale(char directory[32])
+{
+    char command[160];
+    strcpy(directory, "/tmp/llim-locale-XXXXXX");
+    if (!mkdtemp(directory)) return false;
+    snprintf(command, sizeof command, "localedef -i en_US -f UTF-8 %s/en_US.UTF-8 >/dev/null 2>&1", directory);
+    if (system(command) != 0) return false;
+    setenv("LOCPATH", directory, 1);
+    return setlocale(LC_ALL, "en_US.UTF-8") != NULL;
+}
+
+/* What a script decides, and how long comparing takes it, is not the program's locale. */
+static void test_the_locale_is_that_of_c(void **state)
+{
+    (void)state;
+    char directory[32], command[64];
+    const bool made = use_locale(directory);
+    snprintf(command, sizeof command, "rm -r %s", directory);
+    assert_int_equal(system(command), 0);
+    if (!made) {
+        print_message("# the locale en_US cannot be made from its source\n");
+        skip();
+    }
+    assert_true(strcoll("a", "B") < 0);
+    llim_limiter *limiter;
+    llim_error err;
+    if (try_open("return policy { api = 1, name = 'x', route = function(req, pool)\n"
+                 "  return { pool['a' < 'B' and 1 or 2] }\nend }\n",
+                 "return { first = { rpm = 5 }, second = { rpm = 5 } }\n", &limiter, &err))
+        fail_msg("%s", err.message);
+    assert_int_equal(acquire(limiter), 1);
+    assert_true(strcoll("a", "B") < 0); /* as it was */
+    llim_close(limiter);
+    setlocale(LC_ALL, "C");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_never_ends_is_ended),    cmocka_unit_test(test_what_reaches_out_fails),
         cmocka_unit_test(test_a_hook_that_was_ended_rests), cmocka_unit_test(test_bounds_are_for_each_call),
         cmocka_unit_test(test_loading_is_bounded),          cmocka_unit_test(test_bounds_are_options),
-        cmocka_unit_test(test_shows_what_the_longest_took),
+        cmocka_unit_test(test_shows_what_the_longest_took), cmocka_unit_test(test_the_locale_is_that_of_c),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

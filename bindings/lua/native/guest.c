@@ -8,6 +8,7 @@
 #include <lauxlib.h>
 
 #include "base/error.h"
+#include "policy/locale.h"
 #include "policy/state.h"
 
 /* (vm) */
@@ -60,7 +61,10 @@ int llim__budget_call(lua_State *L, llim__budget *budget, const llim_script_boun
 {
     (void)budget;
     (void)bounds;
-    return lua_pcall(L, n_args, n_results, handler);
+    const locale_t before = llim__locale_enter();
+    const int status = lua_pcall(L, n_args, n_results, handler);
+    llim__locale_leave(before);
+    return status;
 }
 
 void llim__budget_read(lua_State *L, size_t bytes)
