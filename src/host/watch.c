@@ -279,16 +279,16 @@ int llim_watch_poll(llim_limiter *limiter, uint32_t *generation, llim_error *err
             due = now - w->burst_ns >= LONGEST_BURST_MS * MS;
             if (!due) wake_in(w, SETTLE_MS);
         }
-        if (due && (look_again(limiter) | llim__limiter_is_behind(limiter)))
-            code = llim__limiter_reload(limiter, NULL, &own);
+        const bool changed = due && look_again(limiter);
+        if (changed || (due && llim__limiter_is_behind(limiter))) code = llim__limiter_reload(limiter, NULL, &own);
         if (code && !is_news(limiter, &own)) code = LLIM_OK;
     } else {
         code = llim__fail(&own, LLIM_EINVAL, "llim_watch_poll() comes after llim_watch_fd()");
     }
-    const bool changed = limiter->set->serial != before;
+    const bool other = limiter->set->serial != before;
     const uint32_t number = at_load_rlx(&limiter->set->generation);
     pthread_mutex_unlock(&limiter->reloading);
-    if (w) llim__limiter_reloaded(limiter, code, &own, changed ? number : 0);
+    if (w) llim__limiter_reloaded(limiter, code, &own, other ? number : 0);
     if (generation) *generation = number;
     if (code && err) *err = own;
     return code;
