@@ -243,7 +243,8 @@ int llim__zone_open(const llim_zone_options *options, const llim__capacity *extr
     }
     llim__layout_find(zone, zone->memory->bytes);
     set_up(zone, &o);
-    code = llim__writer_begin(zone); /* which loads the time zones that others have brought */
+    code = o.read_only ? llim__writer_wait(zone) : llim__zone_lock_patiently(zone); /* with the time zones of others */
+    if (!code && !o.read_only) llim__zone_unlock(zone);
     if (code && !(code == LLIM_EBUSY && o.read_only)) {
         llim_zone_close(zone);
         return llim__zone_lock_failed(code, err);

@@ -90,11 +90,3 @@ int llim__writer_wait(llim_zone *zone)
     if (!code) llim__zone_unlock(zone);
     return code;
 }
-
-int llim__writer_begin(llim_zone *zone)
-{
-    if (llim__zone_is_read_only(zone)) return look_again(zone);
-    int code = llim__zone_lock_patiently(zone);
-    if (!code) llim__zone_unlock(zone);
-    return code;
-}

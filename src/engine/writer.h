@@ -26,7 +26,5 @@ int llim__zone_take_over(llim_zone *zone, llim_error *err);
 /* LLIM_OK when no writer is at work any more, and every calendar is loaded; else as llim__zone_lock(). A zone that is only read
    does not wait: LLIM_EBUSY unless a calendar was not loaded before. */
 int llim__writer_wait(llim_zone *zone);
-/* The same, as llim__zone_lock_patiently(). */
-int llim__writer_begin(llim_zone *zone);
 
 #endif
