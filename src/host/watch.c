@@ -177,9 +177,76 @@ static void look_at(void *ctx, const char *path)
     if (written_ns > l->newest_ns) l->newest_ns = written_ns;
 }
 
-static void end(llim_limiter *limiter, llim__watch *w);
-static int begin(llim_limiter *limiter, llim_error *err);
-static bool start_thread(llim_limiter *limiter);
+/* Looks at the files. Whether they may have changed since the last time. */
+static bool look_again(llim_limiter *limiter)
+{
+    llim__watch *w = limiter->watch;
+    const bool told = watch_all(limiter), was_hasty = w->hasty;
+    const int64_t now = now_ns(CLOCK_REALTIME);
+    const uint64_t before = w->seen;
+    look l = {0, 0};
+    for_paths(&limiter->options, look_at, &l);
+    w->seen = l.seen;
+    w->hasty = l.newest_ns <= now && l.newest_ns > now - COARSE_MS * MS;
+    w->burst_ns = 0;
+    wake_in(w, w->hasty ? SETTLE_MS : told ? 0 : TICK_MS);
+    return was_hasty || w->seen != before;
+}
+
+static void end(llim_limiter *limiter, llim__watch *w)
+{
+    const int fds[] = {w->timer, w->inotify, w->stop, w->fd};
+    for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
+        if (fds[i] >= 0) close(fds[i]);
+    llim__give(limiter->alloc, limiter->alloc_ctx, w, 1, sizeof *w);
+    limiter->watch = NULL;
+}
+
+static int begin(llim_limiter *limiter, llim_error *err)
+{
+    llim__watch *w = llim__take(limiter->alloc, limiter->alloc_ctx, 1, sizeof *w);
+    if (!w) return llim__fail(err, LLIM_ENOMEM, "no memory to watch files");
+    limiter->watch = w;
+    w->pid = getpid();
+    w->inotify = -1;
+    w->fd = epoll_create1(EPOLL_CLOEXEC);
+    w->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    w->stop = eventfd(0, EFD_CLOEXEC);
+    struct epoll_event in = {.events = EPOLLIN};
+    if (w->fd < 0 || w->timer < 0 || w->stop < 0 || epoll_ctl(w->fd, EPOLL_CTL_ADD, w->timer, &in)) {
+        int code = llim__fail(err, LLIM_EIO, "no descriptor to watch files by: %s", strerror(errno));
+        end(limiter, w);
+        return code;
+    }
+    at_store_rel(&limiter->wakes, (uint32_t)w->timer + 1);
+    look_again(limiter);
+    w->hasty = true; /* they may have changed since they were read */
+    wake_in(w, SETTLE_MS);
+    return LLIM_OK;
+}
+
+static void *reload_on_change(void *arg)
+{
+    llim_limiter *limiter = arg;
+    struct pollfd fds[] = {{.fd = limiter->watch->fd, .events = POLLIN},
+                           {.fd = limiter->watch->stop, .events = POLLIN}};
+    while (!fds[1].revents) {
+        if (poll(fds, 2, -1) < 0 && errno != EINTR) return NULL;
+        if (fds[0].revents) llim_watch_poll(limiter, NULL, NULL);
+    }
+    return NULL;
+}
+
+/* Signals are the program's. */
+static bool start_thread(llim_limiter *limiter)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    limiter->watch->has_thread = pthread_create(&limiter->watch->thread, NULL, reload_on_change, limiter) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return limiter->watch->has_thread;
+}
 
 /* In a child of fork() the watch is made anew. Without descriptors there is none. */
 static void take_over(llim_limiter *limiter)
@@ -204,22 +271,6 @@ void llim__watch_wake(llim_limiter *limiter)
         take_over(limiter); /* which looks at the files soon */
         pthread_mutex_unlock(&limiter->reloading);
     }
-}
-
-/* Looks at the files. Whether they may have changed since the last time. */
-static bool look_again(llim_limiter *limiter)
-{
-    llim__watch *w = limiter->watch;
-    const bool told = watch_all(limiter), was_hasty = w->hasty;
-    const int64_t now = now_ns(CLOCK_REALTIME);
-    const uint64_t before = w->seen;
-    look l = {0, 0};
-    for_paths(&limiter->options, look_at, &l);
-    w->seen = l.seen;
-    w->hasty = l.newest_ns <= now && l.newest_ns > now - COARSE_MS * MS;
-    w->burst_ns = 0;
-    wake_in(w, w->hasty ? SETTLE_MS : told ? 0 : TICK_MS);
-    return was_hasty || w->seen != before;
 }
 
 void llim__watch_again(llim_limiter *limiter)
@@ -294,38 +345,6 @@ int llim_watch_poll(llim_limiter *limiter, uint32_t *generation, llim_error *err
     return code;
 }
 
-static void end(llim_limiter *limiter, llim__watch *w)
-{
-    const int fds[] = {w->timer, w->inotify, w->stop, w->fd};
-    for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
-        if (fds[i] >= 0) close(fds[i]);
-    llim__give(limiter->alloc, limiter->alloc_ctx, w, 1, sizeof *w);
-    limiter->watch = NULL;
-}
-
-static int begin(llim_limiter *limiter, llim_error *err)
-{
-    llim__watch *w = llim__take(limiter->alloc, limiter->alloc_ctx, 1, sizeof *w);
-    if (!w) return llim__fail(err, LLIM_ENOMEM, "no memory to watch files");
-    limiter->watch = w;
-    w->pid = getpid();
-    w->inotify = -1;
-    w->fd = epoll_create1(EPOLL_CLOEXEC);
-    w->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-    w->stop = eventfd(0, EFD_CLOEXEC);
-    struct epoll_event in = {.events = EPOLLIN};
-    if (w->fd < 0 || w->timer < 0 || w->stop < 0 || epoll_ctl(w->fd, EPOLL_CTL_ADD, w->timer, &in)) {
-        int code = llim__fail(err, LLIM_EIO, "no descriptor to watch files by: %s", strerror(errno));
-        end(limiter, w);
-        return code;
-    }
-    at_store_rel(&limiter->wakes, (uint32_t)w->timer + 1);
-    look_again(limiter);
-    w->hasty = true; /* they may have changed since they were read */
-    wake_in(w, SETTLE_MS);
-    return LLIM_OK;
-}
-
 int llim_watch_fd(llim_limiter *limiter, llim_error *err)
 {
     pthread_mutex_lock(&limiter->reloading);
@@ -334,29 +353,6 @@ int llim_watch_fd(llim_limiter *limiter, llim_error *err)
     int fd = code ? code : limiter->watch->fd;
     pthread_mutex_unlock(&limiter->reloading);
     return fd;
-}
-
-static void *reload_on_change(void *arg)
-{
-    llim_limiter *limiter = arg;
-    struct pollfd fds[] = {{.fd = limiter->watch->fd, .events = POLLIN},
-                           {.fd = limiter->watch->stop, .events = POLLIN}};
-    while (!fds[1].revents) {
-        if (poll(fds, 2, -1) < 0 && errno != EINTR) return NULL;
-        if (fds[0].revents) llim_watch_poll(limiter, NULL, NULL);
-    }
-    return NULL;
-}
-
-/* Signals are the program's. */
-static bool start_thread(llim_limiter *limiter)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    limiter->watch->has_thread = pthread_create(&limiter->watch->thread, NULL, reload_on_change, limiter) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return limiter->watch->has_thread;
 }
 
 int llim__watch_start(llim_limiter *limiter, llim_error *err)
