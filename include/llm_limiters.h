@@ -220,7 +220,8 @@ LLIM_API llim_zone *llim_limiter_zone(llim_limiter *limiter);
    in this. LLIM_NEVER: none ever can; *refusal is the first's.
    LLIM_EUNKNOWN_MODEL, LLIM_ENO_QUOTA: a name of the list is wrong, whether or not another would fit; the message suggests
    the nearest name, or names the tier. LLIM_ERANGE, LLIM_EINVAL, LLIM_ENOTFOUND (a scope of the request was recycled), LLIM_EFULL (no lease
-   is left for a candidate, and no other fits; or no row for a scope that the policy names: options.zone.rows makes more). It does not look at who waits (below), and may overtake them. */
+   is left for a candidate, and no other fits; or no row for a scope that the policy names: options.zone.rows makes more), LLIM_EBUSY (another process stands in the middle of a change
+   to a candidate's row, and no other fits). It does not look at who waits (below), and may overtake them. */
 LLIM_API int llim_acquire(llim_limiter *limiter, const llim_request *request, llim_permit *permit,
                           llim_refusal *refusal, llim_error *err);
 
@@ -251,7 +252,8 @@ typedef struct llim_wait_options {
 /* llim_acquire() that waits: blocks the calling thread until the request is admitted or cannot be before its deadline. Where
    nobody waits and it fits, it costs what llim_acquire() does. options may be NULL.
    LLIM_OK. LLIM_LATER: the deadline has passed or will; *refusal is the last one, by LLIM_BY_QUEUE if the request would fit
-   but others come first. LLIM_NEVER and errors of llim_acquire() at once. LLIM_ERANGE (timeout_ns), LLIM_EVERSION. Unless
+   but others come first. LLIM_NEVER and errors of llim_acquire() at once, but for LLIM_EBUSY on a real clock, which is asked
+   again ten times a second until the deadline. LLIM_ERANGE (timeout_ns), LLIM_EVERSION. Unless
    LLIM_OK *permit is as it was, or has ended. A thread that waits is not to be ended by pthread_cancel(). */
 LLIM_API int llim_wait(llim_limiter *limiter, const llim_request *request, const llim_wait_options *options,
                        llim_permit *permit, llim_refusal *refusal, llim_error *err);

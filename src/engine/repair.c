@@ -71,7 +71,7 @@ void llim__zone_repair(llim_zone *zone)
     llim__header *h = zone->header;
     const uint32_t top = at_load_rlx(&h->rows_top);
     uint32_t used = 0;
-    at_store_rel(&h->writing, 1);
+    at_store_rel(&h->writing, LLIM__REPAIRER);
     llim__journal_recover(zone);
     llim__rings_unclaim(zone);
     for (uint32_t r = 1; r <= top; r++) {

@@ -520,6 +520,23 @@ int llim__rows_set(llim_zone *zone, const llim_row_spec *specs, uint32_t n, llim
     return code;
 }
 
+int llim__row_unpin(llim_zone *zone, llim_row handle, uint32_t generation)
+{
+    uint64_t state;
+    const llim__row *pinned = llim__row_of(zone, handle, &state);
+    if (!pinned) return LLIM_ENOTFOUND;
+    if (!(LLIM__STATE_FLAGS(state) & LLIM__PINNED)) return LLIM_OK;
+    int code = llim__zone_lock_patiently(zone);
+    if (code) return code;
+    llim__row *row = llim__row_of(zone, handle, &state);
+    if (row) {
+        at_store_rlx(&row->generation, generation);
+        at_store_rel(&row->state, state & ~(uint64_t)LLIM__PINNED);
+    }
+    llim__zone_unlock(zone);
+    return row ? LLIM_OK : LLIM_ENOTFOUND;
+}
+
 int llim_row_find(llim_zone *zone, const char *scope, size_t scope_len, llim_row *row)
 {
     const llim__key key = llim__hash(zone->header->secret, scope, scope_len);

@@ -11,6 +11,10 @@
    windows before others take them, in an order that is not this one. */
 int llim__rows_set(llim_zone *zone, const llim_row_spec *specs, uint32_t n, llim_row *rows, llim_error *err);
 
+/* Lets the row go to another scope once it holds nothing. It keeps its limits and counts; its generation becomes that. Already
+   so: nothing changes. LLIM_ENOTFOUND; as llim__zone_lock_patiently(). */
+int llim__row_unpin(llim_zone *zone, llim_row row, uint32_t generation);
+
 /* llim_row_set() that tells no listener. *frees becomes whether one is to be told by llim__rows_freed(): not for who has set a row
    in order to ask it and is a listener itself, and later for who has a lock that the listener takes. */
 int llim__row_set_quietly(llim_zone *zone, const llim_row_spec *spec, llim_row *row, bool *frees, llim_error *err);

@@ -145,6 +145,9 @@ typedef struct llim__note {
 _Static_assert(sizeof(llim__note) == 128 && offsetof(llim__note, count) == 64,
                "a note is two cache lines: what is learned, and what is counted");
 
+/* What who has the lock is about. */
+enum llim__writing { LLIM__NO_WRITER, LLIM__WRITER, LLIM__REPAIRER };
+
 enum { LLIM__IDLE, LLIM__SEALING, LLIM__WRITING, LLIM__OPENING };
 
 /* What a writer is about to do to a row; see journal.h. */
@@ -172,7 +175,7 @@ typedef struct llim__header {
     uint32_t asked_rows, asked_rings, asked_slots, asked_notes; /* by who made it; the figures above may be greater */
     llim__generation generation[LLIM__GENERATIONS];
     /* Changed only under the lock. */
-    _Alignas(64) at_u32 writing; /* 1 while somebody has the lock: who gets it and finds it set takes over */
+    _Alignas(64) at_u32 writing; /* enum llim__writing: who gets the lock and finds it set takes over */
     at_u32 repairs;              /* odd while the index is being made anew */
     at_u32 rows_top, rows_free, rows_used, rows_hand, scopes_used;
     at_u32 rows_looked; /* for each one recycled, in 1/256; 0: none was yet. See table.c */

@@ -26,6 +26,7 @@ typedef struct walk {
     const llim_model_info *all; /* the set's models */
     llim_refusal best;          /* the earliest refusal so far; code 0: none */
     int unready;                /* why a candidate cannot be made ready, which ends the call */
+    int unasked, unasked_code;  /* the first that cannot be asked now, though others may be, and why; -1: none */
     int left;                   /* a candidate that fits, but that the plan leaves out; -1: none */
 } walk;
 
@@ -39,7 +40,20 @@ static int cannot(const walk *w, uint32_t i, int code, llim_error *err)
     const char *name = model_of(w, i)->name;
     if (code == LLIM_EFULL)
         return llim__fail(err, code, "%s: no lease is left in the zone; it needs more leases", name);
+    if (code == LLIM_EBUSY)
+        return llim__fail(err, code, "%s: another process stands in the middle of a change to the zone", name);
     return llim__fail(err, code, "%s: the request cannot be charged: %s", name, llim_code_name(code));
+}
+
+/* What may be another's trouble alone: no lease is left, which the next may not need; another process is changing the row. */
+static bool passes_over(walk *w, uint32_t i, int code)
+{
+    if (code != LLIM_EFULL && code != LLIM_EBUSY) return false;
+    if (w->unasked < 0) {
+        w->unasked = (int)i;
+        w->unasked_code = code;
+    }
+    return true;
 }
 
 /* Asks the i-th model of the request, and admits it if there is a permit to fill. A refusal becomes the best if it is. */
@@ -53,12 +67,13 @@ static int ask(walk *w, uint32_t i, llim_permit *permit, llim_error *err)
     for (int tries = 0; tries < TRIES && code == LLIM_ENOTFOUND; tries++) {
         if (tries) w->ask.candidates[i].ready = false; /* a scope that the policy named was recycled meanwhile */
         code = llim__ask_ready(&w->ask, i, err);
+        if (code == LLIM_EBUSY) return code;
         if (code) return w->unready = code;
         code = c->blocked ? LLIM_NEVER
                : permit   ? llim_admit(zone, c->row, c->n_rows, &c->charge, permit, &one)
                           : llim_check(zone, c->row, c->n_rows, &c->charge, &one);
     }
-    if (code == LLIM_OK || code == LLIM_EFULL) return code;
+    if (code == LLIM_OK || code == LLIM_EFULL || code == LLIM_EBUSY) return code;
     if (code != LLIM_LATER && code != LLIM_NEVER) return cannot(w, i, code, err);
     if (c->blocked) one = blocked(model_of(w, i));
     one.candidate = i;
@@ -88,7 +103,7 @@ static int ask_left_out(walk *w, const uint32_t *order, uint32_t n, llim_error *
         int code = ask(w, i, NULL, err);
         if (w->unready) return code;
         if (code == LLIM_OK && w->left < 0) w->left = (int)i;
-        if (code == LLIM_EFULL) return cannot(w, i, code, err);
+        if (code == LLIM_EFULL || code == LLIM_EBUSY) return cannot(w, i, code, err);
         if (code != LLIM_OK && code != LLIM_LATER && code != LLIM_NEVER) return code;
     }
     return LLIM_OK;
@@ -129,15 +144,13 @@ static int along(walk *w, uint32_t *candidate, llim_permit *permit, llim_refusal
     if (code) return code;
     int first = n > 1 ? first_that_fits(w, order, n, permit) : -1;
     if (first >= 0) return admitted(w, (uint32_t)first, candidate, permit);
-    int full = -1; /* the first of the order that found no lease left; the next may need none */
     for (uint32_t k = 0; k < n; k++) {
         code = ask(w, order[k], permit, err);
         if (w->unready) return code;
         if (code == LLIM_OK) return admitted(w, order[k], candidate, permit);
-        if (code == LLIM_EFULL && full < 0) full = (int)order[k];
-        if (code != LLIM_LATER && code != LLIM_NEVER && code != LLIM_EFULL) return code;
+        if (!passes_over(w, order[k], code) && code != LLIM_LATER && code != LLIM_NEVER) return code;
     }
-    if (full >= 0) return cannot(w, (uint32_t)full, LLIM_EFULL, err);
+    if (w->unasked >= 0) return cannot(w, (uint32_t)w->unasked, w->unasked_code, err);
     code = ask_left_out(w, order, n, err);
     if (code) return code;
     if (w->left >= 0 && w->best.code != LLIM_LATER) w->best = left_out(w, (uint32_t)w->left);
@@ -156,6 +169,7 @@ static int go_by_one_set(llim_limiter *limiter, const llim_request *request, dou
     w.all = w.ask.thread->set->models;
     w.left = -1;
     w.unready = LLIM_OK;
+    w.unasked = -1;
     memset(&w.best, 0, sizeof w.best);
     code = along(&w, candidate, permit, refusal, err);
     *chance = w.ask.question.random;

@@ -102,21 +102,6 @@ static bool has_scope(const llim__set *set, const char *scope)
     return false;
 }
 
-/* The row keeps its limits and counts until somebody else needs its place. */
-static void unpin(const llim__set *set, const char *scope, llim_row row, llim_zone *zone)
-{
-    llim_usage usage[LLIM_MAX_LIMITS];
-    llim_limit limits[LLIM_MAX_LIMITS];
-    llim_row_spec spec = {.size = sizeof spec,
-                          .scope = scope,
-                          .scope_len = (uint32_t)strlen(scope),
-                          .limits = limits,
-                          .generation = at_load_rlx(&set->generation)};
-    if (llim_row_usage(zone, row, usage, LLIM_MAX_LIMITS, &spec.n_limits)) return;
-    for (uint32_t k = 0; k < spec.n_limits; k++) limits[k] = usage[k].limit;
-    llim_row_set(zone, &spec, &row, NULL); /* which takes no place: the limits are there */
-}
-
 void llim__set_follow(llim__set *set, const llim__set *before, llim_zone *zone)
 {
     for (uint32_t i = 0; i < before->n_known; i++) {
@@ -130,10 +115,12 @@ void llim__set_follow(llim__set *set, const llim__set *before, llim_zone *zone)
     }
 }
 
+/* Of all that were known: what was not let go by an earlier reload, since another process stood, is now. */
 void llim__set_release(const llim__set *set, const llim__set *before, llim_zone *zone)
 {
-    for (uint32_t i = 0; i < before->n_models; i++)
-        if (!has_scope(set, before->models[i].scope)) unpin(set, before->models[i].scope, before->models[i].row, zone);
+    const uint32_t generation = at_load_rlx(&set->generation);
+    for (uint32_t i = 0; i < before->n_known; i++)
+        if (!has_scope(set, before->models[i].scope)) llim__row_unpin(zone, before->models[i].row, generation);
 }
 
 static bool has_cost(const llim_limit *limits, uint32_t n)

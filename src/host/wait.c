@@ -21,8 +21,9 @@
 /* How long a refusal is believed where the clock is real: the wall clock may be set, which may open a period early. */
 static const int64_t believed = LLIM_SECOND;
 
-/* When a plan that leaves out what fits is asked for again: only the policy knows what it waits for. */
-static const int64_t policy_pause = LLIM_SECOND / 10;
+/* When it is asked for again where nobody tells what for: the policy leaves out what fits, or another process stands in the
+   middle of a change to the zone. */
+static const int64_t some_pause = LLIM_SECOND / 10;
 
 enum { LLIM__MOST_ROWS = 2 * LLIM__MOST_MODELS }; /* by which it queues; what is beyond does not order it */
 
@@ -203,25 +204,31 @@ static bool is_hopeless(const llim_waiter *w, const llim_refusal *refusal)
     return true;
 }
 
+/* Whether another process is at work on what it would be charged to. A virtual clock does not go on meanwhile. */
+static bool is_busy(const llim_waiter *w, int code)
+{
+    return code == LLIM_EBUSY && !w->limiter->queue.is_virtual;
+}
+
 /* When who was refused asks again, if nobody calls it earlier. */
-static int64_t again(const llim_waiter *w, const llim_refusal *refusal)
+static int64_t again(const llim_waiter *w, bool busy, const llim_refusal *refusal)
 {
     const int64_t now = now_of(w);
-    int64_t at = refusal->reason == LLIM_BY_POLICY ? later(now, policy_pause) : refusal->at_ns;
+    int64_t at = busy || refusal->reason == LLIM_BY_POLICY ? later(now, some_pause) : refusal->at_ns;
     if (!w->limiter->queue.is_virtual && at > later(now, believed)) at = later(now, believed);
     const int64_t over = later(w->deadline_ns, 1);
     return at < over ? at : over;
 }
 
 /* The rows of its models and scopes; of those that have some, if not all do. Scripts that are not asked for a while tell them
-   later. */
+   later, and so does a zone in which another process stands. */
 static int find_rows(const llim_waiter *w, llim_row *row, uint32_t *n, uint32_t *serial, llim_error *err)
 {
     *serial = at_load_acq(&w->limiter->serial);
     const bool rests = llim__limiter_rests(w->limiter);
     int code = llim__ask_rows(w->limiter, w->request, row, LLIM__MOST_ROWS, n, err);
-    if (rests || llim__limiter_rests(w->limiter)) *serial = 0;
-    return code;
+    if (rests || llim__limiter_rests(w->limiter) || is_busy(w, code)) *serial = 0;
+    return is_busy(w, code) ? LLIM_OK : code;
 }
 
 /* Another set is in force, or scripts tell again: it may be charged to other rows by now, and so be before others than it was.
@@ -265,8 +272,8 @@ static int look(llim_waiter *w, llim_permit *permit, llim_refusal *refusal, int6
     if (!turn && !over && w->known) return LLIM_WAITING;
     pthread_mutex_unlock(&q->lock);
     int code = ask(w, turn && !over, permit, refusal, err);
-    const bool ends = code != LLIM_LATER || over || is_hopeless(w, refusal);
-    if (!ends && turn) *at_ns = again(w, refusal);
+    const bool busy = is_busy(w, code), ends = over || (!busy && (code != LLIM_LATER || is_hopeless(w, refusal)));
+    if (!ends && turn) *at_ns = again(w, busy, refusal);
     pthread_mutex_lock(&q->lock);
     w->known = true;
     if (!ends && now_of(w) <= w->deadline_ns) return LLIM_WAITING;
@@ -339,7 +346,7 @@ int llim_wait(llim_limiter *limiter, const llim_request *request, const llim_wai
     if (!refusal) refusal = &mine;
     /* Where nobody waits nobody is overtaken, and no lock is taken. */
     code = at_load_rlx(&limiter->queue.n) ? LLIM_LATER : ask(&w, true, permit, refusal, err);
-    if (code != LLIM_LATER) return code;
+    if (code != LLIM_LATER && !is_busy(&w, code)) return code;
     code = find_rows(&w, w.row, &w.n_rows, &w.set, err);
     return code ? code : wait_in_queue(&w, permit, refusal, err);
 }
