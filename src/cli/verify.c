@@ -45,7 +45,7 @@ static void report(const llim__verified *v)
 int cli_verify(int argc, char **argv)
 {
     static const struct option options[] = {{"help", no_argument, NULL, 1}, {NULL, 0, NULL, 0}};
-    static const llim__faults faults = {tell, NULL};
+    static const llim__faults faults = {.tell = tell};
     opterr = 0;
     for (int option; (option = getopt_long(argc, argv, ":", options, NULL)) != -1;) {
         if (option != 1) return cli_bad_option("verify", argv, option);

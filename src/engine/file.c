@@ -113,20 +113,20 @@ static const char *kind_of(mode_t mode)
     return S_ISLNK(mode) ? "a symbolic link" : S_ISDIR(mode) ? "a directory" : "not a file";
 }
 
-/* Opens what was found, unless it is mapped already: *fd is -1 then. found is open for its identity alone, by which no lock is
-   lost when it is closed. */
-static int open_found(const char *path, int found, int how, int *fd, llim__header *h, llim__memory **memory,
-                      llim_error *err)
+/* Whether what was found is a file; its identity. found is open for that alone, by which no lock is lost when it is closed. */
+static int check_kind(const char *path, int found, struct stat *st, llim_error *err)
+{
+    if (fstat(found, st) != 0) return fail_at(path, "opened", errno, err);
+    if (S_ISREG(st->st_mode)) return LLIM_OK;
+    return llim__fail(err, LLIM_EIO, "the zone %s cannot be opened: it is %s, expected a file", path,
+                      kind_of(st->st_mode));
+}
+
+/* Opens what was found. */
+static int open_found(const char *path, int found, int how, int *fd, llim__header *h, llim_error *err)
 {
     struct stat st;
     char self[32];
-    *fd = -1;
-    if (fstat(found, &st) != 0) return fail_at(path, "opened", errno, err);
-    if (!S_ISREG(st.st_mode))
-        return llim__fail(err, LLIM_EIO, "the zone %s cannot be opened: it is %s, expected a file", path,
-                          kind_of(st.st_mode));
-    *memory = llim__memory_of_file(st.st_dev, st.st_ino);
-    if (*memory) return LLIM_OK;
     snprintf(self, sizeof self, "/proc/self/fd/%d", found);
     *fd = open(self, how | O_CLOEXEC | O_NOCTTY);
     if (*fd < 0) return fail_at(path, "opened", errno, err);
@@ -143,43 +143,66 @@ static int open_found(const char *path, int found, int how, int *fd, llim__heade
     return code;
 }
 
+/* The same, unless this process has it mapped: *memory is that then, else NULL. */
+static int map_found(const char *path, int found, int how, int *fd, llim__header *h, llim__memory **memory,
+                     llim_error *err)
+{
+    struct stat st;
+    int code = check_kind(path, found, &st, err);
+    if (code) return code;
+    *memory = llim__memory_of_file(st.st_dev, st.st_ino);
+    return *memory ? LLIM_OK : open_found(path, found, how, fd, h, err);
+}
+
 static int take_found(const char *path, int found, llim__memory **memory, llim_error *err)
 {
     int fd;
     llim__header h;
-    int code = open_found(path, found, O_RDWR, &fd, &h, memory, err);
-    if (code || fd < 0) return code;
+    int code = map_found(path, found, O_RDWR, &fd, &h, memory, err);
+    if (code || *memory) return code;
     code = llim__memory_map(fd, h.size, "", memory, err);
     if (code) close(fd);
     return code;
 }
 
 /* No lock is this mapping's, so that its descriptor may go; the process has none of the file, which would have been found. */
-static int read_found(const char *path, int found, bool copy, llim__memory *own, llim__memory **memory, llim_error *err)
+static int read_found(const char *path, int found, llim__memory *own, llim__memory **memory, llim_error *err)
 {
     int fd;
     llim__header h;
-    struct stat st;
-    int code = open_found(path, found, O_RDONLY, &fd, &h, memory, err);
-    if (code || fd < 0) return code;
-    char *bytes = fstat(fd, &st) != 0 ? MAP_FAILED
-                  : copy              ? mmap(NULL, h.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, 0)
-                                      : mmap(NULL, h.size, PROT_READ, MAP_SHARED, fd, 0);
+    int code = map_found(path, found, O_RDONLY, &fd, &h, memory, err);
+    if (code || *memory) return code;
+    char *bytes = mmap(NULL, h.size, PROT_READ, MAP_SHARED, fd, 0);
     close(fd);
     if (bytes == MAP_FAILED)
         return llim__fail(err, LLIM_ENOMEM, "no memory to map a zone of %llu bytes", (unsigned long long)h.size);
     llim__memory_init(own, bytes, h.size, -1);
-    own->dev = st.st_dev;
-    own->ino = st.st_ino;
     *memory = own;
     return LLIM_OK;
 }
 
-int llim__file_read(const char *path, bool copy, llim__memory *own, llim__memory **memory, llim_error *err)
+/* What is at path, open for its identity alone; -1. */
+static int find(const char *path)
 {
-    const int found = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    return open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+}
+
+int llim__file_read(const char *path, llim__memory *own, llim__memory **memory, llim_error *err)
+{
+    const int found = find(path);
     if (found < 0) return fail_at(path, "opened", errno, err);
-    int code = read_found(path, found, copy, own, memory, err);
+    int code = read_found(path, found, own, memory, err);
+    close(found);
+    return code;
+}
+
+int llim__file_descriptor(const char *path, int how, int *fd, llim__header *h, llim_error *err)
+{
+    struct stat st;
+    const int found = find(path);
+    if (found < 0) return fail_at(path, "opened", errno, err);
+    int code = check_kind(path, found, &st, err);
+    if (!code) code = open_found(path, found, how, fd, h, err);
     close(found);
     return code;
 }
@@ -188,7 +211,7 @@ int llim__file_take(const char *path, const llim__header *h, uint32_t mode, llim
 {
     int error = 0;
     for (int i = 0; i < TRIES; i++) {
-        const int found = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        const int found = find(path);
         if (found >= 0) {
             int code = take_found(path, found, memory, err);
             close(found);

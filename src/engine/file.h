@@ -20,8 +20,12 @@ bool llim__file_fill(int fd, const llim__header *h);
 int llim__file_take(const char *path, const llim__header *h, uint32_t mode, llim__memory **memory, llim_error *err);
 
 /* Under the list's mutex: the zone at path, for reading alone: as this process has it open, with one user more, or as own, which
-   has no descriptor and cannot be written to. copy: what is written to it is seen by nobody else. What is behind its header is
-   not looked at. LLIM_EIO, LLIM_ECORRUPT, LLIM_EVERSION, LLIM_ENOMEM. */
-int llim__file_read(const char *path, bool copy, llim__memory *own, llim__memory **memory, llim_error *err);
+   has no descriptor and cannot be written to. What is behind its header is not looked at. LLIM_EIO, LLIM_ECORRUPT, LLIM_EVERSION,
+   LLIM_ENOMEM. */
+int llim__file_read(const char *path, llim__memory *own, llim__memory **memory, llim_error *err);
+
+/* A descriptor of the zone at path, which this process does not have open, and its header. how: O_RDONLY or O_RDWR. LLIM_EIO,
+   LLIM_ECORRUPT, LLIM_EVERSION. */
+int llim__file_descriptor(const char *path, int how, int *fd, llim__header *h, llim_error *err);
 
 #endif

@@ -81,7 +81,7 @@ static bool end_of_the_dead(llim_zone *zone, llim__now now, uint64_t holder)
         if (expires_at(word) <= now.steady || (holder && at_load_acq(&slot->holder) != BESIDE(nonce, holder))) continue;
         const uint64_t owner = at_load_acq(&slot->owner);
         if (owner >> BESIDE_BITS != nonce) continue;
-        if (!llim__owner_is_dead(zone, &owners, owner & (((uint64_t)1 << BESIDE_BITS) - 1))) continue;
+        if (llim__owner_life(zone, &owners, owner & (((uint64_t)1 << BESIDE_BITS) - 1)) != LLIM__DEAD) continue;
         if (at_cas_acqrel(&slot->word, &word, 0)) some = true;
     }
     if (some) {
@@ -217,7 +217,7 @@ bool llim__gauge_is_sound(const llim_zone *zone, const llim__slot *slot)
     return holder >> (METER_BITS + EPOCH_BITS) <= zone->header->rows;
 }
 
-/* A taker that was killed before it counted its lease told nobody of it. */
+/* A taker that was killed before it counted its lease told nobody of it, one that was stopped has not done so yet. */
 bool llim__gauge_covers(llim_zone *zone, llim__now now, const llim__step *step)
 {
     const uint64_t holder = holder_of(zone, step);
@@ -226,7 +226,7 @@ bool llim__gauge_covers(llim_zone *zone, llim__now now, const llim__step *step)
     for (uint32_t i = 0, top = at_load_acq(&zone->header->slots_top); i < top; i++) {
         const int64_t amount = held_by(&zone->slot[i], holder, now.steady, &expiry);
         const uint64_t owner = at_load_acq(&zone->slot[i].owner) & (((uint64_t)1 << BESIDE_BITS) - 1);
-        if (amount && !llim__owner_is_dead(zone, &owners, owner)) sum += amount;
+        if (amount && llim__owner_life(zone, &owners, owner) == LLIM__ACTS) sum += amount;
     }
     return (int64_t)(at_load_acq(&step->cell->word) & COUNT_MASK) >= sum; /* last: it only rises */
 }

@@ -201,7 +201,7 @@ static int open_to_read(llim_zone *zone, const llim_zone_options *o, llim_error 
 {
     enum { LOOKS = 4 };
     llim__memory_list_lock();
-    int code = llim__file_read(o->path, false, &zone->heap, &zone->memory, err);
+    int code = llim__file_read(o->path, &zone->heap, &zone->memory, err);
     llim__memory_list_unlock();
     if (code) return code;
     llim__layout_find(zone, zone->memory->bytes);

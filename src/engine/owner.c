@@ -17,8 +17,9 @@ enum { PID_BITS = 22, HASH_BITS = LLIM__OWNER_BITS - PID_BITS }; /* PID_MAX_LIMI
 #define PID_MASK (((uint64_t)1 << PID_BITS) - 1)
 
 typedef struct process {
-    bool told;                /* the rest is known */
-    bool ended;               /* but its parent has not asked for it yet */
+    bool told;  /* the rest is known */
+    bool ended; /* but its parent has not asked for it yet */
+    bool stopped;
     unsigned long long start; /* in clock ticks since boot */
 } process;
 
@@ -26,7 +27,7 @@ typedef struct process {
 static process look_at(pid_t pid)
 {
     char path[32], text[1024];
-    process p = {false, false, 0};
+    process p = {.told = false};
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return p;
@@ -42,6 +43,7 @@ static process look_at(pid_t pid)
         return p;
     p.told = true;
     p.ended = (state == 'Z' || state == 'X') && threads <= 1; /* else its first thread has ended before others */
+    p.stopped = state == 'T' || state == 't';
     return p;
 }
 
@@ -78,25 +80,26 @@ uint64_t llim__owner_self(const llim_zone *zone)
     return at_load_rlx(&kept_namespace) == namespace ? self : 0;
 }
 
-static bool is_dead(uint64_t owner)
+static enum llim__life life_of(uint64_t owner)
 {
     const pid_t pid = (pid_t)(owner & PID_MASK);
-    if (pid == 0) return false;
-    if (kill(pid, 0) != 0 && errno == ESRCH) return true;
+    if (pid == 0) return LLIM__ACTS;
+    if (kill(pid, 0) != 0 && errno == ESRCH) return LLIM__DEAD;
     const process p = look_at(pid);
-    if (!p.told) return false; /* it is hidden from us, or is ending just now */
-    return p.ended || (owner >> PID_BITS && owner_of(pid, p.start) != owner);
+    if (!p.told) return LLIM__ACTS; /* it is hidden from us, or is ending just now */
+    if (p.ended || (owner >> PID_BITS && owner_of(pid, p.start) != owner)) return LLIM__DEAD;
+    return p.stopped ? LLIM__STOPPED : LLIM__ACTS;
 }
 
-bool llim__owner_is_dead(const llim_zone *zone, llim__owners *known, uint64_t owner)
+enum llim__life llim__owner_life(const llim_zone *zone, llim__owners *known, uint64_t owner)
 {
     const uint64_t self = llim__owner_self(zone);
-    if (owner == 0 || self == 0 || owner == self) return false;
+    if (owner == 0 || self == 0 || owner == self) return LLIM__ACTS;
     for (uint32_t i = 0; i < known->n && i < 16; i++)
-        if (known->owner[i] == owner) return known->dead[i];
-    const bool dead = is_dead(owner);
+        if (known->owner[i] == owner) return known->life[i];
+    const enum llim__life life = life_of(owner);
     known->owner[known->n % 16] = owner;
-    known->dead[known->n % 16] = dead;
+    known->life[known->n % 16] = life;
     known->n++;
-    return dead;
+    return life;
 }

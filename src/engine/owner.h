@@ -22,11 +22,12 @@ uint64_t llim__owner_self(const llim_zone *zone);
 /* Owners that were looked at together, each once. Begins as zeros. */
 typedef struct llim__owners {
     uint64_t owner[16];
-    bool dead[16];
+    enum llim__life { LLIM__ACTS, LLIM__STOPPED, LLIM__DEAD } life[16];
     uint32_t n;
 } llim__owners;
 
-/* Whether an owner's process has ended. */
-bool llim__owner_is_dead(const llim_zone *zone, llim__owners *known, uint64_t owner);
+/* What an owner's process is about: it was stopped by a signal or a debugger, it has ended, or, for all that can be told,
+   neither. */
+enum llim__life llim__owner_life(const llim_zone *zone, llim__owners *known, uint64_t owner);
 
 #endif

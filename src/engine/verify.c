@@ -15,7 +15,7 @@
 #define MOST_HELD   ((int64_t)3 << 40)
 #define MOST_COOLED ((int64_t)400 * 86400 * LLIM_SECOND)
 
-/* How often a decider that has its lease and has not counted it yet is waited for. */
+/* How often a decider that has its lease and has not counted it yet is looked for. */
 enum { LOOKS = 100 };
 
 /* What a row is: the scope whose chain it is of, its own for the first, or that it is free. */
@@ -153,13 +153,19 @@ static void verify_ring(proof *p, uint32_t r, uint32_t i, uint64_t ring)
     }
 }
 
-/* Deciders go on, so that it is a fault only if it stays. */
-static bool gauge_covers(proof *p, const llim__step *step)
+/* Deciders go on, so that what they may be about is a fault only if it stays. False: nothing can be told of that row any more. */
+static bool look_again(proof *p, const at_u64 *state, llim__cell *cell)
 {
-    for (int i = 0; i < LOOKS; i++) {
-        if (llim__gauge_covers(p->zone, llim__zone_now(p->zone), step)) return true;
-        at_relax();
-    }
+    if (p->faults->again) return p->faults->again(p->faults->ctx, state, cell);
+    at_relax();
+    return true;
+}
+
+static bool gauge_covers(proof *p, const llim__row *row, const llim__step *step)
+{
+    for (int i = 0; i < LOOKS; i++)
+        if (llim__gauge_covers(p->zone, llim__zone_now(p->zone), step) || !look_again(p, &row->state, step->cell))
+            return true;
     return false;
 }
 
@@ -188,7 +194,7 @@ static void verify_limit(proof *p, llim__row *row, uint32_t r, uint32_t i)
     if (law == LLIM_CALENDAR && !llim__period_is_sound(words))
         fault(p, "row %u, limit %u: both of its words are of one period", r, i);
     if (law == LLIM_SLIDING) verify_ring(p, r, i, llim__sliding_ring(words[1]));
-    if (law == LLIM_GAUGE && !gauge_covers(p, &step))
+    if (law == LLIM_GAUGE && !gauge_covers(p, row, &step))
         fault(p, "row %u, limit %u: its count is below what its leases hold", r, i);
 }
 
@@ -257,7 +263,8 @@ static void verify_leases(proof *p)
     for (uint32_t i = 0, top = at_load_acq(&zone->header->slots_top); i < zone->header->slots; i++) {
         if (!llim__slot_lives(at_load_acq(&zone->slot[i].word), t)) continue;
         p->done->leases++;
-        for (int k = 0; k < LOOKS && i >= top; k++) top = at_load_acq(&zone->header->slots_top);
+        for (int k = 0; k < LOOKS && i >= top && look_again(p, NULL, NULL); k++)
+            top = at_load_acq(&zone->header->slots_top);
         if (i >= top) fault(p, "lease %u: it lives beyond those that were ever used", i);
     }
 }

@@ -1,9 +1,14 @@
-/* verify_file.c - a zone in a file, held still and proved sound; see verify.h. */
+/* verify_file.c - a zone in a file, copied while no writer is at work, and the copy proved sound; see verify.h. */
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/error.h"
 #include "engine/check.h"
 #include "engine/file.h"
 #include "engine/repair.h"
@@ -11,67 +16,159 @@
 #include "engine/verify.h"
 #include "engine/writer.h"
 
-/* How often what looks like a fault is looked for where writers go on. */
-enum { LOOKS = 3 };
+/* How many copies are looked at where writers go on, and the rest between two looks at a decider. */
+enum { COPIES = 3, PAUSE = 10000000 };
 
-/* The writers' lock, by a descriptor of our own. False: the file may not be written to, is another one by now, or is being
-   written to for too long. */
-static bool hold(const char *path, const llim__memory *seen, llim__memory *held)
+typedef struct look {
+    llim_zone *zone; /* the copy */
+    int fd;          /* of the file */
+    const char *path;
+    const llim__faults *faults;
+} look;
+
+static bool read_at(int fd, void *to, size_t size, off_t at)
 {
-    const int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0) return false;
-    llim__memory_init(held, NULL, 0, fd);
-    held->dev = seen->dev;
-    held->ino = seen->ino;
-    return llim__memory_lock(held, LLIM__PATIENCE) == LLIM_OK;
+    for (char *next = to; size > 0;) {
+        const ssize_t n = pread(fd, next, size, at);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return false;
+        next += n;
+        at += n;
+        size -= (size_t)n;
+    }
+    return true;
 }
 
-static void let_go(llim__memory *held, bool locked)
+/* The file's bytes, and no memory for what was never written. */
+static int copy(const look *l, llim_error *err)
 {
-    if (held->fd < 0) return;
-    if (locked) llim__memory_unlock(held);
-    close(held->fd);
-    pthread_mutex_destroy(&held->placing);
+    char *bytes = l->zone->memory->bytes;
+    const off_t size = (off_t)l->zone->memory->size;
+    struct stat st;
+    bool read = true;
+    for (off_t at = 0, from; at < size && read && (from = lseek(l->fd, at, SEEK_DATA)) >= 0;) {
+        at = lseek(l->fd, from, SEEK_HOLE);
+        if (at < from || at > size) at = size;
+        read = read_at(l->fd, bytes + from, (size_t)(at - from), from);
+    }
+    if (read && fstat(l->fd, &st) == 0 && st.st_size == size) return LLIM_OK;
+    return llim__fail(err, LLIM_EIO, "the zone %s cannot be read: its file was cut, or the system refuses", l->path);
 }
 
-static int verify(llim_zone *zone, bool locked, const llim__faults *faults, llim__verified *done)
+static bool read_part(const look *l, void *part, size_t size)
 {
-    static const llim__faults silent = {NULL, NULL};
-    const bool died = locked && at_load_acq(&zone->header->writing);
-    if (died && llim__zone_check(zone, "this", NULL) == LLIM_OK) llim__zone_repair(zone);
-    int code = locked ? LLIM_ECORRUPT : llim__zone_verify(zone, &silent, done);
-    for (int i = 1; i < LOOKS && !locked && code == LLIM_ECORRUPT; i++) code = llim__zone_verify(zone, &silent, done);
-    if (code == LLIM_ECORRUPT) code = llim__zone_verify(zone, faults, done);
+    return read_at(l->fd, part, size, (char *)part - l->zone->memory->bytes);
+}
+
+/* In the order of who decides: who has counted a lease has it. */
+static bool again(void *ctx, const at_u64 *state, llim__cell *cell)
+{
+    const look *l = ctx;
+    llim__header *h = l->zone->header;
+    uint64_t now;
+    nanosleep(&(struct timespec){0, PAUSE}, NULL);
+    if (!read_part(l, l->zone->slot, h->slots * sizeof *l->zone->slot) ||
+        !read_part(l, &h->slots_top, sizeof h->slots_top))
+        return false;
+    if (!cell) return true;
+    return read_part(l, &cell->word, sizeof cell->word) &&
+           read_at(l->fd, &now, sizeof now, (const char *)state - l->zone->memory->bytes) && now == at_load_rlx(state);
+}
+
+static void tell(void *ctx, const char *fault)
+{
+    const look *l = ctx;
+    if (l->faults->tell) l->faults->tell(l->faults->ctx, fault);
+}
+
+/* A calendar is looked at with its time zone. */
+static int prepare(const look *l, llim_error *err)
+{
+    llim_zone *zone = l->zone;
+    int code = llim__layout_check(zone->header, zone->memory->size, l->path, err);
+    if (code) return code;
+    const bool real = zone->header->clock == LLIM_CLOCK_REAL;
+    llim__layout_find(zone, zone->memory->bytes);
+    llim__clock_init(&zone->clock, zone->header->clock, real ? NULL : &zone->header->time,
+                     real ? llim__times_base(zone->header) : 0);
+    if (llim__zone_check(zone, l->path, NULL)) return LLIM_OK; /* which is what will be told */
+    code = llim__writer_wait(zone);
+    return code == LLIM_EBUSY ? LLIM_OK : code ? llim__zone_lock_failed(code, err) : LLIM_OK;
+}
+
+/* The first copy brings the file into memory, so that the second, under the lock, takes no longer than it must. */
+static int copy_still(const look *l, llim__memory *lock, llim__verified *done, llim_error *err)
+{
+    int code = copy(l, err);
+    if (code || lock->fd < 0 || llim__memory_lock(lock, LLIM__PATIENCE)) return code;
+    code = copy(l, err);
+    llim__memory_unlock(lock);
+    done->locked = true;
+    return code;
+}
+
+static int verify(look *l, bool locked, llim__verified *done, llim_error *err)
+{
+    const llim__faults silent = {NULL, again, l}, told = {tell, again, l};
+    int code = prepare(l, err);
+    const bool died = !code && locked && at_load_acq(&l->zone->header->writing);
+    if (died && llim__zone_check(l->zone, l->path, NULL) == LLIM_OK) llim__zone_repair(l->zone);
+    for (int i = 1; i < COPIES && !locked && !code; i++) {
+        code = llim__zone_verify(l->zone, &silent, done);
+        if (code != LLIM_ECORRUPT) return code;
+        code = copy(l, err);
+        if (!code) code = prepare(l, err);
+    }
+    if (!code) code = llim__zone_verify(l->zone, &told, done);
     done->locked = locked;
     done->writer_died = died;
     return code;
 }
 
+static int verify_zone(look *l, llim__memory *lock, llim__verified *done, llim_error *err)
+{
+    int code = copy_still(l, lock, done, err);
+    return code ? code : verify(l, done->locked, done, err);
+}
+
+/* One whose file may be written to can be kept still. */
+static int open_file(const char *path, llim__memory *lock, int *fd, llim__header *h, llim_error *err)
+{
+    struct stat st;
+    llim__memory_init(lock, NULL, 0, -1);
+    if (llim__file_descriptor(path, O_RDWR, fd, h, NULL)) return llim__file_descriptor(path, O_RDONLY, fd, h, err);
+    if (fstat(*fd, &st) == 0) {
+        lock->fd = *fd;
+        lock->dev = st.st_dev;
+        lock->ino = st.st_ino;
+    }
+    return LLIM_OK;
+}
+
 int llim__file_verify(const char *path, const llim__faults *faults, llim__verified *done, llim_error *err)
 {
-    llim__memory held = {.fd = -1};
-    llim_zone *zone = llim__libc_alloc(NULL, NULL, 0, sizeof *zone);
-    if (!zone) return LLIM_ENOMEM;
-    memset(zone, 0, sizeof *zone);
-    zone->alloc = llim__libc_alloc;
-    llim__memory_list_lock();
-    int code = llim__file_read(path, true, &zone->heap, &zone->memory, err);
-    llim__memory_list_unlock();
-    if (code) {
-        llim__libc_alloc(NULL, zone, sizeof *zone, 0);
-        return code;
+    llim__memory lock;
+    llim__header h;
+    look l = {.path = path, .faults = faults};
+    *done = (llim__verified){.faults = 0};
+    int code = open_file(path, &lock, &l.fd, &h, err);
+    if (code) return code;
+    char *bytes = mmap(NULL, h.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    l.zone = llim__libc_alloc(NULL, NULL, 0, sizeof *l.zone);
+    if (l.zone && bytes != MAP_FAILED) {
+        memset(l.zone, 0, sizeof *l.zone);
+        l.zone->alloc = llim__libc_alloc;
+        llim__memory_init(&l.zone->heap, bytes, h.size, -1);
+        l.zone->memory = &l.zone->heap;
+        llim__layout_find(l.zone, memcpy(bytes, &h, sizeof h));
+        code = verify_zone(&l, &lock, done, err);
+        llim_zone_close(l.zone);
+    } else {
+        code = llim__fail(err, LLIM_ENOMEM, "no memory to copy a zone of %llu bytes", (unsigned long long)h.size);
+        if (bytes != MAP_FAILED) munmap(bytes, h.size);
+        llim__libc_alloc(NULL, l.zone, sizeof *l.zone, 0);
     }
-    const bool locked = hold(path, zone->memory, &held);
-    llim__layout_find(zone, zone->memory->bytes);
-    llim__clock_init(&zone->clock, zone->header->clock,
-                     zone->header->clock == LLIM_CLOCK_REAL ? NULL : &zone->header->time,
-                     zone->header->clock == LLIM_CLOCK_REAL ? llim__times_base(zone->header) : 0);
-    if (llim__zone_check(zone, path, NULL) == LLIM_OK) code = llim__writer_wait(zone); /* which loads the time zones */
-    if (code == LLIM_OK || code == LLIM_EBUSY)
-        code = verify(zone, locked, faults, done);
-    else
-        llim__zone_lock_failed(code, err);
-    let_go(&held, locked);
-    llim_zone_close(zone);
+    pthread_mutex_destroy(&lock.placing);
+    close(l.fd);
     return code;
 }

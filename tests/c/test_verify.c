@@ -25,7 +25,7 @@ static void expect_sound(llim_zone *zone)
 {
     told t = {.n = 0};
     llim__verified done;
-    const int code = llim__zone_verify(zone, &(llim__faults){tell, &t}, &done);
+    const int code = llim__zone_verify(zone, &(llim__faults){.tell = tell, .ctx = &t}, &done);
     if (code) fail_msg("%s: %s", llim_code_name(code), t.text);
     assert_int_equal(done.faults, 0);
 }
@@ -35,7 +35,7 @@ static void expect_fault(llim_zone *zone, const char *first)
 {
     told t = {.n = 0};
     llim__verified done;
-    assert_int_equal(llim__zone_verify(zone, &(llim__faults){tell, &t}, &done), LLIM_ECORRUPT);
+    assert_int_equal(llim__zone_verify(zone, &(llim__faults){.tell = tell, .ctx = &t}, &done), LLIM_ECORRUPT);
     assert_int_equal(done.faults, t.n);
     if (strncmp(t.text, first, strlen(first)) != 0) fail_msg("expected: %s, told: %s", first, t.text);
 }
@@ -188,7 +188,7 @@ static void test_each_damage_is_found(void **state)
 static void test_any_damage(void **state)
 {
     (void)state;
-    static const llim__faults silent = {NULL, NULL};
+    static const llim__faults silent = {.tell = NULL};
     scene s;
     kit_rng rng = kit_seed();
     begin(&s);
@@ -280,7 +280,7 @@ static int verify_file(const char *path, told *t, llim__verified *done)
 {
     llim_error err;
     *t = (told){.n = 0};
-    int code = llim__file_verify(path, &(llim__faults){tell, t}, done, &err);
+    int code = llim__file_verify(path, &(llim__faults){.tell = tell, .ctx = t}, done, &err);
     if (code && code != LLIM_ECORRUPT) snprintf(t->text, sizeof t->text, "%s", err.message);
     return code;
 }
@@ -330,6 +330,56 @@ static void test_a_zone_in_a_file(void **state)
     crew_remove(directory);
 }
 
+/* Has a lease and has not counted it, first stopped, then not. */
+static int stand_before_it_counts(void *arg)
+{
+    const stand *s = arg;
+    llim_zone_options options = crew_virtual();
+    options.path = s->path;
+    llim_zone *zone;
+    llim_row row;
+    llim_permit permit;
+    const llim_charge charge = kit_charge(LLIM_SESSIONS, 1);
+    if (llim_zone_open(&options, &zone, NULL) || llim_row_find(zone, "model:m", 7, &row)) return 1;
+    if (llim_admit(zone, &row, 1, &charge, &permit, NULL)) return 2;
+    at_add_rlx(&zone->row[row.index].cell[0].word, (uint64_t)-1);
+    raise(SIGSTOP);
+    for (;;) pause();
+}
+
+/* The taker is waited for; one that stands would be waited for too long, and one that is dead told nobody of it. */
+static void test_a_lease_that_is_not_counted(void **state)
+{
+    (void)state;
+    stand s;
+    char directory[64];
+    crew_directory(directory, "/tmp");
+    snprintf(s.path, sizeof s.path, "%s/zone", directory);
+    llim_zone_options options = crew_virtual();
+    options.path = s.path;
+    llim_zone *zone = crew_open(&options);
+    const llim_limit limit = kit_limit(LLIM_SESSIONS, LLIM_GAUGE, 10, KIT_MINUTE, 0);
+    llim_row row = kit_row(zone, "model:m", &limit, 1);
+    llim_permit permits[10];
+    for (int i = 0; i < 10; i++) permits[i] = kit_permit(zone, row, LLIM_SESSIONS, 1);
+    for (int i = 0; i < 10; i++) llim_cancel(zone, &permits[i]); /* so that the next one counts the leases */
+    kit_permit(zone, row, LLIM_SESSIONS, 1);
+    llim_zone_close(zone);
+
+    told t;
+    llim__verified done;
+    pid_t child = crew_start(stand_before_it_counts, &s);
+    crew_stopped(child);
+    if (verify_file(s.path, &t, &done)) fail_msg("%s", t.text);
+    kill(child, SIGCONT);
+    for (int code = LLIM_OK; code == LLIM_OK;) code = verify_file(s.path, &t, &done); /* once it goes */
+    assert_non_null(strstr(t.text, "its count is below"));
+    kill(child, SIGKILL);
+    assert_int_equal(crew_end(child), -SIGKILL);
+    if (verify_file(s.path, &t, &done)) fail_msg("%s", t.text);
+    crew_remove(directory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -337,6 +387,7 @@ int main(void)
         cmocka_unit_test(test_any_damage),
         cmocka_unit_test(test_whatever_is_done),
         cmocka_unit_test(test_a_zone_in_a_file),
+        cmocka_unit_test(test_a_lease_that_is_not_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -239,7 +239,7 @@ static void tell(void *ctx, const char *fault)
 /* Every row and ring is somebody's or free, and the figures say so, and whatever else makes a zone sound. */
 static void check_nothing_is_lost(const crime *c)
 {
-    static const llim__faults faults = {tell, NULL};
+    static const llim__faults faults = {.tell = tell};
     llim__verified done;
     assert_int_equal(llim__zone_lock(c->zone), LLIM_OK);
     const int code = llim__zone_verify(c->zone, &faults, &done);
