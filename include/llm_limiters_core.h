@@ -239,8 +239,9 @@ typedef struct llim_zone llim_zone;
  *   - A process that opens and closes the file by itself, or closes descriptors wholesale, loses its lock on the file: it must
  *     not. With the descriptor gone, placing and settling on rows that change are LLIM_EIO.
  *   - When processes are killed nothing is lost. When the machine loses its power, what was not yet written is: by default the
- *     last 30 seconds or so, as the kernel is set (vm.dirty_expire_centisecs); what was there before llim_zone_sync() returned is
- *     safe, so call it as often as that matters. Rows that are half written then count as full until their windows end.
+ *     last 30 seconds or so, as the kernel is set (vm.dirty_expire_centisecs). With sync_ns a thread of this process writes the
+ *     file that often, and a power cut loses no more than that and the time that the disk takes; what was there before
+ *     llim_zone_sync() returned is safe, too. Rows that are half written then count as full until their windows end.
  *   - Over a boot windows go on by the wall clock, which must be right by then; leases end.
  *
  * fork() is safe at any time, in any thread: the child uses the handle, or opens its own. Leases (of gauges) belong to the process
@@ -266,6 +267,11 @@ typedef struct llim_zone_options {
        something returns LLIM_EINVAL then, and those that read return LLIM_EBUSY for a row that a writer is at work on, or has
        died on: nobody waits. */
     int32_t read_only;
+    /* Of a file: how often it is written to its disk, a millisecond to a day, and once more when the handle is closed. 0: as the
+       kernel does it. The thread is of the process that opens: a child of fork() that outlives it opens the zone itself. One
+       process that does so is enough. Decisions never wait for the disk, but each page's first change after it was written
+       costs a page fault. */
+    int64_t sync_ns;
 } llim_zone_options;
 
 /* How full a zone is. A zone whose rows are all used makes room for a new scope by recycling one that holds nothing, so that
@@ -280,6 +286,7 @@ typedef struct llim_zone_stats {
        while no row had to be recycled, and then rows_used is all that is known; 100: none could be of late. */
     uint32_t rows_held_percent;
     uint32_t reserved;
+    int64_t synced_ns; /* steady time at which this handle's last writing to the disk that succeeded began; 0: none has */
 } llim_zone_stats;
 
 /* The version of the library, major * 10000 + minor * 100 + patch: compare with the header's. */
@@ -307,7 +314,8 @@ LLIM_API void llim_zone_now(llim_zone *zone, int64_t *steady_ns, int64_t *wall_n
    LLIM_ERANGE too outside 0 .. 2^58 and 1970 .. 2199. LLIM_EINVAL on a real clock. LLIM_EBUSY, LLIM_EIO. */
 LLIM_API int llim_zone_set_clock(llim_zone *zone, int64_t steady_ns, int64_t wall_ns);
 
-/* Writes a zone in a file to its disk, and returns when it is there. A zone elsewhere has nothing to write: LLIM_OK. LLIM_EIO. */
+/* Writes a zone in a file to its disk, and returns when it is there; see sync_ns. A zone elsewhere has nothing to write: LLIM_OK.
+   LLIM_EINVAL: it is only read. LLIM_EIO. */
 LLIM_API int llim_zone_sync(llim_zone *zone);
 
 LLIM_API void llim_zone_get_stats(llim_zone *zone, llim_zone_stats *stats);

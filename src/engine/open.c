@@ -18,6 +18,7 @@
 #include "engine/check.h"
 #include "engine/file.h"
 #include "engine/owner.h"
+#include "engine/sync.h"
 #include "engine/table.h"
 #include "engine/times.h"
 #include "engine/writer.h"
@@ -49,6 +50,12 @@ static int check_options(const llim_zone_options *o, llim_error *err)
                           (long long)o->start_ns, (long long)o->start_wall_ns);
     if (o->read_only && !o->path)
         return llim__fail(err, LLIM_EINVAL, "only a zone in a file is opened for reading alone: path is missing");
+    if (o->sync_ns && (!o->path || o->read_only))
+        return llim__fail(err, LLIM_EINVAL, "sync_ns is %lld, but only a zone in a file that is written to has a disk",
+                          (long long)o->sync_ns);
+    if (o->sync_ns && (o->sync_ns < LLIM_SECOND / 1000 || o->sync_ns > 86400 * LLIM_SECOND))
+        return llim__fail(err, LLIM_ERANGE, "sync_ns is %lld, expected 0 or a millisecond to a day",
+                          (long long)o->sync_ns);
     if (o->path && o->name)
         return llim__fail(err, LLIM_EINVAL, "a zone has a path or a name, not both: %s and %s", o->path, o->name);
     if ((o->path && !o->path[0]) || (o->name && (!o->name[0] || strlen(o->name) > LLIM__NAME_MAX)))
@@ -248,6 +255,11 @@ int llim__zone_open(const llim_zone_options *options, const llim__capacity *extr
     if (code && !(code == LLIM_EBUSY && o.read_only)) {
         llim_zone_close(zone);
         return llim__zone_lock_failed(code, err);
+    }
+    code = o.sync_ns ? llim__sync_start(zone, o.sync_ns, err) : LLIM_OK;
+    if (code) {
+        llim_zone_close(zone);
+        return code;
     }
     *out = zone;
     return LLIM_OK;

@@ -3,17 +3,18 @@
  */
 #include "engine/zone.h"
 
-#include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "engine/open.h"
+#include "engine/sync.h"
 #include "engine/table.h"
 #include "engine/writer.h"
 
 void llim_zone_close(llim_zone *zone)
 {
     if (!zone) return;
+    llim__sync_end(zone);
     for (int i = 0; i < LLIM__ZONES; i++) llim__timezone_free(at_load_rlx(&zone->timezone[i]));
     llim_alloc_fn alloc = zone->alloc;
     void *ctx = zone->alloc_ctx;
@@ -88,18 +89,10 @@ void llim_zone_get_stats(llim_zone *zone, llim_zone_stats *stats)
                                .sliding = h->rings,
                                .sliding_used = at_load_rlx(&h->rings_used),
                                .leases = h->slots,
-                               .rows_held_percent = llim__table_held_percent(zone)};
+                               .rows_held_percent = llim__table_held_percent(zone),
+                               .synced_ns = at_load_rlx(&zone->synced_at)};
     for (uint32_t i = 0, top = at_load_acq(&h->slots_top); i < top; i++)
         stats->leases_used += llim__slot_lives(at_load_acq(&zone->slot[i].word), now.steady);
-}
-
-int llim_zone_sync(llim_zone *zone)
-{
-    if (llim__zone_is_read_only(zone)) return LLIM_EINVAL;
-    if (zone->memory->fd < 0 || zone->memory->name[0]) return LLIM_OK;
-    while (msync(zone->memory->bytes, zone->memory->size, MS_SYNC) != 0)
-        if (errno != EINTR) return LLIM_EIO;
-    return LLIM_OK;
 }
 
 const void *llim__zone_bytes(const llim_zone *zone, size_t *size)

@@ -228,7 +228,9 @@ struct llim_zone {
     void *block; /* likewise, as it was allocated; the header is its first multiple of 128. NULL: heap is mapped */
     _Atomic(llim__timezone *) timezone[LLIM__ZONES]; /* NULL: not met by this process yet; see writer.c */
     llim__period_cache period[LLIM__SHAPES];
-    at_i64 looked_at; /* CLOCK_MONOTONIC of the last search for leases of the dead */
+    struct llim__sync *sync; /* NULL: nobody asked for it */
+    at_i64 synced_at;        /* by the zone's clock, 0: never */
+    at_i64 looked_at;        /* CLOCK_MONOTONIC of the last search for leases of the dead */
     llim_alloc_fn alloc;
     void *alloc_ctx;
 };
