@@ -107,17 +107,19 @@ LLIM_API int llim_open(const llim_options *options, llim_limiter **limiter, llim
 
 /* What is in force, and what has gone wrong since the limiter was opened. */
 typedef struct llim_status {
-    uint32_t size;            /* sizeof(llim_status), set by the caller */
-    uint32_t generation;      /* of the quotas and policy in force; the first is 1 */
-    uint64_t hash;            /* of their texts, tier, account and bounds: equal where these are, in every process */
-    uint64_t faults;          /* decisions that the default took because a hook failed */
-    uint64_t ended;           /* of these, the hook used more than it may; hooks are then not asked for a second */
-    uint64_t reloads;         /* that put other quotas or another policy in force */
-    uint64_t failed_reloads;  /* that left everything as it was */
-    llim_error fault;         /* the last one of a hook */
-    llim_error reload_fault;  /* why the last of them failed */
-    uint64_t conflicts;       /* generations of the zone whose contents were not those of this process's files */
-    uint32_t zone_generation; /* that is in force in the zone; another one than generation has not been followed */
+    uint32_t size;           /* sizeof(llim_status), set by the caller */
+    uint32_t generation;     /* of the quotas and policy in force; the first is 1 */
+    uint64_t hash;           /* of their texts, tier, account and bounds: equal where these are, in every process */
+    uint64_t faults;         /* decisions that the default took because a hook failed */
+    uint64_t ended;          /* of these, the hook used more than it may; hooks are then not asked for a second */
+    uint64_t reloads;        /* that put other quotas or another policy in force */
+    uint64_t failed_reloads; /* that left everything as it was */
+    llim_error fault;        /* the last one of a hook */
+    llim_error reload_fault; /* why the last of them failed */
+    uint64_t conflicts;      /* generations of the zone whose contents were not those of this process's files */
+    /* In force in the zone; another one than generation has not been followed. 0: nobody is, since the zone knows 64 kinds of
+       limiters already, as the log has told. */
+    uint32_t zone_generation;
     uint32_t reserved;
 } llim_status;
 
@@ -140,9 +142,9 @@ LLIM_API int llim_get_status(llim_limiter *limiter, llim_status *status);
 
    An error is one of llim_open(), or LLIM_EINVAL (another modality), and changes nothing: what was in force stays. LLIM_EFULL:
    the zone, which has the room that llim_open() made, has none for a new limit; options.zone.rows and .sliding make more. 
-   The processes of a zone (options.zone.path or .name) follow one another, those of one modality and account: what one puts in
-   force has the next number for all, and the first decision of another process that meets it makes its llim_watch_fd()
-   readable, so that it reads its own files again. Without a watch it goes on by its own names, scripts and prices, and by the
+   The processes of a zone (options.zone.path or .name) follow one another, those of one kind, by modality and account, of which a
+   zone knows 64: what one puts in force has the next number for all, and the first decision of another process that meets it makes
+   its llim_watch_fd() readable, so that it reads its own files again. Without a watch it goes on by its own names, scripts and prices, and by the
    limits that the zone's rows have by now, until it reloads. Files that say something else are told once, by the log and
    status.conflicts, and left in force as far as they are this process's own.
    Takes some milliseconds, and as much for each thread that has a VM of its own. What threads have left behind is ended by the

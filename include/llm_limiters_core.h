@@ -231,7 +231,9 @@ typedef struct llim_zone llim_zone;
  *     at the speed of memory.
  *   - Its blocks are reserved when it is made: a full disk is an error then (LLIM_EIO), never later.
  *   - Who may write the file may change what is in it: processes that have it open trust each other. The file that they leave
- *     is not trusted: whoever opens it alone checks it all, which is LLIM_ECORRUPT or LLIM_EVERSION; it is not written to then.
+ *     is not trusted: whoever opens it alone checks its header, the scopes' names, and that nothing in it leads astray, which is
+ *     LLIM_ECORRUPT or LLIM_EVERSION; it is not written to then. A count that is another, or a scope that has gone as a whole,
+ *     shows no damage there; `llm-limiters verify` tells of more.
  *   - It must not be truncated while it is open: a process that meets pages that are gone is killed (SIGBUS). Deleted or
  *     replaced, it stays the zone of those that have it open; who opens the path gets, or makes, another one.
  *   - Remote file systems (NFS, SMB, 9P, AFS, Ceph) are refused. Containers may share a file if they are on one kernel and have
@@ -269,8 +271,8 @@ typedef struct llim_zone_options {
     int32_t read_only;
     /* Of a file: how often it is written to its disk, a millisecond to a day, and once more when the handle is closed. 0: as the
        kernel does it. The thread is of the process that opens: a child of fork() that outlives it opens the zone itself. One
-       process that does so is enough. Decisions never wait for the disk, but each page's first change after it was written
-       costs a page fault. */
+       process that does so is enough. No decision waits until something is written, but a page's first change after it was
+       written costs a page fault, in which a busy disk's file system may hold a thread up for some 10 ms. */
     int64_t sync_ns;
 } llim_zone_options;
 
@@ -286,7 +288,8 @@ typedef struct llim_zone_stats {
        while no row had to be recycled, and then rows_used is all that is known; 100: none could be of late. */
     uint32_t rows_held_percent;
     uint32_t reserved;
-    int64_t synced_ns; /* steady time at which this handle's last writing to the disk that succeeded began; 0: none has */
+    int64_t
+        synced_ns; /* steady time at which this handle's last writing to the disk that succeeded began; 0: none has */
 } llim_zone_stats;
 
 /* The version of the library, major * 10000 + minor * 100 + patch: compare with the header's. */

@@ -13,11 +13,12 @@ static const char usage[] =
     "Proves a zone in a file sound: that its rows, index, free lists, sliding windows, notes and\n"
     "leases agree with one another and its header, and that each limit holds what its law\n"
     "allows. Nothing is written. On a zone in use those who decide go on, and those who would\n"
-    "add scopes or reload wait for the moment that it takes, if the file may be written to; if\n"
-    "not, what they are about may look like a fault, and is looked at again.\n"
+    "add scopes or reload wait for as long as copying it takes, if the file may be written to.\n"
+    "If not, or if a process stands in the middle of a change, copies are looked at until one is\n"
+    "sound; where none is, nothing can be told.\n"
     "\n"
-    "The exit code is 0 if it is sound, 1 if not or if it cannot be read, 2 if the command was\n"
-    "misused.\n";
+    "The exit code is 0 if it is sound, 1 if not or if it cannot be read, 3 if that cannot be\n"
+    "told now, 2 if the command was misused.\n";
 
 static void tell(void *ctx, const char *fault)
 {
@@ -34,8 +35,6 @@ static void report(const llim__verified *v)
         v->notes);
     if (v->writer_died)
         puts("A writer died in the middle of a change. The next one puts that right, and so was done here, in memory.");
-    if (!v->locked)
-        puts("The file may not be written to, or a writer stands: a moment's change may look like a fault.");
     if (v->faults)
         printf("not sound: %u fault%s\n", v->faults, v->faults == 1 ? "" : "s");
     else
@@ -57,6 +56,10 @@ int cli_verify(int argc, char **argv)
     llim__verified done = {.faults = 0};
     llim_error err = {.message = "There is no memory to verify it."};
     const int code = llim__file_verify(argv[optind], &faults, &done, &err);
+    if (code == LLIM_EBUSY) {
+        cli_fail("%s", err.message);
+        return 3;
+    }
     if (code && !done.faults) return cli_fail("%s", err.message);
     report(&done);
     const int ended = cli_finish(stdout, "standard output");

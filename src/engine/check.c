@@ -63,6 +63,19 @@ static bool limit_is_sound(const llim_zone *zone, uint64_t config, uint64_t word
     return shape->law != LLIM_SLIDING || llim__sliding_is_sound(shape, aux, at_load_rlx(&zone->header->rings_top), FAR);
 }
 
+/* One that is kept whole is its scope's: its hash is the key. */
+static const char *check_name(const llim_zone *zone, uint32_t row)
+{
+    const char *name = zone->name[row];
+    const size_t n = strnlen(name, LLIM_SCOPE_SHOWN);
+    if (n == 0 || n == LLIM_SCOPE_SHOWN) return n ? "the name of a scope has no end" : "a scope has no name";
+    if (name[n - 1] == '~' || strchr(name, '?')) return NULL; /* cut, or with what terminals must not get */
+    const llim__key own = llim__hash(zone->header->secret, name, n);
+    const bool same =
+        at_load_rlx(&zone->row[row].key[0]) == own.word[0] && at_load_rlx(&zone->row[row].key[1]) == own.word[1];
+    return same ? NULL : "the name of a scope is not that of its key";
+}
+
 static const char *check_row(llim_zone *zone, uint32_t index)
 {
     llim__row *row = &zone->row[index];
@@ -72,7 +85,8 @@ static const char *check_row(llim_zone *zone, uint32_t index)
     if (!(LLIM__STATE_FLAGS(state) & LLIM__LIVE)) return NULL;
     const int64_t cool = at_load_rlx(&row->cool_until);
     if (cool != LLIM__RECYCLED && is_far(cool)) return "a row cools down for ever";
-    if (!memchr(zone->name[index], 0, LLIM_SCOPE_SHOWN)) return "the name of a scope has no end";
+    const char *wrong = check_name(zone, index);
+    if (wrong) return wrong;
     if (!chain_is_sound(zone, row, LLIM__STATE_LIMITS(state))) return "a row has more limits than cells";
     for (uint32_t i = 0; i < LLIM__STATE_LIMITS(state); i++) {
         const llim__cell *cell = llim__row_cell(zone, row, i);
@@ -120,7 +134,10 @@ int llim__zone_check(llim_zone *zone, const char *path, llim_error *err)
     const char *wrong = check_header(zone->header);
     if (!wrong) wrong = check_shapes(zone);
     if (!wrong) wrong = check_beside(zone);
-    uint32_t row = 0;
-    while (!wrong && row <= zone->header->rows) wrong = check_row(zone, row++);
-    return wrong ? llim__fail(err, LLIM_ECORRUPT, "%s is a damaged zone: %s", path, wrong) : LLIM_OK;
+    if (wrong) return llim__fail(err, LLIM_ECORRUPT, "%s is a damaged zone: %s", path, wrong);
+    for (uint32_t row = 0; row <= zone->header->rows; row++) {
+        wrong = check_row(zone, row);
+        if (wrong) return llim__fail(err, LLIM_ECORRUPT, "%s is a damaged zone: row %u: %s", path, row, wrong);
+    }
+    return LLIM_OK;
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -39,10 +40,13 @@ bool llim__file_fill(int fd, const llim__header *h)
     return write_at(fd, &none, sizeof none, h->shapes_at) && write_at(fd, h, sizeof *h, 0);
 }
 
-/* Blocks are reserved, so that a full disk is told now and does not kill whoever writes later. 0 or an errno. */
+/* Blocks are reserved, so that a full disk is told now and does not kill whoever writes later. More than the process may have
+   in a file would kill it. 0 or an errno. */
 static int fill(int fd, const llim__header *h, uint32_t mode)
 {
     int error;
+    struct rlimit most;
+    if (getrlimit(RLIMIT_FSIZE, &most) == 0 && h->size > most.rlim_cur) return EFBIG;
     if (fchmod(fd, mode) != 0) return errno;
     do error = posix_fallocate(fd, 0, (off_t)h->size);
     while (error == EINTR);
@@ -62,9 +66,10 @@ static bool directory_of(const char *path, char directory[PATH_MAX])
 }
 
 /* Where a file cannot be without a name it has another one first. 0 or an errno; EEXIST: there is one by now. */
-static int make_named(const char *path, char directory[PATH_MAX], const llim__header *h, uint32_t mode)
+static int make_named(const char *path, const char *directory, const llim__header *h, uint32_t mode)
 {
-    char *other = strcat(directory, "llim-XXXXXX"); /* behind the dot */
+    char other[PATH_MAX + 16];
+    snprintf(other, sizeof other, "%sllim-XXXXXX", directory); /* behind the dot */
     int fd = mkostemp(other, O_CLOEXEC);
     if (fd < 0) return errno;
     int error = fill(fd, h, mode);
@@ -74,16 +79,34 @@ static int make_named(const char *path, char directory[PATH_MAX], const llim__he
     return error;
 }
 
-static int make(const char *path, const llim__header *h, uint32_t mode)
+/* What is synchronised later has its name then. */
+static void keep_name(const char *directory)
 {
-    char directory[PATH_MAX], self[32];
-    if (!directory_of(path, directory)) return ENAMETOOLONG;
-    int fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600), error;
-    if (fd < 0) return make_named(path, directory, h, mode);
-    error = fill(fd, h, mode);
+    const int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return;
+    fsync(fd);
+    close(fd);
+}
+
+static int make_unnamed(const char *path, const char *directory, const llim__header *h, uint32_t mode)
+{
+    char self[32];
+    const int fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd < 0) return EOPNOTSUPP;
+    int error = fill(fd, h, mode);
     snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
     if (!error && linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW) != 0) error = errno;
     close(fd);
+    return error;
+}
+
+static int make(const char *path, const llim__header *h, uint32_t mode)
+{
+    char directory[PATH_MAX];
+    if (!directory_of(path, directory)) return ENAMETOOLONG;
+    int error = make_unnamed(path, directory, h, mode);
+    if (error == EOPNOTSUPP) error = make_named(path, directory, h, mode);
+    if (!error) keep_name(directory);
     return error;
 }
 

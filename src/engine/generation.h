@@ -20,7 +20,7 @@ typedef struct llim__generation {
     at_u32 reserved;
 } llim__generation;
 
-enum { LLIM__GENERATIONS = 16 };
+enum { LLIM__GENERATIONS = 64 };
 
 /* The place of this kind, which is not 0, made at first use; *out is NULL if none is left. LLIM_EBUSY, LLIM_EIO. */
 int llim__generation_of(llim_zone *zone, uint64_t kind, llim__generation **out, llim_error *err);

@@ -45,6 +45,12 @@ llim__header llim__layout(const llim__capacity *c)
     return h;
 }
 
+uint64_t llim__layout_sum(const llim__header *h)
+{
+    static const uint64_t no_secret[2] = {0, 0};
+    return llim__hash(no_secret, h, offsetof(llim__header, sum)).word[0];
+}
+
 int llim__layout_check(const llim__header *h, uint64_t size, const char *path, llim_error *err)
 {
     if (size < sizeof *h)
@@ -72,6 +78,8 @@ int llim__layout_check(const llim__header *h, uint64_t size, const char *path, l
                           (unsigned long long)size, (unsigned long long)whole.size);
     if (h->clock != LLIM_CLOCK_REAL && h->clock != LLIM_CLOCK_VIRTUAL)
         return llim__fail(err, LLIM_ECORRUPT, "%s is a damaged zone: its clock is %d", path, h->clock);
+    if (h->sum != llim__layout_sum(h))
+        return llim__fail(err, LLIM_ECORRUPT, "%s is a damaged zone: its header is not as it was made", path);
     return LLIM_OK;
 }
 

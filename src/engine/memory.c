@@ -16,7 +16,7 @@
 /* Pauses between two tries, and how long who finds that others have waited in vain tries himself. */
 enum { FIRST_PAUSE = 50000, MOST_PAUSE = 1000000, LITTLE_PATIENCE = 2000000 };
 /* The bytes of the file that are locked. */
-enum { WRITER, PRESENCE };
+enum { WRITER, PRESENCE, COPIER };
 
 static pthread_mutex_t list_mutex = PTHREAD_MUTEX_INITIALIZER;
 static llim__memory *list;
@@ -120,6 +120,8 @@ int llim__memory_lock(llim__memory *memory, int64_t patience_ns)
 void llim__memory_unlock(llim__memory *memory)
 {
     if (memory->fd >= 0) set_record(memory, F_UNLCK, WRITER);
+    if (memory->copies) set_record(memory, F_UNLCK, COPIER);
+    memory->copies = false;
     pthread_mutex_unlock(&memory->placing);
 }
 
@@ -131,6 +133,17 @@ bool llim__memory_alone(llim__memory *memory)
 void llim__memory_share(llim__memory *memory)
 {
     set_record(memory, F_RDLCK, PRESENCE);
+}
+
+void llim__memory_copies(llim__memory *memory)
+{
+    memory->copies = set_record(memory, F_RDLCK, COPIER);
+}
+
+bool llim__memory_is_copied(const llim__memory *memory)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = COPIER, .l_len = 1};
+    return memory->fd >= 0 && fcntl(memory->fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
 void llim__memory_list_lock(void)

@@ -10,7 +10,8 @@
  * pretend to be locked, and nothing of it outlives a boot. The kernel frees a record lock when its process ends, however that
  * happens, and does not hand it down at fork(). A process that is stopped keeps it, so waiting for it is bounded.
  *
- * The second byte is locked for reading by every process that has the bytes open: who can lock it for writing is alone.
+ * The second byte is locked for reading by every process that has the bytes open: who can lock it for writing is alone. The third
+ * is by who copies them, under the writers' lock, for as long as that takes: who waits for him waits for longer.
  */
 #ifndef LLIM_ENGINE_MEMORY_H
 #define LLIM_ENGINE_MEMORY_H
@@ -34,6 +35,7 @@ typedef struct llim__memory {
     pthread_mutex_t placing; /* robust: a thread may end while it places */
     at_u32 forks;            /* the mutex is of the process after so many */
     at_u32 stuck;            /* somebody has waited in vain, and nobody has had the lock since */
+    bool copies;             /* under the lock */
     /* Of shared bytes, under the mutex of the list: */
     struct llim__memory *next;
     uint32_t users; /* handles; named bytes stay without any */
@@ -52,6 +54,11 @@ void llim__memory_unlock(llim__memory *memory);
 /* Under the lock: whether no other process has the bytes open, and from then on that this one has. */
 bool llim__memory_alone(llim__memory *memory);
 void llim__memory_share(llim__memory *memory);
+
+/* Under the lock: that this process copies the bytes, until it is not under it any more. */
+void llim__memory_copies(llim__memory *memory);
+/* Whether another does. */
+bool llim__memory_is_copied(const llim__memory *memory);
 
 /* The list of shared bytes, in which one thread at a time opens or closes. */
 void llim__memory_list_lock(void);

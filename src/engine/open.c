@@ -93,6 +93,7 @@ static int plan(const llim_zone_options *o, const llim__capacity *extra, llim__h
     h->asked_notes = asked.notes;
     if (getrandom(h->secret, sizeof h->secret, 0) != sizeof h->secret)
         return llim__fail(err, LLIM_EIO, "the system gives no random bytes for a zone's secret");
+    h->sum = llim__layout_sum(h);
     if (o->name) atomic_init(&h->pid_namespace, llim__owner_namespace());
     if (o->clock == LLIM_CLOCK_VIRTUAL) {
         atomic_init(&h->time.steady, o->start_ns);

@@ -31,21 +31,21 @@ int llim_zone_sync(llim_zone *zone)
     return LLIM_OK;
 }
 
-/* What cannot be written now may be later; how old the last good one is, the zone's stats tell. */
+/* What cannot be written now may be later; how old the last good one is, the zone's stats tell. The last one begins after it was
+   told to end. */
 static void *write_again_and_again(void *arg)
 {
     struct llim__sync *s = arg;
-    pthread_mutex_lock(&s->lock);
-    while (!s->ending) {
+    for (bool last = false; !last;) {
         const int64_t at = llim__clock_read(CLOCK_MONOTONIC) + s->every_ns;
         const struct timespec until = {at / LLIM_SECOND, at % LLIM_SECOND};
+        pthread_mutex_lock(&s->lock);
         while (!s->ending && pthread_cond_timedwait(&s->ends, &s->lock, &until) != ETIMEDOUT) {
         }
+        last = s->ending;
         pthread_mutex_unlock(&s->lock);
         llim_zone_sync(s->zone);
-        pthread_mutex_lock(&s->lock);
     }
-    pthread_mutex_unlock(&s->lock);
     return NULL;
 }
 

@@ -15,7 +15,8 @@
 #define MOST_HELD   ((int64_t)3 << 40)
 #define MOST_COOLED ((int64_t)400 * 86400 * LLIM_SECOND)
 
-/* How often a decider that has its lease and has not counted it yet is looked for. */
+/* How often deciders that have their leases and have not counted them yet are looked for: at each, and of a copy, for which
+   each look takes time, at all. */
 enum { LOOKS = 100 };
 
 /* What a row is: the scope whose chain it is of, its own for the first, or that it is free. */
@@ -29,6 +30,7 @@ typedef struct proof {
     uint32_t *row;    /* by index */
     uint32_t *ring;   /* by number: the scope that has it, or FREE */
     uint32_t *listed; /* by row: index places that lead to it */
+    int looks;        /* that are left at a copy */
 } proof;
 
 __attribute__((format(printf, 2, 3))) static void fault(proof *p, const char *format, ...)
@@ -126,20 +128,6 @@ static void verify_index(proof *p, uint32_t top)
     }
 }
 
-/* A name that is kept whole is its scope's: then its hash is the key. */
-static void verify_name(proof *p, uint32_t r)
-{
-    const char *name = p->zone->name[r];
-    const size_t n = strnlen(name, LLIM_SCOPE_SHOWN);
-    if (n == 0 || n == LLIM_SCOPE_SHOWN) {
-        fault(p, "row %u: its name has no %s", r, n ? "end" : "character");
-        return;
-    }
-    if (name[n - 1] == '~' || strchr(name, '?')) return;
-    const llim__key key = key_of(&p->zone->row[r]), own = llim__hash(p->zone->header->secret, name, n);
-    if (memcmp(&key, &own, sizeof key) != 0) fault(p, "row %u: its name is not that of its key", r);
-}
-
 static void verify_ring(proof *p, uint32_t r, uint32_t i, uint64_t ring)
 {
     if (ring >= at_load_acq(&p->zone->header->rings_top))
@@ -156,6 +144,7 @@ static void verify_ring(proof *p, uint32_t r, uint32_t i, uint64_t ring)
 /* Deciders go on, so that what they may be about is a fault only if it stays. False: nothing can be told of that row any more. */
 static bool look_again(proof *p, const at_u64 *state, llim__cell *cell)
 {
+    if (p->faults->again) p->looks--;
     if (p->faults->again) return p->faults->again(p->faults->ctx, state, cell);
     at_relax();
     return true;
@@ -163,10 +152,10 @@ static bool look_again(proof *p, const at_u64 *state, llim__cell *cell)
 
 static bool gauge_covers(proof *p, const llim__row *row, const llim__step *step)
 {
-    for (int i = 0; i < LOOKS; i++)
-        if (llim__gauge_covers(p->zone, llim__zone_now(p->zone), step) || !look_again(p, &row->state, step->cell))
-            return true;
-    return false;
+    bool covers = llim__gauge_covers(p->zone, llim__zone_now(p->zone), step);
+    for (int i = 0; i < LOOKS && p->looks && !covers; i++)
+        covers = !look_again(p, &row->state, step->cell) || llim__gauge_covers(p->zone, llim__zone_now(p->zone), step);
+    return covers;
 }
 
 static void verify_limit(proof *p, llim__row *row, uint32_t r, uint32_t i)
@@ -204,7 +193,6 @@ static void verify_row(proof *p, uint32_t r)
     llim__row *row = &zone->row[r];
     const uint64_t state = state_of(p, r);
     const int64_t cool = at_load_acq(&row->cool_until);
-    verify_name(p, r);
     if (LLIM__STATE_FLAGS(state) & LLIM__CHANGING) {
         fault(p, "row %u: it is being changed, and no writer is at work", r);
         return;
@@ -263,7 +251,7 @@ static void verify_leases(proof *p)
     for (uint32_t i = 0, top = at_load_acq(&zone->header->slots_top); i < zone->header->slots; i++) {
         if (!llim__slot_lives(at_load_acq(&zone->slot[i].word), t)) continue;
         p->done->leases++;
-        for (int k = 0; k < LOOKS && i >= top && look_again(p, NULL, NULL); k++)
+        for (int k = 0; k < LOOKS && p->looks && i >= top && look_again(p, NULL, NULL); k++)
             top = at_load_acq(&zone->header->slots_top);
         if (i >= top) fault(p, "lease %u: it lives beyond those that were ever used", i);
     }
@@ -285,7 +273,7 @@ static bool take_room(proof *p)
 int llim__zone_verify(llim_zone *zone, const llim__faults *faults, llim__verified *done)
 {
     llim_error err;
-    proof p = {.zone = zone, .faults = faults, .done = done};
+    proof p = {.zone = zone, .faults = faults, .done = done, .looks = LOOKS};
     const llim__header *h = zone->header;
     *done = (llim__verified){.shapes = at_load_acq(&h->shapes_used), .zones = at_load_acq(&h->zones_used)};
     if (llim__zone_check(zone, "this", &err)) { /* what follows would go astray in it */

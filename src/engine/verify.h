@@ -32,8 +32,9 @@ typedef struct llim__faults {
 int llim__zone_verify(llim_zone *zone, const llim__faults *faults, llim__verified *done);
 
 /* The zone in a file, which this process does not have open otherwise: it would lose its locks. It is copied, which takes as much
-   memory as is used of the file, and the copy is looked at. The writers' lock is taken for as long as copying takes (some 40 ms
-   for 200 MB) if the file may be written to and the lock is free; else what looks like a fault is looked for in other copies.
+   memory as is used of the file, and the copy is looked at. Writers wait for as long as copying takes (some 40 ms for 200 MB), if
+   the file may be written to and the lock is free. Else what looks like a fault is looked for in other copies, and if it is in
+   all of them nothing can be told: LLIM_EBUSY, and no fault is told of, but counted.
    What a writer leaves that died in the middle of a change is put right by the next one: so it is in the copy, and what is
    verified is what the next writer will find. faults->again is not used. As above; LLIM_EIO, LLIM_EVERSION, LLIM_ECORRUPT with a
    sentence in err instead of a fault: the file cannot be looked at. */

@@ -16,8 +16,8 @@
 #include "engine/verify.h"
 #include "engine/writer.h"
 
-/* How many copies are looked at where writers go on, and the rest between two looks at a decider. */
-enum { COPIES = 3, PAUSE = 10000000 };
+/* How many copies are looked at where writers go on, and the rest before another look. */
+enum { COPIES = 10, PAUSE = 10000000 };
 
 typedef struct look {
     llim_zone *zone; /* the copy */
@@ -60,13 +60,18 @@ static bool read_part(const look *l, void *part, size_t size)
     return read_at(l->fd, part, size, (char *)part - l->zone->memory->bytes);
 }
 
+static void rest(void)
+{
+    nanosleep(&(struct timespec){0, PAUSE}, NULL);
+}
+
 /* In the order of who decides: who has counted a lease has it. */
 static bool again(void *ctx, const at_u64 *state, llim__cell *cell)
 {
     const look *l = ctx;
     llim__header *h = l->zone->header;
     uint64_t now;
-    nanosleep(&(struct timespec){0, PAUSE}, NULL);
+    rest();
     if (!read_part(l, l->zone->slot, h->slots * sizeof *l->zone->slot) ||
         !read_part(l, &h->slots_top, sizeof h->slots_top))
         return false;
@@ -96,39 +101,58 @@ static int prepare(const look *l, llim_error *err)
     return code == LLIM_EBUSY ? LLIM_OK : code ? llim__zone_lock_failed(code, err) : LLIM_OK;
 }
 
-/* The first copy brings the file into memory, so that the second, under the lock, takes no longer than it must. */
-static int copy_still(const look *l, llim__memory *lock, llim__verified *done, llim_error *err)
+/* Looks at the copy, as the next writer will find it. */
+static int look_at(const look *l, const llim__faults *faults, llim__verified *done, llim_error *err)
 {
+    const bool locked = done->locked;
+    int code = prepare(l, err);
+    if (code) return code;
+    const bool writing = at_load_acq(&l->zone->header->writing);
+    if (writing && llim__zone_check(l->zone, l->path, NULL) == LLIM_OK) llim__zone_repair(l->zone);
+    code = llim__zone_verify(l->zone, faults, done);
+    done->locked = locked;
+    done->writer_died = locked && writing;
+    return code;
+}
+
+/* The first copy has brought the file into memory, so that this one takes no longer than it must. */
+static int verify_still(look *l, llim__memory *lock, llim__verified *done, llim_error *err)
+{
+    const llim__faults told = {tell, again, l};
+    llim__memory_copies(lock);
     int code = copy(l, err);
-    if (code || lock->fd < 0 || llim__memory_lock(lock, LLIM__PATIENCE)) return code;
-    code = copy(l, err);
     llim__memory_unlock(lock);
     done->locked = true;
-    return code;
+    return code ? code : look_at(l, &told, done, err);
 }
 
-static int verify(look *l, bool locked, llim__verified *done, llim_error *err)
+/* Writers go on, or one stands. */
+static int verify_moving(look *l, llim__verified *done, llim_error *err)
 {
-    const llim__faults silent = {NULL, again, l}, told = {tell, again, l};
-    int code = prepare(l, err);
-    const bool died = !code && locked && at_load_acq(&l->zone->header->writing);
-    if (died && llim__zone_check(l->zone, l->path, NULL) == LLIM_OK) llim__zone_repair(l->zone);
-    for (int i = 1; i < COPIES && !locked && !code; i++) {
-        code = llim__zone_verify(l->zone, &silent, done);
+    const llim__faults silent = {NULL, again, l};
+    for (int i = 0; i < COPIES; i++) {
+        if (i) {
+            rest();
+            madvise(l->zone->memory->bytes, l->zone->memory->size, MADV_DONTNEED); /* zeros again */
+            int code = copy(l, err);
+            if (code) return code;
+        }
+        int code = look_at(l, &silent, done, err);
         if (code != LLIM_ECORRUPT) return code;
-        code = copy(l, err);
-        if (!code) code = prepare(l, err);
     }
-    if (!code) code = llim__zone_verify(l->zone, &told, done);
-    done->locked = locked;
-    done->writer_died = died;
-    return code;
+    return llim__fail(
+        err, LLIM_EBUSY,
+        "the zone %s cannot be told to be sound: its writers go on, or one stands in the middle of a change, "
+        "and the file may not be locked",
+        l->path);
 }
 
-static int verify_zone(look *l, llim__memory *lock, llim__verified *done, llim_error *err)
+static int verify(look *l, llim__memory *lock, llim__verified *done, llim_error *err)
 {
-    int code = copy_still(l, lock, done, err);
-    return code ? code : verify(l, done->locked, done, err);
+    int code = copy(l, err);
+    if (code) return code;
+    const bool locks = lock->fd >= 0 && llim__memory_lock(lock, LLIM__PATIENCE) == LLIM_OK;
+    return locks ? verify_still(l, lock, done, err) : verify_moving(l, done, err);
 }
 
 /* One whose file may be written to can be kept still. */
@@ -161,7 +185,7 @@ int llim__file_verify(const char *path, const llim__faults *faults, llim__verifi
         llim__memory_init(&l.zone->heap, bytes, h.size, -1);
         l.zone->memory = &l.zone->heap;
         llim__layout_find(l.zone, memcpy(bytes, &h, sizeof h));
-        code = verify_zone(&l, &lock, done, err);
+        code = verify(&l, &lock, done, err);
         llim_zone_close(l.zone);
     } else {
         code = llim__fail(err, LLIM_ENOMEM, "no memory to copy a zone of %llu bytes", (unsigned long long)h.size);

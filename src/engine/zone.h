@@ -173,6 +173,7 @@ typedef struct llim__header {
     uint64_t rows_at, index_at, names_at, rings_at, ring_cum_at, slots_at, notes_at, shapes_at, zones_at, size;
     uint64_t secret[2];
     uint32_t asked_rows, asked_rings, asked_slots, asked_notes; /* by who made it; the figures above may be greater */
+    uint64_t sum;                                               /* of all before it, which never changes */
     llim__generation generation[LLIM__GENERATIONS];
     /* Changed only under the lock. */
     _Alignas(64) at_u32 writing; /* enum llim__writing: who gets the lock and finds it set takes over */

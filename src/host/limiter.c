@@ -67,6 +67,10 @@ static int fill(llim_limiter *limiter, const llim_options *o, const llim__texts 
     limiter->status.generation = at_load_rlx(&limiter->set->generation);
     limiter->status.hash = limiter->set->hash;
     if (!code) llim__limiter_warn(limiter, limiter->set->unpriced);
+    if (!code && !limiter->shared && limiter->log)
+        limiter->log(limiter->log_ctx, LLIM_LOG_WARNING,
+                     "the zone knows 64 kinds of limiters already, by modality and account: reloads of other processes "
+                     "are not followed, nor do they follow this one's");
     return !code && o->watch ? llim__watch_start(limiter, err) : code;
 }
 
@@ -176,7 +180,7 @@ int llim_get_status(llim_limiter *limiter, llim_status *status)
     pthread_mutex_lock(&limiter->lock);
     *status = limiter->status;
     pthread_mutex_unlock(&limiter->lock);
-    status->zone_generation = limiter->shared ? at_load_acq(&limiter->shared->number) : status->generation;
+    status->zone_generation = limiter->shared ? at_load_acq(&limiter->shared->number) : 0;
     status->size = sizeof *status;
     return LLIM_OK;
 }

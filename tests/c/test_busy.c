@@ -19,6 +19,7 @@ typedef struct setup {
     llim_zone *zone;
     llim_row row;     /* of model a */
     uint32_t writing; /* what the child says that it is about */
+    bool copies;
 } setup;
 
 static setup open_limiter(const char *zone, int32_t clock)
@@ -45,6 +46,7 @@ static int stand(void *arg)
     const uint64_t state = at_load_acq(&row->state);
     at_store_rel(&s->zone->header->writing, s->writing);
     at_store_rel(&row->state, state | LLIM__CHANGING);
+    if (s->copies) llim__memory_copies(s->zone->memory);
     raise(SIGSTOP);
     at_store_rel(&row->state, state + ((uint64_t)1 << 16));
     llim__zone_unlock(s->zone);
@@ -131,23 +133,35 @@ static void *place(void *arg)
     return (void *)(intptr_t)kit_try_row(s->zone, "new", &limit, 1, &row);
 }
 
-/* A repair looks at all rows, which may take longer than a writer is waited for. */
-static void test_a_repair_is_waited_for(void **state)
+/* What it comes to for who wants to place a scope while a child stands. */
+static int place_meanwhile(setup *s)
 {
-    (void)state;
-    setup s = open_limiter("busy-repair", LLIM_CLOCK_REAL);
+    const bool waits = s->copies || s->writing == LLIM__REPAIRER;
     pthread_t placer;
     void *code;
-    for (s.writing = LLIM__WRITER; s.writing <= LLIM__REPAIRER; s.writing++) {
-        pid_t child = start_standing(&s);
-        assert_int_equal(pthread_create(&placer, NULL, place, &s), 0);
-        wait_for_despair(&s);
-        if (s.writing == LLIM__WRITER) pthread_join(placer, &code); /* no longer than that */
-        go_on(child);
-        if (s.writing == LLIM__REPAIRER) pthread_join(placer, &code);
-        assert_int_equal((intptr_t)code, s.writing == LLIM__WRITER ? LLIM_EBUSY : LLIM_OK);
-        at_store_rlx(&s.zone->memory->stuck, 0);
-    }
+    pid_t child = start_standing(s);
+    assert_int_equal(pthread_create(&placer, NULL, place, s), 0);
+    wait_for_despair(s);
+    if (!waits) pthread_join(placer, &code);
+    go_on(child);
+    if (waits) pthread_join(placer, &code);
+    at_store_rlx(&s->zone->memory->stuck, 0);
+    return (int)(intptr_t)code;
+}
+
+/* A repair and a copy take longer than a writer is waited for, if there are many rows. */
+static void test_what_takes_long_is_waited_for(void **state)
+{
+    (void)state;
+    setup s = open_limiter("busy-long", LLIM_CLOCK_REAL);
+    assert_int_equal(place_meanwhile(&s), LLIM_EBUSY);
+    s.writing = LLIM__REPAIRER;
+    assert_int_equal(place_meanwhile(&s), LLIM_OK);
+    s.writing = LLIM__WRITER;
+    s.copies = true;
+    assert_int_equal(place_meanwhile(&s), LLIM_OK);
+    s.copies = false; /* which is not so for ever */
+    assert_int_equal(place_meanwhile(&s), LLIM_EBUSY);
     llim_close(s.limiter);
 }
 
@@ -156,7 +170,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_next_candidate_is_tried),
         cmocka_unit_test(test_who_waits_goes_on_waiting),
-        cmocka_unit_test(test_a_repair_is_waited_for),
+        cmocka_unit_test(test_what_takes_long_is_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
