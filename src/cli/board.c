@@ -2,36 +2,48 @@
 #include "cli/board.h"
 
 #include "cli/cli.h"
+#include "cli/keys.h"
+#include "cli/shown.h"
 #include "cli/table.h"
 #include "cli/watch.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-/* Columns of a scope's line behind its name, of a limit's line before and behind its bar, and of a bar. */
-enum { COUNTS = 37, BEFORE = 2 + 18 + 1 + 24 + 2, SHARE = 8, RESET = 14, LEAST_BAR = 4, MOST_BAR = 100 };
+/* Columns: of a scope's counts, behind its name; of a limit, which are its name and its amounts, and what follows its bar; and of a
+   bar. At 80 columns there is room for the longest name of a scope and for each number that does not say otherwise. */
+enum {
+    COUNTS = 33,
+    WHAT = 22,
+    LIMIT = WHAT + 1 + 2 * CLI_AMOUNT + 4,
+    SHARE = 8,
+    RESET = 12,
+    LEAST_BAR = 4,
+    MOST_BAR = 100
+};
+enum { AROUND = 2 + LIMIT + 3 + SHARE + RESET }; /* a bar, on its line */
 
-enum { PAGE = 10 }; /* scopes */
+enum { PAGE = 10 };      /* scopes */
+enum { LOW = 8 };        /* rows of a window that has none for what is about the zone alone */
+enum { LEAST_PATH = 8 }; /* columns */
 
 static void add(cli_lines *lines, const cli_view *view, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* Cut to the window's width, at a character's end. */
+/* As it is shown, cut to the window's width. */
 static void add(cli_lines *lines, const cli_view *view, const char *format, ...)
 {
-    char text[1024];
+    char text[1024], shown[sizeof text * MB_LEN_MAX];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    char *end = text;
-    for (uint32_t width = 0; *end; end++)
-        if (((unsigned char)*end & 0xC0) != 0x80 && ++width > view->columns) break;
-    *end = 0;
-    while (end > text && end[-1] == ' ') *--end = 0;
+    for (size_t n = strlen(text); n && text[n - 1] == ' '; n--) text[n - 1] = 0;
+    cli_show(text, (int)view->columns, shown, sizeof shown);
     lines->line = cli_resize(lines->line, (size_t)lines->n + 1, sizeof *lines->line);
-    lines->line[lines->n++] = cli_copy(text);
+    lines->line[lines->n++] = cli_copy(shown);
 }
 
 void cli_lines_free(cli_lines *lines)
@@ -41,20 +53,54 @@ void cli_lines_free(cli_lines *lines)
     *lines = (cli_lines){.n = 0};
 }
 
-static void add_head(const cli_look *look, const cli_view *view, const cli_order *order, cli_lines *lines)
+/* The end of a text whose end tells more than its start, which is cut if need be, and ~ tells. */
+static const char *end_of(const char *text, int columns, char out[512])
 {
-    char used[CLI_COUNT_TEXT], rows[CLI_COUNT_TEXT], when[16] = "", full[64] = "";
-    const llim_zone_stats *s = &look->stats;
+    const bool cut = cli_columns(text) > columns;
+    while (*text && cli_columns(text) > columns - cut) text += cli_fitting(text, cli_fitting(text, 1) ? 1 : 2);
+    snprintf(out, 512, "%s%s", cut ? "~" : "", text);
+    return out;
+}
+
+/* There is no room for more than a name and how full it is. */
+static bool is_narrow(const cli_view *view)
+{
+    return view->columns < AROUND + LEAST_BAR;
+}
+
+static void add_title(const cli_look *look, const cli_view *view, cli_lines *lines)
+{
+    char scopes[CLI_COUNT_TEXT], when[16] = "", every[64], rest[256], path[512];
     const time_t wall = (time_t)(look->wall_ns / LLIM_SECOND);
     struct tm tm;
     if (gmtime_r(&wall, &tm)) strftime(when, sizeof when, "%H:%M:%S", &tm);
-    add(lines, view, "%s  %s UTC  every %g s  by %s  %u of %u scopes%s%s", view->path, when, view->interval,
-        cli_sorts[view->sort], order->n, look->n, view->filter[0] ? " with " : "", view->filter);
+    const int n = snprintf(every, sizeof every, "%g s", view->interval);
+    if (view->slow > view->interval) snprintf(every + n, sizeof every - (size_t)n, ", slowed to %.0f s", view->slow);
+    snprintf(rest, sizeof rest, "  %s UTC  every %s  by %s  %s scope%s", when, every, cli_sorts[view->sort],
+             cli_count_text(look->n, scopes), look->n == 1 ? "" : "s");
+    const int left = (int)view->columns - cli_columns(rest);
+    add(lines, view, "%s%s", end_of(view->path, left > LEAST_PATH ? left : LEAST_PATH, path), rest);
+}
+
+static void add_zone(const cli_look *look, const cli_view *view, cli_lines *lines)
+{
+    char a[6][CLI_COUNT_TEXT], full[64], rows[160], others[160];
+    const llim_zone_stats *s = &look->stats;
     snprintf(full, sizeof full, s->rows_held_percent ? "about %u %% hold something%s" : "%u %%%s", cli_full(s),
              cli_nearly_full(s) ? ": NEARLY FULL" : "");
-    add(lines, view, "zone: %s of %s rows used (%s), %u of %u windows, %u of %u leases",
-        cli_count_text(s->rows_used, used), cli_count_text(s->rows, rows), full, s->sliding_used, s->sliding,
-        s->leases_used, s->leases);
+    snprintf(rows, sizeof rows, "zone: %s of %s rows (%s)", cli_count_text(s->rows_used, a[0]),
+             cli_count_text(s->rows, a[1]), full);
+    snprintf(others, sizeof others, "%s of %s windows, %s of %s leases", cli_count_text(s->sliding_used, a[2]),
+             cli_count_text(s->sliding, a[3]), cli_count_text(s->leases_used, a[4]), cli_count_text(s->leases, a[5]));
+    const bool fits = cli_columns(rows) + 2 + cli_columns(others) <= (int)view->columns;
+    add(lines, view, "%s%s%s", rows, fits ? ", " : "", fits ? others : "");
+    if (!fits) add(lines, view, "%*s%s", (int)strlen("zone: "), "", others);
+}
+
+static void add_filter(const cli_look *look, const cli_view *view, const cli_order *order, cli_lines *lines)
+{
+    char a[CLI_COUNT_TEXT], b[CLI_COUNT_TEXT];
+    add(lines, view, "%s of %s scopes with %s", cli_count_text(order->n, a), cli_count_text(look->n, b), view->filter);
 }
 
 static const char *rate_text(double rate, char text[24])
@@ -66,52 +112,64 @@ static const char *rate_text(double rate, char text[24])
 /* What is between a narrow window and the widest bar. */
 static int bar_width(const cli_view *view)
 {
-    const int left = (int)view->columns - BEFORE - 1 - SHARE - RESET;
+    const int left = (int)view->columns - AROUND;
     return left > MOST_BAR ? MOST_BAR : left < LEAST_BAR ? LEAST_BAR : left;
 }
 
 /* So that the columns of a scope end where those of its limits do. */
 static int width_for_name(const cli_view *view)
 {
-    return BEFORE + bar_width(view) + 1 + SHARE + RESET - COUNTS;
+    return AROUND + bar_width(view) - COUNTS;
 }
 
-/* Padded to a width in characters, or cut. */
+/* Padded to a width in columns, or cut, which ~ tells. */
 static void fit(const char *text, int width, char *out, size_t cap)
 {
-    int n = 0, k = 0;
-    for (; text[k] && k < (int)cap - 1 && (n < width || ((unsigned char)text[k] & 0xC0) == 0x80); k++)
-        n += ((unsigned char)text[k] & 0xC0) != 0x80;
-    memcpy(out, text, (size_t)k);
-    for (; n < width && k < (int)cap - 1; n++) out[k++] = ' ';
-    out[k] = 0;
+    const bool cut = cli_columns(text) > width;
+    const int bytes = (int)cli_fitting(text, width - cut);
+    const int n = snprintf(out, cap, "%.*s%s", bytes, text, cut ? "~" : "");
+    snprintf(out + n, cap - (size_t)n, "%*s", width - cli_columns(out), "");
 }
 
 static void add_scope(const cli_scope *s, const cli_view *view, cli_lines *lines)
 {
     char name[512], rate[CLI_COUNTS][24];
+    if (is_narrow(view)) {
+        add(lines, view, "%s", end_of(s->name, (int)view->columns, name));
+        return;
+    }
     fit(s->name, width_for_name(view), name, sizeof name);
     for (int c = 0; c < CLI_COUNTS; c++) rate_text(s->rate[c], rate[c]);
-    add(lines, view, "%s %10s %9s %8s %6u", name, rate[CLI_COUNT_ADMITTED], rate[CLI_COUNT_REFUSED],
+    add(lines, view, "%s %10s %9s %6s %4u", name, rate[CLI_COUNT_ADMITTED], rate[CLI_COUNT_REFUSED],
         rate[CLI_COUNT_LIMITED], s->generation);
 }
 
 static void add_limit(const llim_usage *u, const cli_view *view, cli_lines *lines)
 {
-    char what[64], amount[2 * CLI_COUNT_TEXT + 8], a[CLI_COUNT_TEXT], b[CLI_COUNT_TEXT], bar[MOST_BAR + 1],
+    char what[64], amounts[2 * CLI_AMOUNT_TEXT + 8], a[CLI_AMOUNT_TEXT], b[CLI_AMOUNT_TEXT], bar[MOST_BAR + 1],
         reset[CLI_TIME_TEXT], share[16];
-    cli_limit_text(u->limit.meter, u->limit.law, u->limit.unit, u->limit.window_ns, what, sizeof what);
-    snprintf(amount, sizeof amount, "%s of %s", cli_count_text(u->used, a), cli_count_text(u->limit.amount, b));
-    const int width = bar_width(view);
+    const int meter = u->limit.meter;
+    cli_limit_text(meter, u->limit.law, u->limit.unit, u->limit.window_ns, what, sizeof what);
     const double use = cli_use(u);
-    int full = (int)(use * width);
-    if (full > width) full = width;
+    snprintf(share, sizeof share, use < 10 ? "%.1f %%" : ">999 %%", 100 * use);
+    const int names = (int)strlen(what);
+    if (is_narrow(view)) {
+        const int left = (int)view->columns - 2 - SHARE;
+        add(lines, view, "  %-*.*s%*s", left > 0 ? left : 0, left > 0 ? left : 0, what, SHARE, share);
+        return;
+    }
+    snprintf(amounts, sizeof amounts, "%s of %s", cli_amount_text(meter, u->used, a),
+             cli_amount_text(meter, u->limit.amount, b));
+    /* A long name may take columns of its bar. */
+    const int least = names + 1 + (int)strlen(amounts), limit = least > LIMIT ? least : LIMIT;
+    int width = bar_width(view) - (limit - LIMIT);
+    if (width < LEAST_BAR) width = LEAST_BAR;
+    int full = use < 1 ? (int)(use * width) : width;
     if (full == 0 && u->used > 0) full = 1; /* something is there */
     memset(bar, '.', (size_t)width);
     memset(bar, '#', (size_t)full);
     bar[width] = 0;
-    snprintf(share, sizeof share, "%.1f %%", 100 * use);
-    add(lines, view, "  %-18s %24s [%s]%*s%*s", what, amount, bar, SHARE, share, RESET,
+    add(lines, view, "  %s%*s [%s]%*s%*s", what, limit - names, amounts, bar, SHARE, share, RESET,
         u->used ? cli_time_text(u->reset_ns, reset) : "");
 }
 
@@ -131,30 +189,30 @@ static uint32_t lines_of(const cli_scope *s)
 
 static void add_foot(const cli_view *view, const cli_order *order, uint32_t shown, cli_lines *lines)
 {
-    char not_shown[64] = "";
+    char a[CLI_COUNT_TEXT], b[CLI_COUNT_TEXT], end[512], not_shown[128] = "";
     if (shown < order->n)
-        snprintf(not_shown, sizeof not_shown, "  %u before, %u after are not shown", view->first,
-                 order->n - view->first - shown);
+        snprintf(not_shown, sizeof not_shown, "not shown: %s before, %s after", cli_count_text(view->first, a),
+                 cli_count_text(order->n - view->first - shown, b));
     if (view->editing)
-        add(lines, view, "filter: %s_", view->filter);
+        add(lines, view, "filter: %s_", end_of(view->filter, (int)view->columns - 9, end));
     else if (view->keys)
-        add(lines, view, "q quit  s sort  / filter  arrows scroll%s", not_shown);
+        add(lines, view, "q quit  s sort  / filter  j k scroll  %s", not_shown);
     else if (not_shown[0])
-        add(lines, view, "%s", not_shown + 2);
+        add(lines, view, "%s", not_shown);
 }
 
-void cli_board(const cli_look *look, cli_view *view, cli_lines *lines)
+void cli_board(const cli_look *look, const cli_order *order, cli_view *view, cli_lines *lines)
 {
-    cli_order order;
-    cli_order_make(look, view->sort, view->filter, &order);
-    if (view->first >= order.n) view->first = order.n ? order.n - 1 : 0;
+    if (view->first >= order->n) view->first = order->n ? order->n - 1 : 0;
     char name[512];
     fit("scope", width_for_name(view), name, sizeof name);
-    add_head(look, view, &order, lines);
-    add(lines, view, "%s %10s %9s %8s %6s", name, "admitted/s", "refused/s", "429/s", "gen");
+    add_title(look, view, lines);
+    if (!view->rows || view->rows > LOW) add_zone(look, view, lines);
+    if (view->filter[0]) add_filter(look, view, order, lines);
+    if (!is_narrow(view)) add(lines, view, "%s %10s %9s %6s %4s", name, "admitted/s", "refused/s", "429/s", "gen");
     uint32_t shown = 0;
-    for (uint32_t i = view->first; i < order.n; i++, shown++) {
-        const cli_scope *s = order.scopes[i];
+    for (uint32_t i = view->first; i < order->n; i++, shown++) {
+        const cli_scope *s = order->scopes[i];
         /* One line is the foot's. A scope is shown whole, unless it is the only one. */
         if (view->rows && shown && lines->n + lines_of(s) + 1 > view->rows) break;
         add_scope(s, view, lines);
@@ -162,23 +220,23 @@ void cli_board(const cli_look *look, cli_view *view, cli_lines *lines)
         add_state(s, view, lines);
     }
     while (view->rows && lines->n + 1 > view->rows && lines->n) free(lines->line[--lines->n]);
-    add_foot(view, &order, shown, lines);
-    cli_order_free(&order);
+    add_foot(view, order, shown, lines);
 }
 
 static void edit_filter(cli_view *view, int key)
 {
-    const size_t n = strlen(view->filter);
+    size_t n = strlen(view->filter);
+    char text[5];
     if (key == '\r' || key == '\n') {
         view->editing = false;
     } else if (key == CLI_KEY_ESCAPE) {
         view->editing = false;
         view->filter[0] = 0;
     } else if (key == 127 || key == 8) {
+        while (n && (view->filter[n - 1] & 0xc0) == 0x80) n--;
         if (n) view->filter[n - 1] = 0;
-    } else if (key >= ' ' && key < 127 && n + 1 < sizeof view->filter) {
-        view->filter[n] = (char)key;
-        view->filter[n + 1] = 0;
+    } else if (key >= ' ' && key < CLI_KEY_UP && n + cli_utf8((uint32_t)key, text) < sizeof view->filter) {
+        strcpy(view->filter + n, text);
     }
     view->first = 0;
 }

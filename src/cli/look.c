@@ -2,6 +2,7 @@
 #include "cli/look.h"
 
 #include "cli/cli.h"
+#include "cli/cut.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@ llim_zone *cli_look_open(const char *path)
     llim_zone_options options = {.size = sizeof options, .path = path, .read_only = 1};
     llim_zone *zone;
     llim_error err;
+    cli_cut_catch(path);
     if (llim_zone_open(&options, &zone, &err) != LLIM_OK) cli_fail("%s", err.message);
     return zone;
 }
@@ -31,7 +33,10 @@ static int look_at_limits(llim_zone *zone, cli_look *look, cli_scope *s)
     if (s->n_limits > LLIM_MAX_LIMITS) s->n_limits = LLIM_MAX_LIMITS;
     for (uint32_t i = 0; i < s->n_limits; i++)
         if (cli_use(&usage[i]) > s->use) s->use = cli_use(&usage[i]);
-    look->usage = cli_resize(look->usage, (size_t)look->n_usage + s->n_limits, sizeof *look->usage);
+    if (look->n_usage + s->n_limits > look->usage_room) {
+        look->usage_room = 2 * look->usage_room + LLIM_MAX_LIMITS;
+        look->usage = cli_resize(look->usage, look->usage_room, sizeof *look->usage);
+    }
     memcpy(look->usage + look->n_usage, usage, s->n_limits * sizeof *usage);
     look->n_usage += s->n_limits;
     return code == LLIM_EBUSY ? LLIM_OK : code;

@@ -31,10 +31,10 @@ typedef struct cli_look {
     cli_scope *scopes; /* by row */
     uint32_t n;
     llim_usage *usage;
-    uint32_t n_usage;
+    uint32_t n_usage, usage_room;
 } cli_look;
 
-/* Opens the zone in a file for reading alone. NULL: it was told why not. */
+/* Opens the zone in a file, whose name is borrowed, for reading alone. NULL: it was told why not. */
 llim_zone *cli_look_open(const char *path);
 
 /* Looks at the scopes whose names begin with prefix. before, if it is not NULL, tells the rates. */

@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "llm_limiters_core.h"
 
+#include <locale.h>
 #include <string.h>
 
 static const struct command {
@@ -39,6 +40,7 @@ static int help(void)
 
 int main(int argc, char **argv)
 {
+    setlocale(LC_CTYPE, ""); /* for what is shown; numbers stay as C writes them */
     if (argc < 2) return cli_misuse(NULL, "A command is missing.");
     const char *name = argv[1];
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) return help();

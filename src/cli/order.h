@@ -13,7 +13,7 @@ typedef struct cli_order {
     uint32_t n;
 } cli_order;
 
-/* The scopes whose names hold the filter, letters alike whether they are large or small. Ties go by name. */
+/* The scopes whose names hold the filter, letters of ASCII alike whether they are large or small. Ties go by name. */
 void cli_order_make(const cli_look *look, enum cli_sort sort, const char *filter, cli_order *order);
 void cli_order_free(cli_order *order);
 

@@ -2,11 +2,13 @@
  * screen.c - see screen.h.
  *
  * Signals come in only while the program waits, so that a picture is drawn whole, and what they ask for is done between two
- * pictures. But for SIGBUS, by which a file tells that it was cut under its mapping: there is no going on after it.
+ * pictures.
  */
 #include "cli/screen.h"
 
 #include "cli/cli.h"
+#include "cli/cut.h"
+#include "cli/keys.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -20,10 +22,14 @@
 #define ENTER "\033[?1049h\033[?25l"
 #define LEAVE "\033[?25h\033[?1049l"
 
+/* Seconds in which a key comes that has begun to, so that an escape which nothing follows is the key of that name. */
+#define KEY_PAUSE 0.05
+
 static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGWINCH};
 
 static struct termios before;
 static sigset_t outside; /* the signals that were blocked before */
+static cli_keys keys;
 static volatile sig_atomic_t ended, stopped, resized;
 
 static void on_signal(int number)
@@ -45,15 +51,6 @@ static void put(const char *text, size_t n)
     }
 }
 
-static void on_cut(int number)
-{
-    static const char why[] = LEAVE "llm-limiters: The zone's file was cut off while it was looked at.\n";
-    (void)number;
-    put(why, sizeof why - 1);
-    tcsetattr(STDIN_FILENO, TCSANOW, &before);
-    _exit(1);
-}
-
 static void catch (int number, void (*handler)(int))
 {
     struct sigaction action;
@@ -73,6 +70,7 @@ static void enter(void)
     put(ENTER, sizeof ENTER - 1);
 }
 
+/* Async-signal-safe. */
 static void leave(void)
 {
     put(LEAVE, sizeof LEAVE - 1);
@@ -89,7 +87,7 @@ bool cli_screen_open(void)
         catch (signals[i], on_signal);
     }
     sigprocmask(SIG_BLOCK, &blocked, &outside);
-    catch (SIGBUS, on_cut);
+    cli_cut_first(leave);
     enter();
     return true;
 }
@@ -97,6 +95,7 @@ bool cli_screen_open(void)
 void cli_screen_close(void)
 {
     leave();
+    cli_cut_first(NULL);
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) catch (signals[i], SIG_DFL);
     sigprocmask(SIG_SETMASK, &outside, NULL);
 }
@@ -144,39 +143,21 @@ static void stop(void)
     enter();
 }
 
-/* A key of several bytes comes as a whole. Unknown ones are none: 0. */
-static int key_of(const char *bytes, ssize_t n)
+static int read_keys(void)
 {
-    static const struct {
-        const char *bytes;
-        int key;
-    } keys[] = {
-        {"\033[A", CLI_KEY_UP},   {"\033OA", CLI_KEY_UP},       {"\033[B", CLI_KEY_DOWN},
-        {"\033OB", CLI_KEY_DOWN}, {"\033[5~", CLI_KEY_PAGE_UP}, {"\033[6~", CLI_KEY_PAGE_DOWN},
-    };
-    if (bytes[0] != '\033') return (unsigned char)bytes[0];
-    if (n == 1) return CLI_KEY_ESCAPE;
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-        if (strlen(keys[i].bytes) == (size_t)n && memcmp(keys[i].bytes, bytes, (size_t)n) == 0) return keys[i].key;
-    return 0;
-}
-
-static int read_key(void)
-{
-    char bytes[8];
-    ssize_t n = read(STDIN_FILENO, bytes, 1);
+    const ssize_t n = read(STDIN_FILENO, keys.bytes + keys.n, sizeof keys.bytes - keys.n);
     if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN)) return CLI_SCREEN_ENDED;
-    if (n < 0) return 0;
-    if (bytes[0] == '\033') {
-        const ssize_t more = read(STDIN_FILENO, bytes + 1, sizeof bytes - 1);
-        if (more > 0) n += more;
-    }
-    return key_of(bytes, n);
+    if (n > 0) keys.n += (size_t)n;
+    return cli_keys_take(&keys, false);
 }
 
 int cli_screen_wait(double seconds)
 {
+    const int key = cli_keys_take(&keys, false);
+    if (key) return key;
+    const bool part = keys.n > 0;
     if (seconds < 0) seconds = 0;
+    if (part) seconds = KEY_PAUSE;
     struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
     const struct timespec timeout = {(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)};
     const int ready = ppoll(&input, 1, &timeout, &outside);
@@ -189,7 +170,9 @@ int cli_screen_wait(double seconds)
         resized = 0;
         return CLI_SCREEN_RESIZED;
     }
-    return ready > 0 ? read_key() : ready == 0 ? CLI_SCREEN_TIME : 0;
+    if (ready > 0) return read_keys();
+    if (ready == 0) return part ? cli_keys_take(&keys, true) : CLI_SCREEN_TIME;
+    return 0;
 }
 
 int cli_screen_signal(void)

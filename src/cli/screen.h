@@ -19,7 +19,7 @@ void cli_screen_draw(const cli_lines *lines);
 
 enum { CLI_SCREEN_TIME = -1, CLI_SCREEN_RESIZED = -2, CLI_SCREEN_ENDED = -3 };
 
-/* Waits for a key, as of cli_view_key(), or else tells that so many seconds have passed, that the window has another size or is
+/* Waits for a key, as of cli_keys_take(), or else tells that so many seconds have passed, that the window has another size or is
    ours again after a stop, or that the program is to end: by a signal, or because nobody can type any more. */
 int cli_screen_wait(double seconds);
 

@@ -4,10 +4,12 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/order.h"
+#include "cli/shown.h"
 #include "cli/table.h"
 #include "cli/watch.h"
 
 #include <getopt.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,13 +45,14 @@ static void write_limits(const cli_look *look, const cli_order *order)
         const cli_scope *s = order->scopes[i];
         for (uint32_t k = 0; k < s->n_limits; k++) {
             const llim_usage *u = &look->usage[s->first + k];
-            char what[64], name[LLIM_SCOPE_SHOWN + 80], used[CLI_COUNT_TEXT], of[CLI_COUNT_TEXT], use[16],
+            char what[64], name[LLIM_SCOPE_SHOWN + 80], used[CLI_AMOUNT_TEXT], of[CLI_AMOUNT_TEXT], use[16],
                 left[CLI_TIME_TEXT];
             cli_limit_text(u->limit.meter, u->limit.law, u->limit.unit, u->limit.window_ns, what, sizeof what);
             snprintf(name, sizeof name, "%s %s", s->name, what);
             snprintf(use, sizeof use, "%.1f %%", 100 * cli_use(u));
-            cli_table_add(&table, 6, name, llim_law_name(u->limit.law), cli_count_text(u->used, used),
-                          cli_count_text(u->limit.amount, of), use, u->used ? cli_time_text(u->reset_ns, left) : "-");
+            cli_table_add(&table, 6, name, llim_law_name(u->limit.law), cli_amount_text(u->limit.meter, u->used, used),
+                          cli_amount_text(u->limit.meter, u->limit.amount, of), use,
+                          u->used ? cli_time_text(u->reset_ns, left) : "-");
         }
     }
     cli_table_write(&table, stdout);
@@ -98,8 +101,12 @@ static int write_text(const cli_look *look)
     } else {
         puts("There are no such scopes.");
     }
-    for (uint32_t i = 0; i < order.n; i++)
-        if (order.scopes[i]->busy) printf("The limits of %s are being changed.\n", order.scopes[i]->name);
+    for (uint32_t i = 0; i < order.n; i++) {
+        char name[LLIM_SCOPE_SHOWN * MB_LEN_MAX];
+        if (!order.scopes[i]->busy) continue;
+        cli_show(order.scopes[i]->name, INT_MAX, name, sizeof name);
+        printf("The limits of %s are being changed.\n", name);
+    }
     write_zone(&look->stats);
     cli_order_free(&order);
     return 0;

@@ -1,19 +1,14 @@
-/*
- * table.c - see table.h. Widths count UTF-8 characters, not bytes.
- */
+/* table.c - see table.h. */
 #include "cli/table.h"
 
 #include "cli/cli.h"
+#include "cli/shown.h"
+#include "llm_limiters_core.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
-
-static int width_of(const char *text)
-{
-    int n = 0;
-    for (; *text; text++) n += ((unsigned char)*text & 0xC0) != 0x80;
-    return n;
-}
+#include <string.h>
 
 void cli_table_add(cli_table *table, int n, ...)
 {
@@ -25,21 +20,30 @@ void cli_table_add(cli_table *table, int n, ...)
     va_end(cells);
 }
 
+static void write_cell(const char *cell, FILE *out)
+{
+    const size_t cap = strlen(cell) * MB_LEN_MAX + 1;
+    char *shown = cli_resize(NULL, cap, 1);
+    cli_show(cell, INT_MAX, shown, cap);
+    fputs(shown, out);
+    free(shown);
+}
+
 void cli_table_write(cli_table *table, FILE *out)
 {
     int width[CLI_TABLE_COLUMNS] = {0};
     size_t n = (size_t)table->rows * CLI_TABLE_COLUMNS;
     for (size_t i = 0; i < n; i++) {
-        int w = table->cells[i] ? width_of(table->cells[i]) : 0;
+        int w = table->cells[i] ? cli_columns(table->cells[i]) : 0;
         if (w > width[i % CLI_TABLE_COLUMNS]) width[i % CLI_TABLE_COLUMNS] = w;
     }
     for (size_t i = 0; i < n; i++) {
         const char *cell = table->cells[i];
         size_t column = i % CLI_TABLE_COLUMNS;
         if (cell) {
-            int pad = width[column] - width_of(cell);
+            int pad = width[column] - cli_columns(cell);
             if (column) fprintf(out, "  %*s", pad, "");
-            fputs(cell, out);
+            write_cell(cell, out);
             if (!column) fprintf(out, "%*s", pad, "");
         }
         if (column == CLI_TABLE_COLUMNS - 1) putc('\n', out);
@@ -58,6 +62,43 @@ const char *cli_count_text(int64_t value, char text[CLI_COUNT_TEXT])
         text[k++] = digits[i];
     }
     text[k] = 0;
+    return text;
+}
+
+/* Cut, so that what is used never seems to be more than it is, behind the thousands: "12.5M". */
+static void shorten(int64_t value, char *out)
+{
+    const char *unit = "MGTPE";
+    int64_t one = 1000000;
+    for (; value / one >= 1000; one *= 1000) unit++;
+    int n = sprintf(out, "%d.%03d", (int)(value / one), (int)(value % one / (one / 1000)));
+    while (out[n - 1] == '0') n--;
+    if (out[n - 1] == '.') n--;
+    out[n] = *unit;
+    out[n + 1] = 0;
+}
+
+/* Of money in micro-dollars: cents, and of little money what is less than a cent. */
+static void dollars(int64_t value, char text[CLI_AMOUNT_TEXT])
+{
+    char whole[CLI_COUNT_TEXT], part[16] = "";
+    cli_count_text(value / 1000000, whole);
+    int n = snprintf(part, sizeof part, ".%06d", (int)(value % 1000000));
+    while (n > 3 && (value >= INT64_C(100000000) || part[n - 1] == '0')) n--;
+    if (value >= INT64_C(100000000000)) n = 0;
+    snprintf(text, CLI_AMOUNT_TEXT, "$%s%.*s", whole, n, part);
+}
+
+const char *cli_amount_text(int meter, int64_t value, char text[CLI_AMOUNT_TEXT])
+{
+    const bool money = meter == LLIM_COST;
+    if (money)
+        dollars(value, text);
+    else
+        cli_count_text(value, text);
+    if (strlen(text) <= CLI_AMOUNT) return text;
+    *text = '$';
+    shorten(money ? value / 1000000 : value, text + money);
     return text;
 }
 

@@ -7,6 +7,7 @@
 
 #include <getopt.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,14 +21,16 @@ static const char usage[] =
     "has no counts, or no earlier look. Faults of scripts are known to each process alone:\n"
     "see llim_get_status().\n"
     "\n"
-    "  --interval S     seconds between two looks, 0.1 to 3600 (1)\n"
+    "  --interval S     seconds from one look to the next, 0.1 to 3600 (1); longer if looking would\n"
+    "                   take more than a tenth of the time\n"
     "  --sort KEY       use, name, admitted or refused (use)\n"
     "  --filter TEXT    only scopes whose names hold that\n"
     "  --scopes PREFIX  scopes whose names begin so, \"\" all (model:)\n"
     "  --once           look once, and end\n"
     "\n"
     "In a terminal: q ends, s changes the sort, / types a filter, escape clears it, arrows,\n"
-    "j, k and page keys scroll. Elsewhere each look is printed below the one before.\n";
+    "j, k and page keys scroll. Elsewhere each look is printed below the one before. Of large\n"
+    "amounts the rest is cut: 125M, then G, T, P and E, each a thousand times as much.\n";
 
 enum { INTERVAL = 1, SORT, FILTER, SCOPES, ONCE, HELP };
 
@@ -41,19 +44,22 @@ static const struct option options[] = {
     {NULL, 0, NULL, 0},
 };
 
+/* Looking takes no more than one part of so many of the time, however large the zone is. */
+enum { PARTS = 10 };
+
 typedef struct setup {
     cli_view view;
     const char *prefix;
     bool once;
 } setup;
 
-static void look_again(llim_zone *zone, const setup *s, cli_look *look)
-{
-    cli_look now;
-    cli_look_at(zone, s->prefix, look->scopes ? look : NULL, &now);
-    cli_look_free(look);
-    *look = now;
-}
+/* A look, and its order as the view has asked for it then. */
+typedef struct picture {
+    cli_look look;
+    cli_order order;
+    enum cli_sort sort;
+    char filter[LLIM_SCOPE_SHOWN];
+} picture;
 
 static double seconds_now(void)
 {
@@ -62,31 +68,59 @@ static double seconds_now(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static void draw(setup *s, const cli_look *look)
+static void put_in_order(picture *p, const cli_view *view)
+{
+    cli_order_free(&p->order);
+    cli_order_make(&p->look, view->sort, view->filter, &p->order);
+    p->sort = view->sort;
+    strcpy(p->filter, view->filter);
+}
+
+/* Tells when to look again. */
+static double look_again(llim_zone *zone, setup *s, picture *p)
+{
+    cli_look now;
+    const double start = seconds_now();
+    free(p->look.usage); /* rates are told by the scopes alone */
+    p->look.usage = NULL;
+    cli_look_at(zone, s->prefix, p->look.scopes ? &p->look : NULL, &now);
+    cli_look_free(&p->look);
+    p->look = now;
+    put_in_order(p, &s->view);
+    s->view.slow = PARTS * (seconds_now() - start);
+    return start + (s->view.slow > s->view.interval ? s->view.slow : s->view.interval);
+}
+
+static void forget(picture *p)
+{
+    cli_order_free(&p->order);
+    cli_look_free(&p->look);
+}
+
+static void draw(setup *s, picture *p)
 {
     cli_lines lines = {.n = 0};
+    if (p->sort != s->view.sort || strcmp(p->filter, s->view.filter) != 0) put_in_order(p, &s->view);
     cli_screen_size(&s->view.rows, &s->view.columns);
-    cli_board(look, &s->view, &lines);
+    cli_board(&p->look, &p->order, &s->view, &lines);
     cli_screen_draw(&lines);
     cli_lines_free(&lines);
 }
 
 static int show(llim_zone *zone, setup *s)
 {
-    cli_look look = {.n = 0};
+    picture p = {.sort = s->view.sort};
     s->view.keys = true;
     double due = seconds_now();
     for (bool goes_on = true; goes_on;) {
-        if (seconds_now() >= due) {
-            look_again(zone, s, &look);
-            due = seconds_now() + s->view.interval;
-        }
-        draw(s, &look);
-        const int key = cli_screen_wait(due - seconds_now());
+        if (seconds_now() >= due) due = look_again(zone, s, &p);
+        draw(s, &p);
+        int key = cli_screen_wait(due - seconds_now());
+        for (; key > 0 && goes_on; key = cli_screen_wait(0))
+            goes_on = cli_view_key(&s->view, key); /* all that are there */
         if (key == CLI_SCREEN_ENDED) break;
-        if (key > 0) goes_on = cli_view_key(&s->view, key);
     }
-    cli_look_free(&look);
+    forget(&p);
     cli_screen_close();
     /* As every program that a signal ends, for whoever asks what became of it. */
     if (cli_screen_signal()) raise(cli_screen_signal());
@@ -95,24 +129,20 @@ static int show(llim_zone *zone, setup *s)
 
 static int print(llim_zone *zone, setup *s)
 {
-    cli_look look = {.n = 0};
-    bool first = true;
+    picture p = {.sort = s->view.sort};
+    double due = 0;
     s->view.columns = 100;
     do {
         cli_lines lines = {.n = 0};
-        if (!first) {
-            const struct timespec pause = {(time_t)s->view.interval,
-                                           (long)((s->view.interval - (double)(time_t)s->view.interval) * 1e9)};
-            nanosleep(&pause, NULL);
-            putchar('\n');
-        }
-        first = false;
-        look_again(zone, s, &look);
-        cli_board(&look, &s->view, &lines);
+        const double left = due - seconds_now();
+        if (due > 0) putchar('\n');
+        if (left > 0) nanosleep(&(struct timespec){(time_t)left, (long)((left - (double)(time_t)left) * 1e9)}, NULL);
+        due = look_again(zone, s, &p);
+        cli_board(&p.look, &p.order, &s->view, &lines);
         for (uint32_t i = 0; i < lines.n; i++) puts(lines.line[i]);
         cli_lines_free(&lines);
     } while (fflush(stdout) == 0 && !s->once);
-    cli_look_free(&look);
+    forget(&p);
     return cli_finish(stdout, "standard output");
 }
 

@@ -117,6 +117,7 @@ print("good", len(families))
     assert.same(sorted, names)
     assert.truthy(#names > 0)
     for _, name in ipairs(names) do has(name, "gpt") end
+    has(out, "  every 1 s  by use  ")
     -- Each interval another look, until nobody reads any more.
     local two = good("$B top --interval 0.1 " .. zone .. " | grep --line-buffered gen | head -2")
     assert.equal(2, select(2, two:gsub("admitted/s", "")))
@@ -132,8 +133,15 @@ print("good", len(families))
     return contents(log)
   end
 
+  -- What types keys, waits until a text is shown, at most for 20 seconds, and types others.
+  local function types(keys, shown, others)
+    return ("printf '%s'; i=0; until grep -q '%s' $L || [ $((i+=1)) = 2000 ]; do sleep 0.01; done; printf '%s'"):format(
+      keys, shown, others)
+  end
+
   it("is shown in a terminal, which is given back as it was", function()
-    local out = in_terminal("stty rows 24 cols 80; stty -g; $B top %s; echo code $?; stty -g", [[printf 's/gpt\rq']])
+    local out = in_terminal("stty rows 24 cols 80; stty -g; $B top %s; echo code $?; stty -g",
+      types("s/gpt", "filter: gpt_", "\\rq"))
     local saved, drawn, after =
       out:match("\n(%S+)\r\n\27%[%?1049h\27%[%?25l(.*)\27%[%?25h\27%[%?1049lcode 0\r\n(%S+)")
     assert.truthy(drawn, out)
@@ -147,6 +155,61 @@ print("good", len(families))
     saved, after = out:match("\n(%S+)\r\n\27%[%?1049h.*\27%[%?1049l.*code 143\r\n(%S+)")
     assert.truthy(saved, out)
     assert.equal(saved, after)
+  end)
+
+  it("is shown by amounts and resets that fit into 80 columns", function()
+    local out = in_terminal("stty rows 24 cols 80; LC_ALL=C.UTF-8 $B top --scopes team: %s", "printf q")
+    out = out:gsub("\27%[%??%d*%a", "")
+    has(out, "team:01234567890123456789012345678901234567890           -         -      -    0\r")
+    has(out, "  output_tokens/400 days       123.456G of 1.099T [#.......]  11.2 %   44 d 21 h\r")
+    has(out, "  cost/month              $1,234.56 of $1,099,511 [#.......]   0.1 %   15 d 12 h\r")
+    has(out, "  tokens/day             12,499,999 of 12,500,000 [#######.] 100.0 %    1 d 00 h\r")
+    out = good("LC_ALL=C.UTF-8 $B status --scopes team: " .. zone)
+    has(out, "  123.456G      1.099T   11.2 %  44 d 21 h\n")
+    has(out, "  $1,234.56  $1,099,511    0.1 %  15 d 12 h\n")
+  end)
+
+  it("is shown with names of all kinds, in columns", function()
+    for _, command in ipairs { "top --once", "status" } do
+      local line = ("$B %s --scopes team: %s"):format(command, zone)
+      local name, blanks = good("LC_ALL=C.UTF-8 " .. line):match("\n(team:\xe6[^\n ]*)( +)[-%d]")
+      assert.equal("team:日本/😀/e\xcc\x81?", name)
+      -- What has no letters but those of ASCII shows as many columns, and no more bytes than columns.
+      local plain, more = good("LC_ALL=C " .. line):match("\n(team:%?[^\n ]*)( +)[-%d]")
+      assert.equal("team:??/?/e??", plain)
+      -- Two ideographs and an emoji take a column more each than what stands for them, a mark on its letter none.
+      assert.equal(#blanks + 2, #more)
+    end
+  end)
+
+  it("is filtered by what is typed, whatever the alphabet", function()
+    local out = in_terminal('stty rows 24 cols 80; LC_ALL=C.UTF-8 $B top --scopes "" %s',
+      types("/日本語\\177", "filter: 日本_", "\\rq"))
+    assert.truthy(out:find("\n1 of 11 scopes with 日本\27"), out)
+  end)
+
+  it("is scrolled by keys that come fast", function()
+    local keys = types(("\\033[B"):rep(5), "not shown: 5 before, 2 after", "q")
+    has(in_terminal("stty rows 9 cols 80; $B top %s", keys), "not shown: 5 before, 2 after")
+  end)
+
+  it("is cut off while it is looked at", function()
+    local library = shell.file ""
+    good("cc -D_GNU_SOURCE -shared -fPIC tests/cli/cut.c -o " .. library)
+    for _, command in ipairs { "status", "status --json", "status --prometheus", "top --once" } do
+      local cut = copy_of(before)
+      local line = ("CUT=%s LD_PRELOAD=%s $B %s %s"):format(cut, library, command, cut)
+      refused(1, line, cut .. " was cut off while it was read")
+    end
+    local cut = copy_of(before)
+    refused(1, ("CUT=%s LD_PRELOAD=%s $B verify %s"):format(cut, library, cut), cut)
+    cut = copy_of(before)
+    local command = ("stty -g; $B top --interval 0.1 %s; echo code $?; stty -g"):format(cut)
+    local out = in_terminal(command, "truncate -s 0 " .. cut)
+    local saved, told, after = out:match("\n(%S+)\r\n\27%[%?1049h.*\27%[%?1049l(.-)\r\ncode 1\r\n(%S+)")
+    assert.equal(saved, after)
+    assert.equal(("llm-limiters: The zone %s was cut off while it was read, or cannot be read by its disk."):format(
+      cut), told)
   end)
 
   it("is proved sound, or not", function()

@@ -11,6 +11,15 @@ static const char limited[] =
     "min (TPM): Limit 200000, Used 199000, Requested 1200. Please try again in 6s.\","
     "\"type\":\"tokens\",\"code\":\"rate_limit_exceeded\"}}";
 
+#define DAY (86400 * (int64_t)LLIM_SECOND)
+
+static int set(llim_zone *zone, const char *scope, const llim_limit *limits, uint32_t n, llim_row *row)
+{
+    llim_row_spec spec = {
+        .size = sizeof spec, .scope = scope, .scope_len = (uint32_t)strlen(scope), .limits = limits, .n_limits = n};
+    return llim_row_set(zone, &spec, row, NULL);
+}
+
 int main(int argc, char **argv)
 {
     llim_options options = {.size = sizeof options, .seed = 1};
@@ -35,11 +44,18 @@ int main(int argc, char **argv)
         .size = sizeof response, .status = 429, .headers = "", .body = limited, .body_len = sizeof limited - 1};
     if (llim_acquire(limiter, &request, &permit, NULL, &err) || llim_answered(limiter, &permit, &response, NULL))
         return 1;
-    const llim_limit limit = {.law = LLIM_BUCKET, .amount = 5, .window_ns = 60 * (int64_t)LLIM_SECOND};
-    const char *scope = "user:\"an\\n\033[31m\xff\"";
-    llim_row_spec spec = {
-        .size = sizeof spec, .scope = scope, .scope_len = (uint32_t)strlen(scope), .limits = &limit, .n_limits = 1};
-    if (llim_row_set(llim_limiter_zone(limiter), &spec, &row, &err)) return 1;
+    llim_zone *zone = llim_limiter_zone(limiter);
+    const llim_limit few = {.law = LLIM_BUCKET, .amount = 5, .window_ns = 60 * (int64_t)LLIM_SECOND};
+    const llim_limit most[] = {
+        {.meter = LLIM_OUTPUT_TOKENS, .law = LLIM_BUCKET, .amount = LLIM_AMOUNT_MAX, .window_ns = 400 * DAY},
+        {.meter = LLIM_COST, .law = LLIM_CALENDAR, .unit = LLIM_PER_MONTH, .amount = LLIM_AMOUNT_MAX},
+        {.meter = LLIM_TOKENS, .law = LLIM_BUCKET, .amount = 12500000, .window_ns = DAY}};
+    if (set(zone, "user:\"an\\n\033[31m\xff\"", &few, 1, &row)) return 1;
+    if (set(zone, "team:\xe6\x97\xa5\xe6\x9c\xac/\xf0\x9f\x98\x80/e\xcc\x81\xe2\x80\xae", most, 3, &row)) return 1;
+    const llim_charge charge = {
+        .amount = {[LLIM_OUTPUT_TOKENS] = 123456789012, [LLIM_COST] = 1234567890, [LLIM_TOKENS] = 12499999}};
+    if (llim_admit(zone, &row, 1, &charge, &permit, NULL)) return 1;
+    if (set(zone, "team:01234567890123456789012345678901234567890", &few, 1, &row)) return 1;
     llim_close(limiter);
     return 0;
 }
