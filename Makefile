@@ -178,6 +178,7 @@ fuzz: deps-test
 test: deps-test
 	@$(MAKE) --no-print-directory -s all rocks $(PARITY) c-tests $(BUILD)/test_interleaving $(FUZZ)
 	@$(MAKE) --no-print-directory -s SAN=address,undefined rock c-tests
+	@$(MAKE) --no-print-directory -s SAN=address,undefined LUA=5.1 rock
 	@$(MAKE) --no-print-directory -s SAN=thread c-tests
 	@tests/run
 
@@ -202,7 +203,8 @@ examples: deps
 C_FILES := $(wildcard include/*.h src/*/*.[ch] bindings/lua/native/*.[ch] tests/*/*.[ch] examples/*.c)
 check: deps-test
 	@$(MAKE) --no-print-directory -s all rocks
-	@$(MAKE) --no-print-directory -s BUILD=build/clang CC=clang all rocks
+	@$(MAKE) --no-print-directory -s BUILD=build/clang CC=clang all rock
+	@$(MAKE) --no-print-directory -s BUILD=build/clang CC=clang LUA=5.1 rock
 	@CC="$(CC)" BUILD=$(BUILD) tests/check
 format:
 	clang-format -i $(C_FILES)
