@@ -106,7 +106,8 @@ $(BIN): $(CLI) $(LIB).a
 	$(CC) $^ $(LDFLAGS) $(LUA54_LIBS) -lcjson -lm -o $@
 
 # The native module of a Lua host: the library's objects, but for those whose place guest.c takes, and for those that see Lua,
-# which are compiled for that VM. It links no Lua.
+# which are compiled for that VM. It links no Lua. It is never unloaded: LuaJIT finalizes what finalizers have made after it has
+# unloaded its modules.
 ROCK   := $(BUILD)/$(VM)/llm_limiters/native.so
 NATIVE := $(patsubst bindings/lua/native/%.c,$(BUILD)/$(VM)/%.o,$(wildcard bindings/lua/native/*.c))
 SEES_LUA := $(filter-out $(patsubst %,policy/%.o,state kernel budget heap),$(patsubst src/%.c,%.o,$(wildcard src/policy/*.c))) \
@@ -120,7 +121,7 @@ $(BUILD)/$(VM)/%.o: src/%.c
 $(ROCK): $(CORE) $(filter-out %/trial.o,$(call ROOM,host)) $(BUILD)/policy/builtin.o $(SEES_LUA:%=$(BUILD)/$(VM)/%) $(NATIVE) \
          bindings/lua/native/exports.map
 	@mkdir -p $(@D)
-	$(CC) -shared -Wl,--version-script=bindings/lua/native/exports.map $(filter %.o,$^) $(LDFLAGS) -lcjson -lm -o $@
+	$(CC) -shared -Wl,-z,nodelete -Wl,--version-script=bindings/lua/native/exports.map $(filter %.o,$^) $(LDFLAGS) -lcjson -lm -o $@
 rock: $(ROCK)
 rocks:
 	@for lua in $(LUAS); do $(MAKE) --no-print-directory rock LUA=$$lua || exit 1; done
