@@ -191,11 +191,9 @@ static int route(lua_State *L)
     if (!lua_istable(L, 1) || is_word(L, 1))
         return luaL_error(L, "route must return a list of candidates, not %s", shown(L, c, 1));
     const size_t n = lua_rawlen(L, 1);
-    if (n)
-        lua_pushinteger(L, (lua_Integer)n);
-    else
-        lua_pushnil(L); /* before the first key of all */
-    if (lua_next(L, 1))
+    size_t fields = 0;
+    for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) fields++;
+    if (fields != n)
         return luaL_error(L, "route must return a list of candidates, and what it returned has other fields");
     if (n > LONGEST_PLAN)
         return luaL_error(L, "route returned a list of %d elements; there are %d candidates", (int)n, (int)q->n);

@@ -258,9 +258,11 @@ void llim__pool_fill(lua_State *L, llim__vm *vm, int candidates, int list)
         llim__pool_push(L, vm, candidates, q->candidates[i].model);
         lua_rawseti(L, list, (int)i + 1);
     }
-    /* What a longer one, or a script, has left behind comes after the last. */
-    for (lua_pushinteger(L, (lua_Integer)q->n); lua_next(L, list);) {
+    /* What a longer one, or a script, has left behind may stand anywhere among them. */
+    for (lua_pushnil(L); lua_next(L, list);) {
         lua_pop(L, 1);
+        const double key = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : 0;
+        if (key >= 1 && key <= q->n && floor(key) == key) continue;
         lua_pushvalue(L, -1);
         lua_pushnil(L);
         lua_rawset(L, list);
