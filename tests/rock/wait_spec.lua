@@ -42,6 +42,18 @@ describe("waiting", function()
     assert.is_truthy(limiter:wait("a", { tokens = 1 }, { sleep = sleep, timeout = 60.1 }))
   end)
 
+  it("leaves the queue when its sleep function raises in a coroutine, at the latest when that is collected", function()
+    limiter:acquire("a", { tokens = 1000 })
+    local function woken() error("woken", 0) end
+    local fine, why = coroutine.resume(coroutine.create(function()
+      return limiter:wait("a", { tokens = 1000 }, { sleep = woken })
+    end))
+    assert.same({ false, "woken" }, { fine, why })
+    collectgarbage()
+    collectgarbage()
+    assert.is_truthy(limiter:wait("a", { tokens = 1 }, { sleep = sleep, timeout = 60.1 }))
+  end)
+
   it("serves coroutines by priority and in order, and wakes by what is given back", function()
     local held, order, tasks = limiter:acquire("a", { tokens = 1000 }), {}, {}
     for i, priority in ipairs { 0, 0, 1 } do
