@@ -199,6 +199,20 @@ describe("a reload", function()
     assert.equal(10, used(limiter, "b", "tokens"))
   end)
 
+  it("keeps nothing of what was in force before, though a hook may reach the policy", function()
+    local text = 'here = policy { api = 1, name = "spec", route = function() return here and {} end }\nreturn here'
+    local paths = { support.file(text), support.file(text .. "\n") }
+    local limiter = open { custom_limits = LIMITS }
+    local function more()
+      for i = 1, 30 do assert(limiter:reload { custom_limits = LIMITS, policy = paths[1 + i % 2] }) end
+      for _ = 1, 10 do collectgarbage() end
+      return collectgarbage "count"
+    end
+    more()
+    local before = more()
+    assert.is_true(more() < before + 200)
+  end)
+
   it("that is wrong changes nothing", function()
     local path = policy(REVERSED)
     local limiter = open { custom_limits = LIMITS, policy = path }
