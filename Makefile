@@ -1,6 +1,6 @@
 # llm-limiters. `make help` tells the targets.
 # Settings: CC, OPT, PREFIX, LIBDIR, DESTDIR, SAN=address,undefined or SAN=thread (a build of its own), WERROR= to go on
-# past warnings.
+# past warnings; LUA=5.1, 5.2, 5.3, 5.4 or luajit, which the rock is for.
 
 VERSION  := 0.1.0
 SOVERSION := 0
@@ -18,9 +18,18 @@ WERROR   ?= -Werror
 BUILD    ?= build$(if $(SAN),/$(subst $(comma),-,$(SAN)))
 comma    := ,
 
-LUA      ?= lua5.4
-LUA_CFLAGS := $(shell pkg-config --cflags lua5.4 2>/dev/null)
-LUA_LIBS   := $(shell pkg-config --libs lua5.4 2>/dev/null)
+# The library carries Lua 5.4. The rock is for one VM, whose name is that of its program and package too; whoever knows the
+# program alone gives it as LUA_PROGRAM, with LUA_CFLAGS.
+LUAS     := 5.1 5.2 5.3 5.4 luajit
+LUA      ?= $(if $(LUA_PROGRAM),$(shell $(LUA_PROGRAM) -e 'print(jit and "luajit" or _VERSION:match "[%d.]+")'),5.4)
+ifneq ($(words $(LUA) $(filter-out $(LUAS),$(LUA))),1)
+$(error LUA must be one of $(LUAS), not "$(LUA)")
+endif
+VM       := $(patsubst 5.%,lua5.%,$(LUA))
+LUA_PROGRAM ?= $(VM)
+LUA_CFLAGS := $(shell pkg-config --cflags $(VM) 2>/dev/null)
+LUA54_CFLAGS := $(shell pkg-config --cflags lua5.4 2>/dev/null)
+LUA54_LIBS := $(shell pkg-config --libs lua5.4 2>/dev/null)
 OPT      ?= -O2
 WARN     := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla -Wwrite-strings
 CFLAGS   := -std=c11 -D_GNU_SOURCE $(OPT) -g $(WARN) $(WERROR) -fvisibility=hidden -fPIC -pthread -MMD -MP \
@@ -41,13 +50,13 @@ LIB_CORE := $(BUILD)/libllm_limiters_core
 LIB      := $(BUILD)/libllm_limiters
 BIN      := $(BUILD)/llm-limiters
 
-.PHONY: all rock install-rock demo test c-tests fuzz interleave examples check bench install uninstall deps deps-test format clean help
+.PHONY: all rock rocks install-rock demo test c-tests fuzz interleave examples check bench install uninstall deps deps-test format clean help
 all: $(LIB_CORE).a $(LIB_CORE).so $(LIB).a $(LIB).so $(BIN)
 
 help:
 	@echo "make demo     install what is missing, build, and simulate 10,000 requests against three free models"
 	@echo "make test     install what is missing, build, and run every test and check"
-	@echo "make rock     the native module for Lua 5.4, in $(BUILD)/lua5.4"
+	@echo "make rock     the native module for Lua $(LUA), in $(BUILD)/$(VM); LUA=5.1, 5.2, 5.3, 5.4 or luajit; make rocks for all"
 	@echo "make examples build and run every example"
 	@echo "make interleave  hunt for schedules that break the engine"
 	@echo "make fuzz     every parser against hostile bytes, LLIM_FUZZ_SECONDS each"
@@ -57,7 +66,8 @@ help:
 
 # What is needed to build and run, and to test, as Debian's packages.
 DEPS      := gcc libc6-dev make pkg-config lua5.4 liblua5.4-dev libcjson-dev tzdata
-DEPS_TEST := $(DEPS) libcmocka-dev lua-busted lua-check python3-prometheus-client locales clang clang-format libclang-rt-14-dev
+DEPS_TEST := $(DEPS) libcmocka-dev lua-busted lua-check python3-prometheus-client locales clang clang-format libclang-rt-14-dev \
+             lua5.1 liblua5.1-0-dev lua5.2 liblua5.2-dev lua5.3 liblua5.3-dev luajit2 libluajit2-5.1-dev
 MISSING    = $(shell for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q ' installed' || echo $$p; done)
 SUDO      := $(if $(filter 0,$(shell id -u)),,sudo)
 INSTALL_MISSING = m="$(call MISSING,$(1))"; [ -z "$$m" ] || { echo "installing $$m"; $(SUDO) apt-get update -qq && \
@@ -75,12 +85,12 @@ demo: deps
 
 $(BUILD)/%.o: src/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -Iinclude -Isrc $(LUA_CFLAGS) -c $< -o $@
+	$(CC) $(CFLAGS) -Iinclude -Isrc $(LUA54_CFLAGS) -c $< -o $@
 
 # The Lua kernel, the quota tables and the policies are part of the library.
 $(BUILD)/policy/builtin.c: src/policy/embed.lua $(KERNEL) $(POLICIES)
 	@mkdir -p $(@D)
-	$(LUA) src/policy/embed.lua $(KERNEL) $(POLICIES) > $@.new && mv $@.new $@
+	$(LUA_PROGRAM) src/policy/embed.lua $(KERNEL) $(POLICIES) > $@.new && mv $@.new $@
 $(BUILD)/policy/builtin.o: $(BUILD)/policy/builtin.c
 	$(CC) $(CFLAGS) -Iinclude -Isrc -c $< -o $@
 
@@ -91,20 +101,30 @@ $(LIB).a: $(CORE) $(HOST)
 $(LIB_CORE).so: $(CORE)
 	$(CC) -shared -Wl,-soname,$(@F).$(SOVERSION) -Wl,-z,nodelete $^ $(LDFLAGS) -lcjson -o $@
 $(LIB).so: $(CORE) $(HOST)
-	$(CC) -shared -Wl,-soname,$(@F).$(SOVERSION) $^ $(LDFLAGS) $(LUA_LIBS) -lcjson -lm -o $@
+	$(CC) -shared -Wl,-soname,$(@F).$(SOVERSION) $^ $(LDFLAGS) $(LUA54_LIBS) -lcjson -lm -o $@
 $(BIN): $(CLI) $(LIB).a
-	$(CC) $^ $(LDFLAGS) $(LUA_LIBS) -lcjson -lm -o $@
+	$(CC) $^ $(LDFLAGS) $(LUA54_LIBS) -lcjson -lm -o $@
 
-# The native module of a Lua host: the same objects, but for those whose place guest.c takes. It links no Lua.
-ROCK   := $(BUILD)/lua5.4/llm_limiters/native.so
-NATIVE := $(patsubst bindings/lua/native/%.c,$(BUILD)/lua5.4/%.o,$(wildcard bindings/lua/native/*.c))
-$(BUILD)/lua5.4/%.o: bindings/lua/native/%.c
+# The native module of a Lua host: the library's objects, but for those whose place guest.c takes, and for those that see Lua,
+# which are compiled for that VM. It links no Lua. It is never unloaded: LuaJIT finalizes what finalizers have made after it has
+# unloaded its modules.
+ROCK   := $(BUILD)/$(VM)/llm_limiters/native.so
+NATIVE := $(patsubst bindings/lua/native/%.c,$(BUILD)/$(VM)/%.o,$(wildcard bindings/lua/native/*.c))
+SEES_LUA := $(filter-out $(patsubst %,policy/%.o,state kernel budget heap),$(patsubst src/%.c,%.o,$(wildcard src/policy/*.c))) \
+            host/trial.o
+$(BUILD)/$(VM)/%.o: bindings/lua/native/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -Iinclude -Isrc -Ibindings/lua/native $(LUA_CFLAGS) -c $< -o $@
-$(ROCK): $(CORE) $(filter-out $(patsubst %,$(BUILD)/policy/%.o,state kernel budget heap),$(HOST)) $(NATIVE) bindings/lua/native/exports.map
+$(BUILD)/$(VM)/%.o: src/%.c
 	@mkdir -p $(@D)
-	$(CC) -shared -Wl,--version-script=bindings/lua/native/exports.map $(filter %.o,$^) $(LDFLAGS) -lcjson -lm -o $@
+	$(CC) $(CFLAGS) -Iinclude -Isrc $(LUA_CFLAGS) -c $< -o $@
+$(ROCK): $(CORE) $(filter-out %/trial.o,$(call ROOM,host)) $(BUILD)/policy/builtin.o $(SEES_LUA:%=$(BUILD)/$(VM)/%) $(NATIVE) \
+         bindings/lua/native/exports.map
+	@mkdir -p $(@D)
+	$(CC) -shared -Wl,-z,nodelete -Wl,--version-script=bindings/lua/native/exports.map $(filter %.o,$^) $(LDFLAGS) -lcjson -lm -o $@
 rock: $(ROCK)
+rocks:
+	@for lua in $(LUAS); do $(MAKE) --no-print-directory rock LUA=$$lua || exit 1; done
 
 # For luarocks (llm-limiters-scm-1.rockspec), which says where Lua files and native modules go.
 install-rock: rock
@@ -114,10 +134,10 @@ install-rock: rock
 	install -m 755 $(ROCK) $(ROCK_LIB)/llm_limiters
 
 # The C library's side of the specs that compare it with the rock.
-PARITY := $(BUILD)/lua5.4/parity
+PARITY := $(BUILD)/tests/parity
 $(PARITY): tests/rock/parity.c $(LIB).a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -Iinclude $< $(LIB).a $(LDFLAGS) $(LUA_LIBS) -lcjson -lm -o $@
+	$(CC) $(CFLAGS) -Iinclude $< $(LIB).a $(LDFLAGS) $(LUA54_LIBS) -lcjson -lm -o $@
 
 # Tests: each C file is a program that speaks TAP; tests/run adds them all up.
 C_TESTS  := $(patsubst tests/c/%.c,$(BUILD)/tests/%,$(wildcard tests/c/test_*.c))
@@ -127,7 +147,7 @@ $(BUILD)/tests/%.o: tests/c/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -Iinclude -Isrc -Itests/c -c $< -o $@
 $(C_TESTS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TEST_KIT) $(filter-out $(BUILD)/cli/main.o,$(CLI)) $(LIB).a
-	$(CC) $^ $(LDFLAGS) $(LUA_LIBS) -lcmocka -lcjson -lm -o $@
+	$(CC) $^ $(LDFLAGS) $(LUA54_LIBS) -lcmocka -lcjson -lm -o $@
 c-tests: $(C_TESTS)
 
 # The engine under a scheduler that interleaves, delays and kills its threads at every atomic operation. Each run takes other
@@ -157,33 +177,35 @@ fuzz: deps-test
 
 # Everything once as it is shipped, the C tests again under the sanitizers, and a build by the other compiler.
 test: deps-test
-	@$(MAKE) --no-print-directory -s all rock $(PARITY) c-tests $(BUILD)/test_interleaving $(FUZZ)
+	@$(MAKE) --no-print-directory -s all rocks $(PARITY) c-tests $(BUILD)/test_interleaving $(FUZZ)
 	@$(MAKE) --no-print-directory -s SAN=address,undefined rock c-tests
+	@$(MAKE) --no-print-directory -s SAN=address,undefined LUA=5.1 rock
 	@$(MAKE) --no-print-directory -s SAN=thread c-tests
 	@tests/run
 
 $(BUILD)/bench: $(wildcard tests/bench/*.[ch]) $(LIB).a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -Iinclude -Isrc $^ $(LDFLAGS) $(LUA_LIBS) -lcjson -lm -o $@
+	$(CC) $(CFLAGS) -Iinclude -Isrc $^ $(LDFLAGS) $(LUA54_LIBS) -lcjson -lm -o $@
 bench: deps
 	@$(MAKE) --no-print-directory -s $(BUILD)/bench
 	@$(BUILD)/bench
 
 # Each example is a program of its own, built against the public headers and run.
-LUA_HERE := LUA_PATH='bindings/lua/?.lua;bindings/lua/?/init.lua;;' LUA_CPATH='$(BUILD)/lua5.4/?.so;;'
+LUA_HERE := LUA_PATH='bindings/lua/?.lua;bindings/lua/?/init.lua;;' LUA_CPATH='$(BUILD)/$(VM)/?.so;;'
 EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
 $(BUILD)/examples/%: examples/%.c $(LIB).a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -Iinclude $< $(LIB).a $(LDFLAGS) $(LUA_LIBS) -lcjson -lm -o $@
+	$(CC) $(CFLAGS) -Iinclude $< $(LIB).a $(LDFLAGS) $(LUA54_LIBS) -lcjson -lm -o $@
 examples: deps
 	@$(MAKE) --no-print-directory -s rock $(EXAMPLES)
 	@for e in $(EXAMPLES); do echo "== $$e"; $$e || exit 1; done
-	@echo "== examples/first.lua"; $(LUA_HERE) $(LUA) examples/first.lua
+	@echo "== examples/first.lua"; $(LUA_HERE) $(LUA_PROGRAM) examples/first.lua
 
 C_FILES := $(wildcard include/*.h src/*/*.[ch] bindings/lua/native/*.[ch] tests/*/*.[ch] examples/*.c)
 check: deps-test
-	@$(MAKE) --no-print-directory -s all rock
+	@$(MAKE) --no-print-directory -s all rocks
 	@$(MAKE) --no-print-directory -s BUILD=build/clang CC=clang all rock
+	@$(MAKE) --no-print-directory -s BUILD=build/clang CC=clang LUA=5.1 rock
 	@CC="$(CC)" BUILD=$(BUILD) tests/check
 format:
 	clang-format -i $(C_FILES)
@@ -222,4 +244,4 @@ uninstall:
 clean:
 	rm -rf build
 
--include $(wildcard $(BUILD)/*/*.d $(BUILD)/interleave/*/*.d)
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/$(VM)/*/*.d $(BUILD)/interleave/*/*.d)

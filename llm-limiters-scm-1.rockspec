@@ -1,4 +1,4 @@
--- luarocks make: from a checkout, without network, for Lua 5.4.
+-- luarocks make: from a checkout, without network, for Lua 5.1 to 5.4 and LuaJIT.
 package = "llm-limiters"
 version = "scm-1"
 rockspec_format = "3.0"
@@ -9,15 +9,15 @@ description = {
   license = "MIT",
 }
 supported_platforms = { "linux" }
-dependencies = { "lua >= 5.4, < 5.5" }
+dependencies = { "lua >= 5.1, < 5.5" }
 external_dependencies = { CJSON = { header = "cjson/cJSON.h" } }
 build = {
   type = "make",
   build_target = "rock",
-  build_variables = { BUILD = "build/rock", LUA = "$(LUA)", LUA_CFLAGS = "-I$(LUA_INCDIR)", WERROR = "" },
+  build_variables = { BUILD = "build/rock", LUA_PROGRAM = "$(LUA)", LUA_CFLAGS = "-I$(LUA_INCDIR)", WERROR = "" },
   install_target = "install-rock",
   install_variables = {
-    BUILD = "build/rock", LUA = "$(LUA)", LUA_CFLAGS = "-I$(LUA_INCDIR)", WERROR = "",
+    BUILD = "build/rock", LUA_PROGRAM = "$(LUA)", LUA_CFLAGS = "-I$(LUA_INCDIR)", WERROR = "",
     ROCK_LUA = "$(LUADIR)", ROCK_LIB = "$(LIBDIR)",
   },
 }

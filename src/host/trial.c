@@ -19,6 +19,7 @@
 
 #include "host/answered.h"
 #include "policy/budget.h"
+#include "policy/lua_compat.h"
 
 static const char world_name[] = "llm_limiters.trial";
 
@@ -75,8 +76,8 @@ static int64_t check_amount(lua_State *L, const char *name)
 static void read_amounts(lua_State *L, int table, llim_charge *charge)
 {
     for (int m = 0; m < LLIM_METERS; m++) {
-        if (lua_getfield(L, table, llim_meter_name(m)) != LUA_TNIL)
-            charge->amount[m] = check_amount(L, llim_meter_name(m));
+        lua_getfield(L, table, llim_meter_name(m));
+        if (!lua_isnil(L, -1)) charge->amount[m] = check_amount(L, llim_meter_name(m));
         lua_pop(L, 1);
     }
 }
@@ -87,8 +88,8 @@ static void read_request(lua_State *L, llim_request *r, llim_tag *tags)
     if (lua_isnoneornil(L, 3)) return;
     luaL_checktype(L, 3, LUA_TTABLE);
     read_amounts(L, 3, &r->charge);
-    if (lua_getfield(L, 3, "max_output_tokens") != LUA_TNIL)
-        r->max_output_tokens = check_amount(L, "max_output_tokens");
+    lua_getfield(L, 3, "max_output_tokens");
+    if (!lua_isnil(L, -1)) r->max_output_tokens = check_amount(L, "max_output_tokens");
     lua_pop(L, 1);
     r->tags = tags;
     for (lua_pushnil(L); lua_next(L, 3); lua_pop(L, 1)) {
@@ -110,11 +111,11 @@ static int acquire(lua_State *L)
     llim_request request = {.size = sizeof request, .models = models};
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 3);
-    const lua_Unsigned n = lua_rawlen(L, 2);
+    const size_t n = lua_rawlen(L, 2);
     luaL_argcheck(L, n >= 1 && n <= LLIM__MOST_MODELS, 2, "1 to 64 names are expected");
     luaL_checkstack(L, (int)n + LUA_MINSTACK, "names");
-    for (lua_Unsigned i = 0; i < n; i++) {
-        lua_rawgeti(L, 2, (lua_Integer)i + 1); /* stays, so that the name does */
+    for (size_t i = 0; i < n; i++) {
+        lua_rawgeti(L, 2, (int)i + 1); /* stays, so that the name does */
         luaL_argcheck(L, lua_type(L, -1) == LUA_TSTRING, 2, "a list of names is expected");
         models[request.n_models++] = lua_tostring(L, -1);
     }
@@ -153,7 +154,8 @@ static int cancel(lua_State *L)
 
 static int find(lua_State *L, const char *field, const char *(*name_of)(int), int n)
 {
-    const char *name = lua_getfield(L, 2, field) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+    lua_getfield(L, 2, field);
+    const char *name = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
     const bool is_nil = lua_isnil(L, -1);
     int i = 0;
     while (i < n && !(name && strcmp(name_of(i), name) == 0)) i++;
@@ -191,13 +193,15 @@ static int answer(lua_State *L)
     a.retry_after_ns = a.ends_after_ns = LLIM_UNKNOWN;
     const int unit = find(L, "unit", llim__unit_name, LLIM_PER_MONTH + 1);
     a.unit = unit < 0 ? LLIM_NO_UNIT : unit;
-    if (lua_getfield(L, 2, "retry_after") != LUA_TNIL) {
+    lua_getfield(L, 2, "retry_after");
+    if (!lua_isnil(L, -1)) {
         const double wait = lua_tonumber(L, -1);
         if (lua_type(L, -1) != LUA_TNUMBER || !(wait >= 0 && wait <= 34560000))
             luaL_error(L, "retry_after must be a number of seconds from 0 to 400 days");
         a.retry_after_ns = (int64_t)ceil(wait * LLIM_SECOND);
     }
-    if (lua_getfield(L, 2, "family") == LUA_TSTRING) strncpy(a.family, lua_tostring(L, -1), sizeof a.family - 1);
+    lua_getfield(L, 2, "family");
+    if (lua_type(L, -1) == LUA_TSTRING) strncpy(a.family, lua_tostring(L, -1), sizeof a.family - 1);
     for (int m = 0; m < LLIM_METERS; m++) a.facts.charge.amount[m] = a.kind == LLIM_ANSWER_OK ? LLIM_UNKNOWN : 0;
     read_amounts(L, 2, &a.facts.charge);
     lua_getfield(L, 2, "status");
@@ -261,7 +265,8 @@ static int make_world(lua_State *L)
     const char *text = lua_tolstring(L, -1, &size);
     world *w = lua_newuserdatauv(L, sizeof *w, 0);
     memset(w, 0, sizeof *w);
-    luaL_setmetatable(L, world_name);
+    luaL_getmetatable(L, world_name);
+    lua_setmetatable(L, -2);
     llim_options o = {.size = sizeof o,
                       .modality = k->options->modality,
                       .guard_ns = LLIM_NO_GUARD,

@@ -61,10 +61,9 @@ static call *ask_about(lua_State *L)
     return c;
 }
 
-/* The value at the index, for a message; pushes it. */
+/* The value at the index, counted from the bottom, for a message; pushes it. */
 static const char *shown(lua_State *L, const call *c, int index)
 {
-    index = lua_absindex(L, index);
     llim__vm_push_kernel(L, c->vm, "show");
     lua_pushvalue(L, index);
     lua_call(L, 1, 1);
@@ -110,7 +109,8 @@ static void read_limits(lua_State *L, llim__vm *vm, llim__further *out)
     enum { LIST = -1 };
     if (lua_isnil(L, LIST)) return;
     out->n_limits = (uint32_t)lua_rawlen(L, LIST);
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &vm->keys[LLIM__KEY_LIMITS]) == LUA_TNIL) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &vm->keys[LLIM__KEY_LIMITS]);
+    if (lua_isnil(L, -1)) {
         lua_pop(L, 1);
         lua_newtable(L);
         lua_createtable(L, 0, 1);
@@ -121,11 +121,12 @@ static void read_limits(lua_State *L, llim__vm *vm, llim__further *out)
         lua_rawsetp(L, LUA_REGISTRYINDEX, &vm->keys[LLIM__KEY_LIMITS]);
     }
     lua_pushvalue(L, -2);
-    if (lua_rawget(L, -2) == LUA_TNIL) {
+    lua_rawget(L, -2);
+    if (lua_isnil(L, -1)) {
         lua_pop(L, 1);
         llim_limit *limits = lua_newuserdatauv(L, LLIM_MAX_LIMITS * sizeof *limits, 0);
         for (uint32_t i = 0; i < out->n_limits && i < LLIM_MAX_LIMITS; i++) {
-            lua_rawgeti(L, -3, (lua_Integer)i + 1);
+            lua_rawgeti(L, -3, (int)i + 1);
             limits[i] = llim__vm_read_limit(L);
             lua_pop(L, 1);
         }
@@ -144,15 +145,16 @@ static int scopes(lua_State *L)
     if (lua_isnil(L, 1)) return 0;
     llim__vm_push_kernel(L, c->vm, "scopes"); /* (set, value) -> a list of { name, limits } */
     llim__vm_push_set(L, c->vm);
-    lua_rotate(L, 1, 2);
+    lua_pushvalue(L, 1);
+    lua_remove(L, 1);
     lua_call(L, 2, 1);
-    const lua_Unsigned n = lua_rawlen(L, 1);
+    const size_t n = lua_rawlen(L, 1);
     if (n > c->cap)
         return luaL_error(L, "scopes returned %d scopes; a request is charged to at most %d, its own included", (int)n,
                           LLIM_MAX_ROWS - 1);
-    for (lua_Unsigned i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++) {
         out[i] = (llim__further){.name = NULL};
-        lua_rawgeti(L, 1, (lua_Integer)i + 1);
+        lua_rawgeti(L, 1, (int)i + 1);
         lua_getfield(L, -1, "name");
         out[i].name = lua_tostring(L, -1);
         lua_getfield(L, -2, "limits");
@@ -188,21 +190,19 @@ static int route(lua_State *L)
     if (llim__pool_model(L, 1, &model)) return luaL_error(L, "route must return a list of candidates, not a candidate");
     if (!lua_istable(L, 1) || is_word(L, 1))
         return luaL_error(L, "route must return a list of candidates, not %s", shown(L, c, 1));
-    const lua_Unsigned n = lua_rawlen(L, 1);
-    if (n)
-        lua_pushinteger(L, (lua_Integer)n);
-    else
-        lua_pushnil(L); /* before the first key of all */
-    if (lua_next(L, 1))
+    const size_t n = lua_rawlen(L, 1);
+    size_t fields = 0;
+    for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) fields++;
+    if (fields != n)
         return luaL_error(L, "route must return a list of candidates, and what it returned has other fields");
     if (n > LONGEST_PLAN)
         return luaL_error(L, "route returned a list of %d elements; there are %d candidates", (int)n, (int)q->n);
     bool planned[LLIM__MOST_MODELS] = {false};
-    for (lua_Unsigned i = 1; i <= n && n_order < q->n; i++) {
-        lua_rawgeti(L, 1, (lua_Integer)i);
+    for (size_t i = 1; i <= n && n_order < q->n; i++) {
+        lua_rawgeti(L, 1, (int)i);
         if (!llim__pool_model(L, -1, &model))
             return luaL_error(L, "route returned a list whose element %d is no candidate, but %s", (int)i,
-                              shown(L, c, -1));
+                              shown(L, c, lua_gettop(L)));
         uint32_t k = 0;
         while (k < q->n && q->candidates[k].model != model) k++;
         if (k == q->n) return luaL_error(L, "route returned a candidate that is not of its pool");
@@ -272,7 +272,8 @@ static llim__action read_action(lua_State *L)
     if (!llim__pool_model(L, -1, &action.model)) luaL_error(L, "cool() takes the model that the answer is about");
     lua_getfield(L, -2, "scope");
     action.scope = scope_of(L, lua_tostring(L, -1));
-    action.until = lua_getfield(L, -3, "until") == LUA_TNUMBER;
+    lua_getfield(L, -3, "until");
+    action.until = lua_type(L, -1) == LUA_TNUMBER;
     if (!action.until) lua_getfield(L, -4, "seconds");
     action.ns = (int64_t)(lua_tonumber(L, -1) * LLIM_SECOND);
     lua_pop(L, action.until ? 3 : 4);
@@ -294,10 +295,10 @@ static int result(lua_State *L)
     llim__pool_push(L, c->vm, CANDIDATES, model);
     lua_call(L, 3, 1);
     lua_replace(L, 1);
-    const lua_Unsigned n = lua_rawlen(L, 1);
+    const size_t n = lua_rawlen(L, 1);
     if (n > c->cap) return luaL_error(L, "result returned %d actions, at most %d are possible", (int)n, (int)c->cap);
-    for (lua_Unsigned i = 0; i < n; i++) {
-        lua_rawgeti(L, 1, (lua_Integer)i + 1);
+    for (size_t i = 0; i < n; i++) {
+        lua_rawgeti(L, 1, (int)i + 1);
         out[i] = read_action(L);
         lua_pop(L, 1);
     }

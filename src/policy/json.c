@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "policy/lua_compat.h"
+
 enum { DEEPEST = 8 }; /* a table of models of limits has three */
 
 static int free_document(lua_State *L)
@@ -58,7 +60,8 @@ static bool push(lua_State *L, const cJSON *item, int depth, path *p)
             else
                 lua_pushstring(L, child->string);
             lua_pushvalue(L, -1);
-            bool twice = lua_rawget(L, -3) != LUA_TNIL;
+            lua_rawget(L, -3);
+            const bool twice = !lua_isnil(L, -1);
             lua_pop(L, 1);
             if (twice) {
                 p->key[p->n++] = child->string; /* the second one */

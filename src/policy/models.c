@@ -71,14 +71,15 @@ static int push_entry(lua_State *L)
 {
     entry *e = lua_touserdata(L, 2);
     llim__model *out = e->out;
-    lua_rawgeti(L, 1, e->index + 1);
+    lua_rawgeti(L, 1, (int)e->index + 1);
     out->name = string_field(L, "name");
     out->provider = string_field(L, "provider");
     out->scope = string_field(L, "scope");
     lua_getfield(L, -1, "blocked");
     out->blocked = lua_toboolean(L, -1);
     lua_pop(L, 1);
-    if (lua_getfield(L, -1, "price") == LUA_TTABLE)
+    lua_getfield(L, -1, "price");
+    if (lua_istable(L, -1))
         out->price = (llim__price){.input = number_field(L, "input"),
                                    .output = number_field(L, "output"),
                                    .request = number_field(L, "request") * 1e6,
@@ -87,7 +88,7 @@ static int push_entry(lua_State *L)
     lua_getfield(L, -1, "limits");
     e->n_limits = (uint32_t)lua_rawlen(L, -1);
     while (out->n_limits < e->n_limits && out->n_limits < LLIM_MAX_LIMITS) {
-        lua_rawgeti(L, -1, out->n_limits + 1);
+        lua_rawgeti(L, -1, (int)out->n_limits + 1);
         out->limit[out->n_limits++] = llim__vm_read_limit(L);
         lua_pop(L, 1);
     }

@@ -53,7 +53,8 @@ static llim_charge read_charge(lua_State *L, const llim__candidate *m, const cha
     const llim__question *q = vm_of(L)->question;
     llim_charge charge = {{0}};
     for (int meter = 0; meter < LLIM_METERS; meter++) {
-        if (lua_getfield(L, 2, llim_meter_name(meter)) != LUA_TNIL) {
+        lua_getfield(L, 2, llim_meter_name(meter));
+        if (!lua_isnil(L, -1)) {
             double amount = lua_tonumber(L, -1);
             if (!lua_isnumber(L, -1) || !(amount >= 0 && amount <= LLIM_AMOUNT_MAX))
                 luaL_error(L, "%s: %s must be a number from 0 to 2^40 - 1", usage, llim_meter_name(meter));
@@ -199,7 +200,8 @@ static void *hide(lua_State *L, size_t size)
 {
     void *bytes = lua_newuserdatauv(L, size, 0);
     lua_createtable(L, 0, 3);
-    lua_rotate(L, -3, -1);
+    lua_pushvalue(L, -3);
+    lua_remove(L, -4);
     lua_setfield(L, -2, "__index");
     seal(L);
     return bytes;
@@ -223,7 +225,8 @@ static void push_fields(lua_State *L, llim__vm *vm, uint32_t model)
         lua_getfield(L, -1, copied[i]);
         lua_setfield(L, -3, copied[i]);
     }
-    if (lua_getfield(L, -1, "price") == LUA_TTABLE) hide(L, 0);
+    lua_getfield(L, -1, "price");
+    if (lua_istable(L, -1)) hide(L, 0);
     lua_setfield(L, -3, "price");
     lua_pop(L, 1);
     push_function(L, vm, fits);
@@ -238,13 +241,14 @@ static void push_fields(lua_State *L, llim__vm *vm, uint32_t model)
 
 void llim__pool_push(lua_State *L, llim__vm *vm, int candidates, uint32_t model)
 {
-    if (lua_rawgeti(L, candidates, (lua_Integer)model + 1) != LUA_TNIL) return;
+    lua_rawgeti(L, candidates, (int)model + 1);
+    if (!lua_isnil(L, -1)) return;
     lua_pop(L, 1);
     push_fields(L, vm, model);
     uint32_t *id = hide(L, sizeof *id);
     *id = model;
     lua_pushvalue(L, -1);
-    lua_rawseti(L, candidates, (lua_Integer)model + 1);
+    lua_rawseti(L, candidates, (int)model + 1);
 }
 
 void llim__pool_fill(lua_State *L, llim__vm *vm, int candidates, int list)
@@ -252,11 +256,13 @@ void llim__pool_fill(lua_State *L, llim__vm *vm, int candidates, int list)
     const llim__question *q = vm->question;
     for (uint32_t i = 0; i < q->n; i++) {
         llim__pool_push(L, vm, candidates, q->candidates[i].model);
-        lua_rawseti(L, list, (lua_Integer)i + 1);
+        lua_rawseti(L, list, (int)i + 1);
     }
-    /* What a longer one, or a script, has left behind comes after the last. */
-    for (lua_pushinteger(L, (lua_Integer)q->n); lua_next(L, list);) {
+    /* What a longer one, or a script, has left behind may stand anywhere among them. */
+    for (lua_pushnil(L); lua_next(L, list);) {
         lua_pop(L, 1);
+        const double key = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : 0;
+        if (key >= 1 && key <= q->n && floor(key) == key) continue;
         lua_pushvalue(L, -1);
         lua_pushnil(L);
         lua_rawset(L, list);

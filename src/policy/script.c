@@ -48,6 +48,38 @@ static bool has_too_many(const char *text, size_t size, const char *word)
     return n > MOST_GOTOS;
 }
 
+#if LUA_VERSION_NUM >= 502
+
+static int load_text(lua_State *L, reading *r, const char *name)
+{
+    return lua_load(L, next_piece, r, name, "t");
+}
+
+/* (function, its globals) -> function */
+static void set_environment(lua_State *L)
+{
+    if (!lua_setupvalue(L, -2, 1)) lua_pop(L, 1);
+}
+
+#else
+
+/* Bytecode begins so; behind a first line or a mark that LuaJIT skips, it loads none. */
+static int load_text(lua_State *L, reading *r, const char *name)
+{
+    if (r->at != r->end && *r->at == LUA_SIGNATURE[0]) {
+        lua_pushliteral(L, "attempt to load a binary chunk");
+        return LUA_ERRSYNTAX;
+    }
+    return lua_load(L, next_piece, r, name);
+}
+
+static void set_environment(lua_State *L)
+{
+    lua_setfenv(L, -2);
+}
+
+#endif
+
 /* compile(text, chunkname, env) -> function | nil, message, with the VM as upvalue, within a call(). What ends that is nothing
    that the text's syntax has done, nor is want of memory: it is raised on. */
 static int compile(lua_State *L)
@@ -61,7 +93,7 @@ static int compile(lua_State *L)
         lua_pushfstring(L, "it has more than %d times the word goto or break", MOST_GOTOS);
         return 2;
     }
-    int status = lua_load(L, next_piece, &r, luaL_checkstring(L, 2), "t");
+    int status = load_text(L, &r, luaL_checkstring(L, 2));
     if (vm->budget.over) {
         vm->line = line_of(&r);
         return luaL_error(L, "the text is more than may be compiled");
@@ -73,7 +105,7 @@ static int compile(lua_State *L)
         return 2;
     }
     lua_pushvalue(L, 3);
-    if (!lua_setupvalue(L, -2, 1)) lua_pop(L, 1);
+    set_environment(L);
     return 1;
 }
 

@@ -90,7 +90,7 @@ void llim__vm_push_model(lua_State *L, llim__vm *vm, uint32_t model)
 {
     llim__vm_push_set(L, vm);
     lua_getfield(L, -1, "models");
-    lua_rawgeti(L, -1, (lua_Integer)model + 1);
+    lua_rawgeti(L, -1, (int)model + 1);
     lua_replace(L, -3);
     lua_pop(L, 1);
 }
@@ -121,7 +121,7 @@ static int load_set(lua_State *L)
     lua_createtable(L, (int)o->sources->n_quotas, 0);
     for (uint32_t i = 0; i < o->sources->n_quotas; i++) {
         push_source(L, &o->sources->quotas[i]);
-        lua_rawseti(L, -2, i + 1);
+        lua_rawseti(L, -2, (int)i + 1);
     }
     lua_setfield(L, -2, "quotas");
     push_source(L, &o->sources->policy);
@@ -139,8 +139,10 @@ static int load_set(lua_State *L)
     lua_getfield(L, -2, "scopes");
     lua_getfield(L, -3, "policy");
     static const char *const hooks[] = {"estimate", "scopes", "route", "result", "test"};
-    for (int i = 0; i < 5; i++)
-        if (lua_getfield(L, -1 - i, hooks[i]) != LUA_TNIL) vm->hooks |= 1u << i;
+    for (int i = 0; i < 5; i++) {
+        lua_getfield(L, -1 - i, hooks[i]);
+        if (!lua_isnil(L, -1)) vm->hooks |= 1u << i;
+    }
     if (lua_isnil(L, -2)) {
         lua_getfield(L, 3, "default_result");
         lua_replace(L, -3);
@@ -186,7 +188,8 @@ static int read_fault(lua_State *L)
     llim_error *err = f->err;
     lua_settop(L, 1);
     if (!lua_istable(L, 1)) {
-        const char *why = luaL_tolstring(L, 1, NULL); /* the kernel may have caught it, as a string */
+        const char *why =
+            lua_isstring(L, 1) ? lua_tostring(L, 1) : "it raised no text"; /* the kernel may have caught it */
         f->code = llim__fail(err, tells_no_memory(L, 1) ? LLIM_ENOMEM : LLIM_ELUA, "the Lua kernel failed: %s", why);
         return 0;
     }

@@ -2,10 +2,9 @@
 #ifndef LLIM_POLICY_VM_STATE_H
 #define LLIM_POLICY_VM_STATE_H
 
-#include <lua.h>
-
 #include "policy/budget.h"
 #include "policy/hooks.h"
+#include "policy/lua_compat.h"
 
 /* What the registry holds for a VM, under the addresses of its keys: several VMs may live in one state. */
 enum {

@@ -204,6 +204,17 @@ describe("a limited function", function()
     assert.equal(0, used(limiter, "gemini-2.5-flash", "requests"))
   end)
 
+  it("goes to the next model from a call that yields", function()
+    local limiter, given = open(), answer "openai_429_rpm.http"
+    local generate = limiter:limit({ "gpt-4o-mini", "gemini-2.5-flash" }, function(call)
+      return coroutine.yield(call.model_name)
+    end)
+    local task = coroutine.wrap(generate)
+    assert.equal("gpt-4o-mini", task())
+    assert.equal("gemini-2.5-flash", task(nil, given))
+    assert.same({ usage = usage }, task { usage = usage })
+  end)
+
   it("works in coroutines", function()
     local limiter = open()
     local generate = limiter:limit(MODELS, function(name, call) return coroutine.yield(name .. call.model_name) end)

@@ -4,7 +4,7 @@
 local llm = require "llm_limiters"
 local support = dofile "tests/rock/support.lua"
 
-local PARITY = os.getenv "LLM_PARITY" or "build/lua5.4/parity"
+local PARITY = os.getenv "LLM_PARITY" or "build/tests/parity"
 local SEED, START, OPERATIONS = 11, 1717416000, 2000
 
 local OVERRIDES = [[return {

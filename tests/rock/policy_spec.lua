@@ -3,7 +3,7 @@
 local support = dofile "tests/rock/support.lua"
 local open, used = support.open, support.used
 
-local LIMITS = { a = { rpm = 5, tpm = 1000 }, b = { rpm = 5, tpm = 1000 } }
+local LIMITS = { a = { rpm = 5, tpm = 1000 }, b = { rpm = 5, tpm = 1000 }, c = { rpm = 5 } }
 
 local function policy(body)
   return support.file('return policy { api = 1, name = "spec", ' .. body .. " }")
@@ -41,6 +41,50 @@ describe("a policy in the host's VM", function()
     assert.matches("the policy's route hook failed: .*bad day", tostring(status.fault))
   end)
 
+  it("returns a list however it was made, and nothing beside", function()
+    for text, fault in pairs {
+      ["return { [1] = pool[2], [2] = pool[1] }"] = false, ["return { [2] = pool[1], [1] = pool[2] }"] = false,
+      ["return { [3] = pool[1], [2] = pool[3], [1] = pool[2] }"] = false,
+      ["local t = {} for i = 3, 1, -1 do t[i] = pool[i % 3 + 1] end return t"] = false,
+      ["return { [1] = pool[2], x = 1 }"] = true, ["return { x = 1, [2] = pool[1], [1] = pool[2] }"] = true,
+    } do
+      local limiter = open { custom_limits = LIMITS, policy = policy("route = function(_, pool) " .. text .. " end") }
+      assert.equal(fault and "a" or "b", limiter:acquire({ "a", "b", "c" }).model_name, text)
+      assert.equal(fault and 1 or 0, limiter:status().faults, text)
+    end
+  end)
+
+  it("finds its pool as it should be, whatever an earlier call has left there", function()
+    local limiter = open { custom_limits = LIMITS, policy = policy [[
+      route = function(req, pool)
+        local n = 0
+        for _ in pairs(pool) do n = n + 1 end
+        assert(n == 3 and #pool == 3 and pool[1].name == "a" and pool[3].name == "c")
+        for i = 1, 3 do pool[i] = nil end
+        for i = 1, 20 do pool["k" .. i] = i end
+        pool[1.5], pool[7] = 1, 1
+      end]] }
+    for _ = 1, 3 do limiter:available { "a", "b", "c" } end
+    assert.equal("route must return a list of candidates, not nil",
+      tostring(limiter:status().fault):match "failed: (.*)$")
+  end)
+
+  it("is never bytecode, and reaches only its own words", function()
+    local code = string.dump(function() return 1 end)
+    for _, head in ipairs { "", "\239\187\191", "#!lua\n" } do
+      assert.error_matches(function() open { policy = support.file(head .. code) } end, "cannot be read as Lua")
+    end
+    for _, word in ipairs { "_G", "getfenv", "jit", "load", "loadstring",
+      "newproxy", "rawset", "require", "setfenv" } do
+      assert.error_matches(function() open { policy = support.file(word .. "(1)\nreturn policy {}") } end,
+        '"' .. word .. '" is no word here')
+    end
+    local leaking = policy "route = function(_, pool) leak = 1 return pool end"
+    local limiter = open { custom_limits = LIMITS, policy = leaking }
+    assert.is_truthy(limiter:acquire { "a", "b" })
+    assert.is_nil(rawget(_G, "leak"))
+  end)
+
   it("is tested in virtual time when it is loaded", function()
     local body = REVERSED .. [[, test = function(t)
       local w = t { models = { x = { rpm = 1 }, y = { rpm = %d } } }
@@ -63,14 +107,14 @@ describe("a policy in the host's VM", function()
   it("changes nothing of the host", function()
     local globals, methods = {}, getmetatable("").__index
     for name, value in pairs(_G) do globals[name] = value end
-    local hook, mask = debug.gethook()
+    local hook = { debug.gethook() }
     local limiter = open { custom_limits = LIMITS, policy = policy(REVERSED .. ", scopes = function() x = 1 end") }
     limiter:acquire { "a", "b" }
     limiter:close()
     for name, value in pairs(_G) do assert.equal(globals[name], value, name) end
     assert.equal(string, methods)
     assert.equal("aa", ("a"):rep(2))
-    assert.same({ hook, mask }, { debug.gethook() })
+    assert.same(hook, { debug.gethook() })
     assert.equal(#("x"):rep(2000), 2000)
   end)
 
@@ -123,12 +167,12 @@ describe("a policy in the host's VM", function()
       for _ = 1, 50 do
         live = live + 1
         local permit = limiter:acquire("a", { tokens = 1 })
-        setmetatable({}, { __gc = function()
+        support.finalized(function()
           told.ended = permit and permit:cancel() or told.ended
           told.other = other:acquire("a") ~= nil or told.other
           local fine, why = pcall(limiter.acquire, limiter, { "a", "b" })
           told.fine, told.why = told.fine or fine, not fine and why or told.why
-        end })
+        end)
       end
     end
     for _ = 1, 20 do
@@ -153,6 +197,20 @@ describe("a reload", function()
     assert.equal(2, limiter:reload())
     assert.equal("a", limiter:acquire({ "a", "b" }).model_name)
     assert.equal(10, used(limiter, "b", "tokens"))
+  end)
+
+  it("keeps nothing of what was in force before, though a hook may reach the policy", function()
+    local text = 'here = policy { api = 1, name = "spec", route = function() return here and {} end }\nreturn here'
+    local paths = { support.file(text), support.file(text .. "\n") }
+    local limiter = open { custom_limits = LIMITS }
+    local function more()
+      for i = 1, 30 do assert(limiter:reload { custom_limits = LIMITS, policy = paths[1 + i % 2] }) end
+      for _ = 1, 10 do collectgarbage() end
+      return collectgarbage "count"
+    end
+    more()
+    local before = more()
+    assert.is_true(more() < before + 200)
   end)
 
   it("that is wrong changes nothing", function()

@@ -14,7 +14,7 @@ describe("the README's program", function()
       call = answer, client = { generate = answer }, models = { "gpt-4o-mini" }, request = { tokens = 5 },
       headers = {}, body = "", copas = { pause = error },
     }, { __index = _G })
-    local limiter, result, err = assert(load(text .. "\nreturn limiter, answer, err", "=README", "t", env))()
+    local limiter, result, err = support.compile(text .. "\nreturn limiter, answer, err", "=README", env)()
     assert.same({ "gemini-2.5-flash", "gemini-2.5-flash" }, called)
     assert.same({ 987, nil }, { result.usage.total_tokens, err })
     assert.equal(2, support.used(limiter, "gpt-4o-mini", "requests"))

@@ -16,7 +16,7 @@ end
 -- { status =, headers =, body = } of a file as curl -i prints it.
 function support.answer(name)
   local f = assert(io.open("tests/fixtures/provider/" .. name, "rb"))
-  local text = f:read("a"):gsub("\r\n", "\n")
+  local text = f:read("*a"):gsub("\r\n", "\n")
   f:close()
   local head, body = text:match "^(.-)\n\n(.*)$"
   local headers = {}
@@ -26,9 +26,23 @@ end
 
 function support.read(path)
   local f = assert(io.open(path, "rb"))
-  local text = f:read("a")
+  local text = f:read("*a")
   f:close()
   return text
+end
+
+-- A text as a function with these globals, in any Lua.
+function support.compile(text, name, env)
+  if not setfenv then return assert(load(text, name, "t", env)) end
+  return setfenv(assert(loadstring(text, name)), env)
+end
+
+-- A value that calls the function when it is collected: tables do before 5.2 and in LuaJIT not.
+function support.finalized(finalizer)
+  if not newproxy then return setmetatable({}, { __gc = finalizer }) end
+  local value = newproxy(true)
+  getmetatable(value).__gc = finalizer
+  return value
 end
 
 local made = {}

@@ -33,6 +33,27 @@ describe("safe libraries", function()
     assert.same({ 3, 2, 1 }, { list.unpack(t) })
     assert.same({ 2 }, { list.unpack(t, 2, 2) })
     assert.equal("ababab", text.rep("ab", 3))
+    assert.same({ "ab-ab-ab", "ab", "" }, { text.rep("ab", 3, "-"), text.rep("ab", 1, "-"), text.rep("ab", 0, "-") })
+    local log = safe.math().log
+    assert.same({ math.log(7), 3, 29, 3 }, { log(7), log(8, 2), log(2 ^ 29, 2), log(1000, 10) })
+    assert.is_true(math.abs(log(7, 3) - 1.7712437491614221) < 1e-15)
+    local number = safe.functions.tonumber
+    assert.same({ 10, 16, 255 }, { number "1e1", number "0x10", number("ff", 16) })
+  end)
+
+  it("do the same in every Lua", function()
+    for _, position in ipairs { 0, 5, -1, 1.5 } do
+      refused("table.insert takes", list.insert, { 1, 2 }, position, 1)
+      refused("table.remove takes", list.remove, { 1, 2 }, position)
+    end
+    local t = { 1, 2 }
+    list.insert(t, 3, 3)
+    assert.is_nil(list.remove(t, 4))
+    assert.equal(1, select("#", list.remove(t, 4)))
+    assert.same({ 1, 2, 3 }, t)
+    assert.is_nil(list.remove({}, 0))
+    refused("whole number", text.rep, "ab", 1.5)
+    for _, word in ipairs { "inf", "nan", "-NaN", "infinity" } do assert.is_nil(safe.functions.tonumber(word)) end
   end)
 
   it("take what the standard ones take, and refuse what they refuse", function()

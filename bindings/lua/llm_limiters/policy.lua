@@ -30,6 +30,7 @@ function policy.run(src, host)
       src.file)
   end
   local body = content.body
+  content.body = nil -- which may reach the value: before Lua 5.2 and in LuaJIT, it would hold itself for ever
   local place = { source = src, path = { "policy" }, what = "of the policy" }
   for key in pairs(body) do
     if type(key) ~= "string" then

@@ -3,7 +3,8 @@
 --
 -- One call of a library is one instruction for a host that counts them, so lists and texts are capped: no call works
 -- on more than MOST_ITEMS elements or makes more than MOST_BYTES. Patterns are left out, since one of them may take
--- time without end. For words.lua and the host's strings only.
+-- time without end. What Lua 5.1 and LuaJIT do in another way, they do here as Lua 5.4. For words.lua and the host's
+-- strings only.
 
 local safe = {}
 
@@ -13,6 +14,8 @@ local MOST_BYTES = 1000
 local concat, insert, remove, sort = table.concat, table.insert, table.remove, table.sort
 local unpack_list = rawget(_G, "unpack") or rawget(table, "unpack") -- of Lua 5.1, of later ones
 local char, find, format, rep = string.char, string.find, string.format, string.rep
+local log, log10, frexp = math.log, rawget(math, "log10"), rawget(math, "frexp")
+local knows_bases = log(2 ^ 29, 2) == 29
 
 -- Level 3 is the line of the script that called.
 local function check_list(name, list)
@@ -26,14 +29,30 @@ local function check_range(name, from, to)
   end
 end
 
+local function check_whole(name, number)
+  if type(number) == "number" and number % 1 ~= 0 then error(name .. " takes a whole number.", 3) end
+end
+
+local function check_position(name, list, position)
+  if type(position) ~= "number" then return end -- it is converted, or refused
+  if not (position >= 1 and position <= #list + 1) then error(name .. " takes a position within the list.", 3) end
+end
+
 local function table_insert(list, ...)
   check_list("table.insert", list)
+  if select("#", ...) > 1 then
+    check_whole("table.insert", (...))
+    check_position("table.insert", list, (...))
+  end
   return insert(list, ...)
 end
 
-local function table_remove(list, ...)
+local function table_remove(list, position)
   check_list("table.remove", list)
-  return remove(list, ...)
+  if position == nil then return (remove(list)) end
+  check_whole("table.remove", position)
+  if position ~= #list then check_position("table.remove", list, position) end
+  return (remove(list, position))
 end
 
 local function table_concat(list, separator, from, to)
@@ -64,7 +83,9 @@ local function string_rep(text, times, separator)
   if type(times) == "number" and times * (length > 0 and length or 1) > MOST_BYTES then
     error("string.rep makes at most " .. MOST_BYTES .. " bytes here.", 2)
   end
-  return rep(text, times, separator)
+  check_whole("string.rep", times)
+  if type(separator) ~= "string" or type(times) ~= "number" or times < 2 then return rep(text, times) end
+  return rep(text .. separator, times - 1) .. text
 end
 
 -- Strings of a script hold no zero bytes: comparing them takes time for each one.
@@ -96,6 +117,21 @@ local function string_format(pattern, ...)
   return format(pattern, unpack_list(values, 1, select("#", ...)))
 end
 
+local function math_log(x, base)
+  if base == nil then return log(x) end
+  if knows_bases then return log(x, base) end
+  if base == 10 then return log10(x) end
+  local part, exponent = frexp(x)
+  if base == 2 and part == 0.5 then return exponent - 1 end
+  return log(x) / log(base)
+end
+
+-- Only the C library takes "inf" and "nan" for numbers.
+local function to_number(text, ...)
+  if type(text) == "string" and select("#", ...) == 0 and find(text, "[nN]") then return nil end
+  return tonumber(text, ...)
+end
+
 local function subset(library, wanted)
   local copy = {}
   for _, name in ipairs(wanted) do copy[name] = library[name] end
@@ -110,7 +146,9 @@ function safe.string()
 end
 
 function safe.math()
-  return subset(math, { "abs", "ceil", "exp", "floor", "fmod", "huge", "log", "max", "min", "modf", "pi", "sqrt" })
+  local copy = subset(math, { "abs", "ceil", "exp", "floor", "fmod", "huge", "max", "min", "modf", "pi", "sqrt" })
+  copy.log = math_log
+  return copy
 end
 
 function safe.table()
@@ -120,7 +158,7 @@ function safe.table()
 end
 
 safe.functions = {
-  pairs = pairs, ipairs = ipairs, next = next, type = type, tostring = show, tonumber = tonumber,
+  pairs = pairs, ipairs = ipairs, next = next, type = type, tostring = show, tonumber = to_number,
   error = error, assert = assert, pcall = pcall, select = select,
 }
 

@@ -48,7 +48,8 @@ void llim__state_close(llim__vm *vm)
     lua_State *L = vm->L; /* until its anchor goes, and a collection comes */
     lua_settop(L, 0);
     for (int i = LLIM__KEYS - 1; i >= 0; i--) {
-        const bool there = lua_rawgetp(L, LUA_REGISTRYINDEX, &vm->keys[i]) != LUA_TNIL;
+        lua_rawgetp(L, LUA_REGISTRYINDEX, &vm->keys[i]);
+        const bool there = !lua_isnil(L, -1);
         lua_pop(L, 1);
         if (!there) continue;
         lua_pushnil(L);

@@ -60,7 +60,8 @@ static llim_options read_options(lua_State *L, int index)
     const char *modality = string_field(L, index, "modality"), *clock = string_field(L, index, "clock");
     for (int32_t i = LLIM_TEXT; i <= LLIM_LIVE; i++)
         if (strcmp(modality, modalities[i]) == 0) o.modality = i;
-    if (lua_getfield(L, index, "guard") == LUA_TNUMBER && o.guard_ns == 0) o.guard_ns = LLIM_NO_GUARD;
+    lua_getfield(L, index, "guard");
+    if (lua_type(L, -1) == LUA_TNUMBER && o.guard_ns == 0) o.guard_ns = LLIM_NO_GUARD;
     lua_pop(L, 1);
     if (clock && strcmp(clock, "virtual") == 0) o.zone.clock = LLIM_CLOCK_VIRTUAL;
     o.zone.start_wall_ns = nanoseconds(number_field(L, index, "start"));
@@ -93,7 +94,8 @@ int llim__native_close(lua_State *L)
     llim__native_end_waiters(limiter);
     llim_close(limiter->limiter);
     limiter->limiter = NULL;
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &limiter->key) == LUA_TNIL) return 0;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &limiter->key);
+    if (lua_isnil(L, -1)) return 0;
     lua_pushnil(L); /* in the place of what is there, which takes no memory */
     lua_rawsetp(L, LUA_REGISTRYINDEX, &limiter->key);
     return 0;
@@ -207,7 +209,7 @@ int llim__native_usage(lua_State *L)
         set_count(L, "used", (uint64_t)usage[i].used);
         lua_pushnumber(L, (double)usage[i].reset_ns / LLIM_SECOND);
         lua_setfield(L, -2, "reset");
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
+        lua_rawseti(L, -2, (int)i + 1);
     }
     return 1;
 }

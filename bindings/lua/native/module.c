@@ -27,7 +27,8 @@ void llim__native_set_kind(lua_State *L, int kind)
 /* Once in a state, though the module may be loaded again. */
 static void make_kind(lua_State *L, int kind, lua_CFunction finalizer)
 {
-    const bool made = lua_rawgetp(L, LUA_REGISTRYINDEX, &kinds[kind]) != LUA_TNIL;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &kinds[kind]);
+    const bool made = !lua_isnil(L, -1);
     lua_pop(L, 1);
     if (made) return;
     lua_createtable(L, 0, 2);

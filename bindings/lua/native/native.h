@@ -7,9 +7,8 @@
 #ifndef LLIM_NATIVE_H
 #define LLIM_NATIVE_H
 
-#include <lua.h>
-
 #include "host/limiter.h"
+#include "policy/lua_compat.h"
 
 /* Kinds of userdata. */
 enum { LLIM__NATIVE_LIMITER, LLIM__NATIVE_PERMIT, LLIM__NATIVE_WAITER, LLIM__NATIVE_KINDS };

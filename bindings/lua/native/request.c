@@ -24,7 +24,7 @@ static int64_t amount(lua_State *L, const char *method, const char *name, double
     const double value = lua_tonumber(L, -1) * units;
     if (lua_type(L, -1) != LUA_TNUMBER || !(value >= 0 && value <= LLIM_AMOUNT_MAX))
         llim__native_raise(L, "%s: %s must be a number from 0 to 2^40 - 1, not %s", method, name,
-                           luaL_tolstring(L, -1, NULL));
+                           lua_isstring(L, -1) ? lua_tostring(L, -1) : luaL_typename(L, -1));
     return (int64_t)ceil(value);
 }
 
@@ -50,13 +50,13 @@ static void read_models(lua_State *L, const char *method, llim__native_request *
         out->models[0] = llim__native_string(L, 2, method, "a model's name");
         return;
     }
-    const lua_Unsigned n = lua_type(L, 2) == LUA_TTABLE ? lua_rawlen(L, 2) : 0;
+    const size_t n = lua_type(L, 2) == LUA_TTABLE ? lua_rawlen(L, 2) : 0;
     if (n < 1 || n > LLIM__MOST_MODELS)
         llim__native_raise(L, "%s: models must be a name or a list of 1 to %d names, not a %s", method,
                            LLIM__MOST_MODELS, luaL_typename(L, 2));
     r->n_models = (uint32_t)n;
     for (uint32_t i = 0; i < r->n_models; i++) {
-        lua_rawgeti(L, 2, (lua_Integer)i + 1); /* stays, so that the name does */
+        lua_rawgeti(L, 2, (int)i + 1); /* stays, so that the name does */
         if (lua_type(L, -1) != LUA_TSTRING)
             llim__native_raise(L, "%s: models must be a list of names, and element %d is a %s", method, (int)i + 1,
                                luaL_typename(L, -1));
@@ -134,10 +134,10 @@ static void read_field(lua_State *L, reading *r, const char *name)
 static void read_scopes(lua_State *L, const reading *r)
 {
     llim_request *q = &r->out->request;
-    const lua_Unsigned n = r->scopes ? lua_rawlen(L, r->scopes) : 0;
+    const size_t n = r->scopes ? lua_rawlen(L, r->scopes) : 0;
     q->scopes = r->out->scopes;
-    for (lua_Unsigned i = 0; i < n; i++) {
-        lua_rawgeti(L, r->scopes, (lua_Integer)i + 1);
+    for (size_t i = 0; i < n; i++) {
+        lua_rawgeti(L, r->scopes, (int)i + 1);
         if (lua_type(L, -1) != LUA_TSTRING)
             llim__native_raise(L, "%s: scopes must be a list of names like \"team:acme\"", r->method);
         r->out->scope_names[q->n_scopes++] = llim__native_string(L, -1, r->method, "a scope's name");

@@ -53,7 +53,7 @@ end
 -- One call: done, and all that it returned; or not, and what the provider answered.
 local function try_held(permit, call, args, n)
   args[n + 1] = { model_name = permit.model_name, permit = permit }
-  local results = pack(pcall(call, unpack(args, 1, n + 1)))
+  local results = pack(closing.pcall(call, unpack(args, 1, n + 1)))
   local raised, first, second = not results[1], results[2], results[3]
   local failure = nil
   if raised then
@@ -77,7 +77,7 @@ end
 
 -- The permit ends with the call, be it by a coroutine that is closed.
 local function try(permit, call, args, n)
-  return closing(permit.close, permit, try_held, permit, call, args, n)
+  return closing.with(permit.close, permit, try_held, permit, call, args, n)
 end
 
 -- See limiter.lua.

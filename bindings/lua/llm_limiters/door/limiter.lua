@@ -51,6 +51,7 @@ function Limiter:acquire(models, request, permit)
   local held
   if permit == nil then
     held = self.spare or native.permit()
+    self.spare = nil -- a finalizer may call this, too
   else
     held = permits.raw(permit, self, ACQUIRE)
   end
@@ -59,10 +60,7 @@ function Limiter:acquire(models, request, permit)
     if permit == nil then self.spare = held end
     return nil, refusals.new(refusal)
   end
-  if permit == nil then
-    self.spare = nil
-    permit = permits.new(self, held)
-  end
+  if permit == nil then permit = permits.new(self, held) end
   permit.model_name = type(models) == "string" and models or models[index]
   return permit
 end
@@ -95,7 +93,7 @@ function Limiter:wait(models, request, options)
   local waiter, fault = native.wait_begin(raw, models, request, options.timeout or 0, options.priority or 0)
   if not waiter then return nil, refusals.new(fault) end
   local held = native.permit()
-  local index, more = closing(native.wait_end, waiter, poll, raw, waiter, held, options.sleep)
+  local index, more = closing.with(native.wait_end, waiter, poll, raw, waiter, held, options.sleep)
   if not index then return nil, refusals.new(more) end
   local permit = permits.new(self, held)
   permit.model_name = type(models) == "string" and models or models[index]
