@@ -63,7 +63,8 @@ llim_options llim__native_options(lua_State *L, int index)
                                .notes = (uint32_t)number_field(L, index, "notes"),
                                .path = string_field(L, index, "path"),
                                .name = string_field(L, index, "name"),
-                               .mode = (uint32_t)number_field(L, index, "mode")}};
+                               .mode = (uint32_t)number_field(L, index, "mode"),
+                               .sync_ns = nanoseconds(number_field(L, index, "sync"))}};
     const char *modality = string_field(L, index, "modality"), *clock = string_field(L, index, "clock");
     for (int32_t i = LLIM_TEXT; i <= LLIM_LIVE; i++)
         if (strcmp(modality, modalities[i]) == 0) o.modality = i;

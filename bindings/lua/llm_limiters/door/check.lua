@@ -117,7 +117,7 @@ local RELOAD = { "account", "custom_limits", "guard", "overrides", "policy", "qu
 local SHADOW = { "account", "custom_limits", "guard", "overrides", "policy", "quotas", "scopes", "seed", "tier" }
 local OPEN = { "account", "clock", "custom_limits", "guard", "log", "overrides", "policy", "quotas", "scopes", "seed",
   "start", "tier", "zone" }
-local ZONE = { "leases", "mode", "name", "notes", "path", "rows", "sliding" }
+local ZONE = { "leases", "mode", "name", "notes", "path", "rows", "sliding", "sync" }
 local ROOM = { leases = 2 ^ 20, notes = 2 ^ 20, rows = 2 ^ 24, sliding = 2 ^ 20 }
 
 -- "tier1", or { openai = "tier3", gemini = "free" } as the C API has it.
@@ -170,7 +170,9 @@ local function zone(options, read)
     read.mode = string.find(options.mode, "^0?[0-7][0-7][0-7]$") and tonumber(options.mode, 8)
     if not read.mode then complain("mode must be octal digits like \"0600\", not " .. show(options.mode) .. ".") end
   end
-  read.name, read.path = options.name, options.path
+  number(options.sync, "sync", 1e-3, 86400)
+  if options.sync and not options.path then complain("sync is of a zone with a path.") end
+  read.name, read.path, read.sync = options.name, options.path, options.sync
   for name in pairs(ROOM) do read[name] = options[name] end
 end
 

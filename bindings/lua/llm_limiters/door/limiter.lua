@@ -26,8 +26,8 @@ local setmetatable, type = setmetatable, type
 --   account, guard (seconds), seed, scopes (how many of the custom limits' are in use at one time)
 --   clock          "virtual": it stands still until limiter:advance(); start is its first wall time
 --   zone           where the counts are: { path = } a file, shared by all processes that open it; { name = } memory,
---                  shared by children; with mode, "0600", of a file that is made; and with room beyond that for the
---                  models: rows, sliding (how many such limits), leases, notes
+--                  shared by children; mode, "0600", of a file that is made; sync, the seconds after which a file is
+--                  written to its disk; and room beyond that for the models: rows, sliding (limits), leases, notes
 --   log            function(level, text) of "info" or "warning" and a sentence; what it raises is lost
 -- class is one of limiter.extend(), or nil.
 function limiter.constructor(name, modality, class)
