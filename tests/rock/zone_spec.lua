@@ -15,7 +15,7 @@ local function spawn(text, ...)
 end
 
 local function output(child)
-  local text = child:read "a"
+  local text = child:read "*a"
   child:close()
   return text
 end
@@ -96,8 +96,7 @@ describe("a zone in a file", function()
 
   it("has the mode and the room that it was made with", function()
     local limiter = open { zone = { path = path, mode = "0640", rows = 5000, leases = 7, sliding = 9, notes = 300 } }
-    local child = assert(io.popen("stat -c %a " .. path))
-    assert.equal("640\n", output(child))
+    assert.equal("640\n", output(assert(io.popen("stat -c %a " .. path))))
     local text = limiter:prometheus()
     assert.equal(7, tonumber(text:match "\nllm_limiters_zone_leases (%d+)"))
     assert.is_true(tonumber(text:match "\nllm_limiters_zone_rows (%d+)") >= 5000)
@@ -149,6 +148,16 @@ describe("a limiter tells", function()
     support.file('return policy { api = 1, name = "y" }', path)
     limiter:reload()
     assert.equal("info", told[2][1])
+  end)
+
+  it("its log of what it finds when it is opened", function()
+    local told = {}
+    open {
+      quotas = support.file [[return quota "gemini" { api = 1, modality = "text",
+        tier "free" { b = { cost = usd(1)/day } } }]],
+      log = function(level, text) told[#told + 1] = level .. ": " .. text end,
+    }
+    assert.same({ 'warning: cost is limited, but model "b" has no price, so that it costs nothing' }, told)
   end)
 
   it("its log no longer than anybody needs it", function()

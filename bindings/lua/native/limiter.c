@@ -87,7 +87,8 @@ int llim__native_open(lua_State *L)
     llim__native_set_kind(L, LLIM__NATIVE_LIMITER);
     limiter->host = lua_newthread(L);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &limiter->key);
-    if (lua_getfield(L, 1, "log") == LUA_TFUNCTION) {
+    lua_getfield(L, 1, "log");
+    if (lua_isfunction(L, -1)) {
         o.log = llim__native_log;
         o.log_ctx = limiter;
         llim__native_set_log(L, limiter);

@@ -7,8 +7,8 @@
 static void push_logs(lua_State *L)
 {
     static const char logs;
-    const bool made = lua_rawgetp(L, LUA_REGISTRYINDEX, &logs) != LUA_TNIL;
-    if (made) return;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &logs);
+    if (!lua_isnil(L, -1)) return;
     lua_pop(L, 1);
     lua_createtable(L, 0, 1);
     lua_createtable(L, 0, 1);
@@ -37,8 +37,8 @@ static int write_line(lua_State *L)
 {
     const line *l = lua_touserdata(L, 1);
     push_logs(L);
-    const bool there = lua_rawgetp(L, -1, l->limiter) != LUA_TNIL;
-    if (!there) return 0;
+    lua_rawgetp(L, -1, l->limiter);
+    if (lua_isnil(L, -1)) return 0;
     lua_pushstring(L, l->level == LLIM_LOG_WARNING ? "warning" : "info");
     lua_pushstring(L, l->text);
     lua_call(L, 2, 0);

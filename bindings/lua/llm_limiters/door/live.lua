@@ -34,7 +34,8 @@ local RECORD = "session:record_token_usage(usage)"
 -- Charges what a turn has used, at once: a number of tokens, all of which count as input, too; amounts by meter,
 -- { input_tokens = 20, output_tokens = 5 }; a usage or message as the provider has it, decoded or as text. What the
 -- request declared and reserved is given back when the session is closed, since what it really used is charged.
--- true; nil and a refusal: the session has ended.
+-- true; nil and a refusal: the session has ended, or another process holds the zone up ("busy"), and then some of what
+-- it counts against may be charged.
 function Session:record_token_usage(usage)
   check.self(self, Session, RECORD)
   check.usage(usage, RECORD)
