@@ -21,10 +21,11 @@ static void push_logs(lua_State *L)
 
 void llim__native_set_log(lua_State *L, const llim__native_limiter *limiter)
 {
+    const int log = lua_gettop(L);
     push_logs(L);
-    lua_pushvalue(L, -2);
-    lua_rawsetp(L, -2, limiter);
-    lua_pop(L, 2);
+    lua_pushvalue(L, log);
+    lua_rawsetp(L, log + 1, limiter);
+    lua_settop(L, log - 1);
 }
 
 typedef struct line {
@@ -37,7 +38,7 @@ static int write_line(lua_State *L)
 {
     const line *l = lua_touserdata(L, 1);
     push_logs(L);
-    lua_rawgetp(L, -1, l->limiter);
+    lua_rawgetp(L, 2, l->limiter);
     if (lua_isnil(L, -1)) return 0;
     lua_pushstring(L, l->level == LLIM_LOG_WARNING ? "warning" : "info");
     lua_pushstring(L, l->text);
