@@ -50,13 +50,14 @@ LIB_CORE := $(BUILD)/libllm_limiters_core
 LIB      := $(BUILD)/libllm_limiters
 BIN      := $(BUILD)/llm-limiters
 
-.PHONY: all rock rocks install-rock demo test c-tests fuzz interleave examples check bench install uninstall deps deps-test format clean help
+.PHONY: all rock rocks install-rock demo test c-tests fuzz interleave examples docs check bench install uninstall deps deps-test format clean help
 all: $(LIB_CORE).a $(LIB_CORE).so $(LIB).a $(LIB).so $(BIN)
 
 help:
 	@echo "make demo     install what is missing, build, and simulate 10,000 requests against three free models"
 	@echo "make test     install what is missing, build, and run every test and check"
 	@echo "make rock     the native module for Lua $(LUA), in $(BUILD)/$(VM); LUA=5.1, 5.2, 5.3, 5.4 or luajit; make rocks for all"
+	@echo "make docs     pages on the Lua API, in build/docs"
 	@echo "make examples build and run every example"
 	@echo "make interleave  hunt for schedules that break the engine"
 	@echo "make fuzz     every parser against hostile bytes, LLIM_FUZZ_SECONDS each"
@@ -66,8 +67,10 @@ help:
 
 # What is needed to build and run, and to test, as Debian's packages.
 DEPS      := gcc libc6-dev make pkg-config lua5.4 liblua5.4-dev libcjson-dev tzdata
-DEPS_TEST := $(DEPS) libcmocka-dev lua-busted lua-check python3-prometheus-client locales clang clang-format libclang-rt-14-dev \
-             lua5.1 liblua5.1-0-dev lua5.2 liblua5.2-dev lua5.3 liblua5.3-dev luajit2 libluajit2-5.1-dev
+DEPS_DOCS := lua5.4 lua-ldoc
+DEPS_TEST := $(DEPS) $(DEPS_DOCS) libcmocka-dev lua-busted lua-check lua-cqueues lua-luv python3-prometheus-client locales \
+             clang clang-format libclang-rt-14-dev lua5.1 liblua5.1-0-dev lua5.2 liblua5.2-dev lua5.3 liblua5.3-dev luajit2 \
+             libluajit2-5.1-dev
 MISSING    = $(shell for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q ' installed' || echo $$p; done)
 SUDO      := $(if $(filter 0,$(shell id -u)),,sudo)
 INSTALL_MISSING = m="$(call MISSING,$(1))"; [ -z "$$m" ] || { echo "installing $$m"; $(SUDO) apt-get update -qq && \
@@ -200,6 +203,13 @@ examples: deps
 	@$(MAKE) --no-print-directory -s rock $(EXAMPLES)
 	@for e in $(EXAMPLES); do echo "== $$e"; $$e || exit 1; done
 	@echo "== examples/first.lua"; $(LUA_HERE) $(LUA_PROGRAM) examples/first.lua
+
+# LDoc's pages, from the annotations for editors; a warning is an error.
+docs:
+	@$(call INSTALL_MISSING,$(DEPS_DOCS))
+	@mkdir -p build/ldoc
+	@$(LUA_PROGRAM) bindings/lua/docs/ldoc.lua bindings/lua/library/llm_limiters.lua > build/ldoc/llm_limiters.lua
+	@ldoc --fatalwarnings --testing -c bindings/lua/docs/config.ld -d build/docs build/ldoc/llm_limiters.lua >/dev/null
 
 C_FILES := $(wildcard include/*.h src/*/*.[ch] bindings/lua/native/*.[ch] tests/*/*.[ch] examples/*.c)
 check: deps-test

@@ -33,7 +33,7 @@
 static inline void lua_rawgetp(lua_State *L, int table, const void *key)
 {
     lua_pushlightuserdata(L, (void *)key);
-    lua_rawget(L, table); /* which is the registry's index, and so absolute */
+    lua_rawget(L, table); /* an absolute index, as everywhere below */
 }
 
 static inline void lua_rawsetp(lua_State *L, int table, const void *key)

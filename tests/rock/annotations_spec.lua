@@ -5,6 +5,8 @@ local support = dofile "tests/rock/support.lua"
 
 local PATH = "bindings/lua/library/llm_limiters.lua"
 
+local unpack = rawget(_G, "unpack") or rawget(table, "unpack")
+
 local fields, methods = {}, {}
 do
   local class
@@ -47,6 +49,8 @@ end
 describe("the annotations of the door", function()
   local limiter = support.open { custom_limits = { a = { rpm = 1, rpd = 3, tpm = 10 } } }
   local permit = limiter:acquire "a"
+  local live = support.open({ custom_limits = { a = { sessions = 5 } } }, llm.LiveRateLimiter)
+  local session = live:acquire_session "a"
 
   it("can be read as Lua", function() assert(loadfile(PATH)) end)
 
@@ -54,10 +58,15 @@ describe("the annotations of the door", function()
     assert.same(keys(llm, "function"), sorted(methods.llm))
     assert.same(keys(getmetatable(limiter), "function"), sorted(methods.Limiter))
     assert.same(keys(getmetatable(permit), "function"), sorted(methods.Permit))
+    local all = { unpack(methods.Limiter) }
+    for _, name in ipairs(methods.LiveLimiter) do all[#all + 1] = name end
+    assert.same(keys(getmetatable(live), "function"), sorted(all))
+    assert.same(keys(getmetatable(session), "function"), sorted(methods.Session))
   end)
 
   it("have its options", function()
     assert.same(listed(llm.RateLimiter, { frobnicate = 1 }), sorted(fields.Options))
+    assert.same(listed(llm.RateLimiter, { zone = { frobnicate = 1 } }), sorted(fields.Zone))
     assert.same(listed(limiter.wait, limiter, "a", nil, { frobnicate = 1 }), sorted(fields.WaitOptions))
   end)
 
@@ -93,6 +102,13 @@ describe("the annotations of the door", function()
       'return policy { api = 1, name = "x", route = function() error("x") end }' }
     failing:acquire "gpt-4o"
     have("Status", failing:status(), limiter:status())
+    failing:shadow { policy = support.file
+      'return policy { api = 1, name = "x", route = function() error("x") end }' }
+    failing:acquire "gpt-4o"
+    local report = failing:shadow_report()
+    report.failure = "which hardly ever happens"
+    have("ShadowReport", report)
+    have("Session", session)
     support.clean()
   end)
 end)

@@ -59,6 +59,13 @@ function support.file(text, path)
   return path
 end
 
+-- The path of a file that is not there yet.
+function support.path()
+  local path = support.file ""
+  os.remove(path)
+  return path
+end
+
 function support.clean()
   for _, path in ipairs(made) do os.remove(path) end
   made = {}

@@ -9,11 +9,13 @@
 -- limiter from being opened. Seconds and plain numbers everywhere.
 
 local limiter = require "llm_limiters.door.limiter"
+local live = require "llm_limiters.door.live"
 local refusal = require "llm_limiters.door.refusal"
 
 return {
   RateLimiter = limiter.constructor("RateLimiter", "text"),
   ImageRateLimiter = limiter.constructor("ImageRateLimiter", "image"),
   AudioRateLimiter = limiter.constructor("AudioRateLimiter", "audio"),
+  LiveRateLimiter = live.constructor,
   errors = refusal.errors,
 }

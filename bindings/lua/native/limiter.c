@@ -42,8 +42,7 @@ static int64_t nanoseconds(double seconds)
     return (int64_t)llround(seconds * LLIM_SECOND);
 }
 
-/* The options at the index, as the door has checked them; their strings are borrowed. */
-static llim_options read_options(lua_State *L, int index)
+llim_options llim__native_options(lua_State *L, int index)
 {
     static const char *const modalities[] = {"text", "image", "audio", "live"};
     llim_options o = {.size = sizeof o,
@@ -56,7 +55,16 @@ static llim_options read_options(lua_State *L, int index)
                       .guard_ns = nanoseconds(number_field(L, index, "guard")),
                       .seed = (uint64_t)number_field(L, index, "seed"),
                       .scopes = (uint32_t)number_field(L, index, "scopes"),
-                      .zone = {.size = sizeof o.zone, .clock = LLIM_CLOCK_REAL}};
+                      .zone = {.size = sizeof o.zone,
+                               .clock = LLIM_CLOCK_REAL,
+                               .rows = (uint32_t)number_field(L, index, "rows"),
+                               .sliding = (uint32_t)number_field(L, index, "sliding"),
+                               .leases = (uint32_t)number_field(L, index, "leases"),
+                               .notes = (uint32_t)number_field(L, index, "notes"),
+                               .path = string_field(L, index, "path"),
+                               .name = string_field(L, index, "name"),
+                               .mode = (uint32_t)number_field(L, index, "mode"),
+                               .sync_ns = nanoseconds(number_field(L, index, "sync"))}};
     const char *modality = string_field(L, index, "modality"), *clock = string_field(L, index, "clock");
     for (int32_t i = LLIM_TEXT; i <= LLIM_LIVE; i++)
         if (strcmp(modality, modalities[i]) == 0) o.modality = i;
@@ -74,13 +82,21 @@ int llim__native_open(lua_State *L)
     llim_error err;
     err.code = LLIM_OK;
     lua_settop(L, 1);
-    const llim_options o = read_options(L, 1);
+    llim_options o = llim__native_options(L, 1);
     llim__native_limiter *limiter = lua_newuserdatauv(L, sizeof *limiter, 0);
     memset(limiter, 0, sizeof *limiter);
     llim__native_set_kind(L, LLIM__NATIVE_LIMITER);
-    lua_State *host = lua_newthread(L);
+    limiter->host = lua_newthread(L);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &limiter->key);
-    const int code = llim__limiter_open(&o, NULL, host, &limiter->limiter, &err);
+    lua_getfield(L, 1, "log");
+    if (lua_isfunction(L, -1)) {
+        o.log = llim__native_log;
+        o.log_ctx = limiter;
+        llim__native_set_log(L, limiter);
+    } else {
+        lua_pop(L, 1);
+    }
+    const int code = llim__limiter_open(&o, NULL, limiter->host, &limiter->limiter, &err);
     if (!code) return 1;
     llim__native_close(L);
     return llim__native_refuse(L, code, NULL, &err, NULL);
@@ -110,7 +126,7 @@ int llim__native_reload(lua_State *L)
     lua_settop(L, 2);
     llim__native_limiter *limiter = llim__native_check_idle(L);
     llim_options o;
-    if (!lua_isnil(L, 2)) o = read_options(L, 2);
+    if (!lua_isnil(L, 2)) o = llim__native_options(L, 2);
     limiter->inside = true;
     const int code = llim_reload(limiter->limiter, lua_isnil(L, 2) ? NULL : &o, &generation, &err);
     limiter->inside = false;
@@ -125,7 +141,7 @@ static void set_count(lua_State *L, const char *field, uint64_t value)
     lua_setfield(L, -2, field);
 }
 
-static void set_error(lua_State *L, const char *field, const llim_error *err)
+void llim__native_set_error(lua_State *L, const char *field, const llim_error *err)
 {
     if (!err->code) return;
     lua_createtable(L, 0, 5);
@@ -147,7 +163,7 @@ int llim__native_status(lua_State *L)
     llim_status s = {.size = sizeof s};
     char hash[17];
     llim_get_status(llim__native_check_idle(L)->limiter, &s);
-    lua_createtable(L, 0, 8);
+    lua_createtable(L, 0, 9);
     set_count(L, "generation", s.generation);
     snprintf(hash, sizeof hash, "%016" PRIx64, s.hash);
     lua_pushstring(L, hash);
@@ -155,12 +171,14 @@ int llim__native_status(lua_State *L)
     set_count(L, "faults", s.faults);
     set_count(L, "reloads", s.reloads);
     set_count(L, "failed_reloads", s.failed_reloads);
-    set_error(L, "fault", &s.fault);
-    set_error(L, "reload_fault", &s.reload_fault);
+    set_count(L, "conflicts", s.conflicts);
+    set_count(L, "zone_generation", s.zone_generation);
+    llim__native_set_error(L, "fault", &s.fault);
+    llim__native_set_error(L, "reload_fault", &s.reload_fault);
     return 1;
 }
 
-static int find_row(llim__native_limiter *limiter, const char *name, llim_row *row, llim_error *err)
+int llim__native_find_row(llim__native_limiter *limiter, const char *name, llim_row *row, llim_error *err)
 {
     llim_model_info info;
     limiter->inside = true;
@@ -182,7 +200,7 @@ int llim__native_usage(lua_State *L)
     llim__native_limiter *limiter = llim__native_check_idle(L);
     llim_zone *zone = llim_limiter_zone(limiter->limiter);
     err.code = LLIM_OK;
-    int code = find_row(limiter, llim__native_string(L, 2, "limiter:usage(name)", "name"), &row, &err);
+    int code = llim__native_find_row(limiter, llim__native_string(L, 2, "limiter:usage(name)", "name"), &row, &err);
     if (!code) code = llim_row_usage(zone, row, usage, LLIM_MAX_LIMITS, &n);
     if (!code) code = llim_cooling(zone, row, &left);
     if (code) return llim__native_refuse(L, code, NULL, &err, NULL);

@@ -24,7 +24,8 @@ typedef struct llim__native_limiter {
     llim_limiter *limiter; /* NULL: closed */
     bool inside;           /* it is at work: a finalizer that Lua runs meanwhile must stay outside */
     llim__native_waiter *waiters;
-    char key; /* its address is the registry's key of the thread in whose state the VMs are made */
+    lua_State *host; /* a thread of its own, in whose state the VMs are made */
+    char key;        /* its address is the registry's key of that thread */
 } llim__native_limiter;
 
 /* The open limiter at the first argument; raises if it is closed. What may run Lua asks for one that is not at work, too. */
@@ -61,6 +62,22 @@ int llim__native_raise(lua_State *L, const char *format, ...);
 /* Amounts by meter. Raises if the value on top is no amount. */
 int64_t llim__native_amount(lua_State *L, const char *method, const char *name);
 
+/* The facts of a table of amounts by meter. False: it is none, since input_tokens and output_tokens are what providers say, too. */
+bool llim__native_facts(lua_State *L, int table, const char *method, llim_charge *facts);
+
+/* The options at the index, as the door has checked them; their strings are borrowed. */
+llim_options llim__native_options(lua_State *L, int index);
+
+/* The row of a model or scope: LLIM_OK, LLIM_EUNKNOWN_MODEL, LLIM_ENO_QUOTA. */
+int llim__native_find_row(llim__native_limiter *limiter, const char *name, llim_row *row, llim_error *err);
+
+/* Sets the field of the table on top to what the error tells, if it is one. */
+void llim__native_set_error(lua_State *L, const char *field, const llim_error *err);
+
+/* Takes the function on top for the limiter's log; and what the limiter, ctx, calls for each line. */
+void llim__native_set_log(lua_State *L, const llim__native_limiter *limiter);
+void llim__native_log(void *ctx, int level, const char *text);
+
 /* The functions of the module; what each takes and returns stands above it. */
 int llim__native_open(lua_State *L);
 int llim__native_close(lua_State *L);
@@ -77,6 +94,14 @@ int llim__native_answered(lua_State *L);
 int llim__native_cancel(lua_State *L);
 int llim__native_renew(lua_State *L);
 int llim__native_is_live(lua_State *L);
+int llim__native_record(lua_State *L);
+int llim__native_cool(lua_State *L);
+int llim__native_give_back(lua_State *L);
+int llim__native_watch_fd(lua_State *L);
+int llim__native_watch_poll(lua_State *L);
+int llim__native_prometheus(lua_State *L);
+int llim__native_shadow(lua_State *L);
+int llim__native_shadow_report(lua_State *L);
 int llim__native_wait_begin(lua_State *L);
 int llim__native_wait_poll(lua_State *L);
 int llim__native_wait_end(lua_State *L);

@@ -82,14 +82,14 @@ int llim__native_permit(lua_State *L)
     return 1;
 }
 
-/* (limiter, models, request, permit) -> index of the model | nil, refusal */
+/* (limiter, models, request, permit, method | nil: that of the same name) -> index of the model | nil, refusal */
 int llim__native_acquire(lua_State *L)
 {
-    static const char method[] = "limiter:acquire(models, request, permit)";
     llim__native_request q;
     llim_refusal refusal;
     llim_error err;
-    lua_settop(L, 4);
+    lua_settop(L, 5);
+    const char *method = luaL_optstring(L, 5, "limiter:acquire(models, request, permit)");
     llim__native_limiter *limiter = llim__native_check_idle(L);
     llim_permit *permit = check_permit(L, 4);
     if (permit->n_rows)
@@ -106,15 +106,15 @@ int llim__native_acquire(lua_State *L)
     return 1;
 }
 
-/* (limiter, models, request) -> index of the model | nil, refusal */
+/* (limiter, models, request, method | nil) -> index of the model | nil, refusal */
 int llim__native_available(lua_State *L)
 {
-    static const char method[] = "limiter:available(models, request)";
     llim__native_request q;
     llim_refusal refusal;
     llim_error err;
     uint32_t candidate = 0;
-    lua_settop(L, 3);
+    lua_settop(L, 4);
+    const char *method = luaL_optstring(L, 4, "limiter:available(models, request)");
     llim__native_limiter *limiter = llim__native_check_idle(L);
     err.code = LLIM_OK;
     int code = llim__native_read(L, limiter, method, &q, &err);
@@ -140,8 +140,7 @@ static int ended(lua_State *L, int code)
     return 2;
 }
 
-/* The facts of a table of amounts by meter. False: it is none, since input_tokens and output_tokens are what providers say, too. */
-static bool read_facts(lua_State *L, int table, llim_charge *facts)
+bool llim__native_facts(lua_State *L, int table, const char *method, llim_charge *facts)
 {
     bool own = false;
     for (int m = 0; m < LLIM_METERS; m++) facts->amount[m] = LLIM_UNKNOWN;
@@ -150,7 +149,7 @@ static bool read_facts(lua_State *L, int table, llim_charge *facts)
         const char *name = lua_tostring(L, -2);
         const int meter = llim__meter_of(name);
         if (meter < 0) continue;
-        facts->amount[meter] = llim__native_amount(L, "permit:settle(usage)", name);
+        facts->amount[meter] = llim__native_amount(L, method, name);
         own |= meter != LLIM_INPUT_TOKENS && meter != LLIM_OUTPUT_TOKENS;
     }
     return own;
@@ -164,7 +163,7 @@ int llim__native_settle(lua_State *L)
     llim__native_limiter *limiter = llim__native_check(L);
     llim_permit *permit = check_permit(L, 2);
     const bool told = !lua_isnil(L, 3);
-    if (told && !read_facts(L, 3, &facts)) {
+    if (told && !llim__native_facts(L, 3, "permit:settle(usage)", &facts)) {
         lua_pushboolean(L, 0);
         return 1;
     }
@@ -186,16 +185,17 @@ static void push_answer(lua_State *L, const llim_answer *a)
     lua_setfield(L, -2, "usage");
 }
 
-/* (limiter, permit, status, headers | nil, body | nil) -> what the answer means | nil, why not */
+/* (limiter, permit, status or 0, headers | nil, body | nil, a WebSocket's close code | nil) -> what the answer means | nil, why not */
 int llim__native_answered(lua_State *L)
 {
     llim_response response = {.size = sizeof response};
     llim_answer answer;
-    lua_settop(L, 5);
+    lua_settop(L, 6);
     llim__native_limiter *limiter = llim__native_check_idle(L);
     llim_permit *permit = check_permit(L, 2);
     response.status = (int32_t)luaL_checkinteger(L, 3);
     response.headers = luaL_optlstring(L, 4, NULL, &response.headers_len);
+    response.close_code = (int32_t)luaL_optinteger(L, 6, 0);
     response.body = luaL_optlstring(L, 5, NULL, &response.body_len);
     limiter->inside = true;
     const int code = llim_answered(limiter->limiter, permit, &response, &answer);

@@ -33,9 +33,15 @@ local function show(value)
   return tostring(value)
 end
 
+-- Of the class, or of one that has its methods and more.
+local function is_a(value, class)
+  local own = type(value) == "table" and getmetatable(value)
+  return own == class or (type(own) == "table" and rawget(own, "__base") == class)
+end
+
 -- The native part of an object whose method is called.
 function check.self(value, class, usage)
-  if type(value) ~= "table" or getmetatable(value) ~= class then
+  if not is_a(value, class) then
     fail(usage, "it is called with a colon, not with " .. show(value) .. " in the place of what stands before it.")
   end
   return value.raw
@@ -67,6 +73,18 @@ check.seconds = judge(function(value)
   number(value, "seconds", 0, 1e8)
 end)
 
+-- What a session has used, in the forms that the native module and response.usage() read.
+check.usage = judge(function(value)
+  local kind = type(value)
+  if kind ~= "number" and kind ~= "string" and kind ~= "table" then
+    complain("usage must be a number of tokens, a table or a text, not " .. show(value) .. ".")
+  end
+end)
+
+check.cooldown = judge(function(value)
+  number(value, "seconds", 0, 400 * 86400)
+end)
+
 local function unknown(options, known)
   for key in pairs(options) do
     if type(key) ~= "string" then complain("the options are a table of names, and one of its keys is " .. show(key)) end
@@ -86,10 +104,21 @@ local function strings(options, list)
   end
 end
 
+-- Those of the numbers that are whole, from 0 on.
+local function whole(options, most)
+  for _, name in ipairs(names.sorted(most)) do
+    number(options[name], name, 0, most[name])
+    if options[name] and options[name] % 1 ~= 0 then complain(name .. " must be a whole number.") end
+  end
+end
+
 local STRINGS = { "account", "overrides", "policy", "quotas" }
 local RELOAD = { "account", "custom_limits", "guard", "overrides", "policy", "quotas", "tier" }
-local OPEN = { "account", "clock", "custom_limits", "guard", "overrides", "policy", "quotas", "scopes", "seed", "start",
-  "tier" }
+local SHADOW = { "account", "custom_limits", "guard", "overrides", "policy", "quotas", "scopes", "seed", "tier" }
+local OPEN = { "account", "clock", "custom_limits", "guard", "log", "overrides", "policy", "quotas", "scopes", "seed",
+  "start", "tier", "zone" }
+local ZONE = { "leases", "mode", "name", "notes", "path", "rows", "sliding", "sync" }
+local ROOM = { leases = 2 ^ 20, notes = 2 ^ 20, rows = 2 ^ 24, sliding = 2 ^ 20 }
 
 -- "tier1", or { openai = "tier3", gemini = "free" } as the C API has it.
 local function tier(value)
@@ -127,6 +156,33 @@ local function options_of(options, known)
   return read
 end
 
+-- Where the counts are, and the room for them, beside the other options.
+local function zone(options, read)
+  if options == nil then return end
+  if type(options) ~= "table" then
+    complain("zone must be a table like { path = \"/dev/shm/llm/zone\" }, not " .. show(options) .. ".")
+  end
+  unknown(options, ZONE)
+  strings(options, { "mode", "name", "path" })
+  whole(options, ROOM)
+  if options.path and options.name then complain("path and name of a zone take the place of each other.") end
+  if options.mode then
+    read.mode = string.find(options.mode, "^0?[0-7][0-7][0-7]$") and tonumber(options.mode, 8)
+    if not read.mode then complain("mode must be octal digits like \"0600\", not " .. show(options.mode) .. ".") end
+  end
+  number(options.sync, "sync", 1e-3, 86400)
+  if options.sync and not options.path then complain("sync is of a zone with a path.") end
+  read.name, read.path, read.sync = options.name, options.path, options.sync
+  for name in pairs(ROOM) do read[name] = options[name] end
+end
+
+-- The chance in a policy, and the room for scopes.
+local function seed_and_scopes(options, read)
+  number(options.seed, "seed", 0, 2 ^ 53)
+  whole(options, { scopes = 2 ^ 24 })
+  read.seed, read.scopes = options.seed, options.scopes
+end
+
 -- The options of a limiter that is opened, as the native module reads them.
 check.open = judge(function(options)
   local read = options_of(options, OPEN)
@@ -134,10 +190,20 @@ check.open = judge(function(options)
   if options.clock ~= nil and options.clock ~= "virtual" and options.clock ~= "real" then
     complain("clock must be \"real\" or \"virtual\", not " .. show(options.clock) .. ".")
   end
-  number(options.seed, "seed", 0, 2 ^ 53)
-  number(options.scopes, "scopes", 0, 2 ^ 24)
+  if options.log ~= nil and type(options.log) ~= "function" then
+    complain("log must be a function of a level and a text, not " .. show(options.log) .. ".")
+  end
   number(options.start, "start", 0, 7e9)
-  read.clock, read.seed, read.scopes, read.start = options.clock, options.seed, options.scopes, options.start
+  seed_and_scopes(options, read)
+  zone(options.zone, read)
+  read.clock, read.start, read.log = options.clock, options.start, options.log
+  return read
+end)
+
+-- Those of a candidate in the shadow.
+check.shadow = judge(function(options)
+  local read = options_of(options, SHADOW)
+  seed_and_scopes(options, read)
   return read
 end)
 
@@ -175,13 +241,19 @@ check.models = judge(function(models)
   return list
 end)
 
--- { status =, headers =, body = } of a provider.
+-- { status =, headers =, body = } of a provider, or { close_code =, body = } of a WebSocket that it closes.
 check.response = judge(function(response)
   if type(response) ~= "table" then
     complain("the response must be a table like { status = 429, headers = {}, body = \"\" }, not "
       .. show(response) .. ".")
   end
-  local status = response.status
+  local status, code = response.status, response.close_code
+  if code ~= nil then
+    number(code, "close_code", 1000, 4999)
+    if status ~= nil then complain("status and close_code take the place of each other.") end
+    if code % 1 ~= 0 then complain("close_code must be a whole number.") end
+    return
+  end
   if type(status) ~= "number" or status % 1 ~= 0 or not (status >= 100 and status <= 999) then
     complain("status must be the number of an HTTP status, not " .. show(status) .. ".")
   end

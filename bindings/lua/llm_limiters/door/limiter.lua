@@ -25,15 +25,30 @@ local setmetatable, type = setmetatable, type
 --   policy         "priority" (default) or another of the shipped ones, or the path of a file
 --   account, guard (seconds), seed, scopes (how many of the custom limits' are in use at one time)
 --   clock          "virtual": it stands still until limiter:advance(); start is its first wall time
-function limiter.constructor(name, modality)
+--   zone           where the counts are: { path = } a file, shared by all processes that open it; { name = } memory,
+--                  shared by children; mode, "0600", of a file that is made; sync, the seconds after which a file is
+--                  written to its disk; and room beyond that for the models: rows, sliding (limits), leases, notes
+--   log            function(level, text) of "info" or "warning" and a sentence; what it raises is lost
+-- class is one of limiter.extend(), or nil.
+function limiter.constructor(name, modality, class)
   local usage = name .. " { tier =, custom_limits =, policy = ... }"
   return function(options)
     local read = check.open(options, usage)
     read.modality = modality
     local raw, fault = native.open(read)
     if not raw then error(name .. ": " .. tostring(refusals.new(fault)), 2) end
-    return setmetatable({ raw = raw, modality = modality }, Limiter)
+    return setmetatable({ raw = raw, modality = modality, log = read.log }, class or Limiter)
   end
+end
+
+-- A class with the methods of a limiter, to which others are added. To be called when this file is loaded.
+function limiter.extend(name)
+  local class = { __base = Limiter, __name = "llm_limiters." .. name }
+  for key, method in pairs(Limiter) do
+    if class[key] == nil then class[key] = method end
+  end
+  class.__index = class
+  return class
 end
 
 local ACQUIRE = "limiter:acquire(models, request, permit)"
@@ -127,8 +142,8 @@ function Limiter:usage(name)
   return usage
 end
 
--- { generation, hash, faults, reloads, failed_reloads, fault, reload_fault }: what is in force, and what went wrong
--- last.
+-- { generation, hash, faults, reloads, failed_reloads, conflicts, zone_generation, fault, reload_fault }: what is in
+-- force, here and in the zone, and what went wrong last.
 function Limiter:status()
   local raw = check.self(self, Limiter, "limiter:status()")
   local status = native.status(raw)
@@ -146,6 +161,60 @@ function Limiter:reload(options)
   local generation, fault = native.reload(raw, read)
   if not generation then return nil, refusals.new(fault) end
   return generation
+end
+
+-- A descriptor for the host's event loop, which is readable when watch_poll() is to be called: a file of quotas,
+-- limits or policy may have changed, or another process of the zone has put others in force. It is the limiter's, the
+-- same at each call, and closed by close(). nil and what is wrong.
+function Limiter:watch_fd()
+  local raw = check.self(self, Limiter, "limiter:watch_fd()")
+  local fd, fault = native.watch_fd(raw)
+  if not fd then return nil, refusals.new(fault) end
+  return fd
+end
+
+-- Reads the files again if they have changed and 50 ms have passed since, and puts them in force as reload() does;
+-- else does nothing, in no time. The generation in force; nil and what is wrong, once for each change.
+function Limiter:watch_poll()
+  local raw = check.self(self, Limiter, "limiter:watch_poll()")
+  local generation, fault = native.watch_poll(raw)
+  if not generation then return nil, refusals.new(fault) end
+  return generation
+end
+
+-- The zone as Prometheus reads it: a text of the scopes whose names begin with prefix, "model:" unless given.
+function Limiter:prometheus(prefix)
+  local raw = check.self(self, Limiter, "limiter:prometheus(prefix)")
+  if prefix ~= nil then check.is("string", prefix, "limiter:prometheus(prefix)", "prefix") end
+  local text, fault = native.prometheus(raw, prefix)
+  if not text then return nil, refusals.new(fault) end
+  return text
+end
+
+local SHADOW = "limiter:shadow { tier =, custom_limits =, policy = ... }"
+
+-- Lets a candidate decide the same calls beside what is in force, with no effect but shadow_report(): options as of
+-- the opening, but for clock, start, zone and log; what is not given is the default. It takes the place of an earlier
+-- one; nil ends that. true; nil and what is wrong, and nothing has changed.
+function Limiter:shadow(options)
+  local raw = check.self(self, Limiter, SHADOW)
+  local read = options ~= nil and check.shadow(options, SHADOW) or nil
+  if read then read.modality = self.modality end
+  local done, fault = native.shadow(raw, read)
+  if not done then return nil, refusals.new(fault) end
+  return true
+end
+
+-- How the candidate has decided; nil if there is none. Counts that add up to decisions: same, only_here (admitted, and
+-- refused by the candidate), only_there, other_model, other_wait, never_or_later, unknown_model, failed (by failure);
+-- and hash, lost, faults, fault. See llim_shadow_report in llm_limiters.h.
+function Limiter:shadow_report()
+  local raw = check.self(self, Limiter, "limiter:shadow_report()")
+  local report = native.shadow_report(raw)
+  if not report then return nil end
+  if report.fault then report.fault = refusals.new(report.fault) end
+  if report.failure then report.failure = refusals.new(report.failure) end
+  return report
 end
 
 -- The steady and the wall clock, in seconds.

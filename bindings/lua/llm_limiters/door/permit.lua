@@ -49,14 +49,15 @@ end
 local REJECT = "permit:reject { status =, headers =, body = }"
 
 -- The provider refused, or failed: what it answered ends the permit, and cools whom it is about. headers: a table of
--- names, a list of lines or a text; body: a text or a decoded document; either may be missing.
+-- names, a list of lines or a text; body: a text or a decoded document; either may be missing. Of a WebSocket's close
+-- close_code in the place of status, and its reason as body.
 -- What the answer means: kind ("rate", "quota", "overload" ...), dimension, unit, scope, family, retry_after, usage;
 -- nil and why not.
 function Permit:reject(answer)
   local raw = check.self(self, Permit, REJECT)
   check.response(answer, REJECT)
-  local meaning, why = native.answered(self.limiter.raw, raw, answer.status, response.headers(answer.headers),
-    response.body(answer.body))
+  local meaning, why = native.answered(self.limiter.raw, raw, answer.status or 0, response.headers(answer.headers),
+    response.body(answer.body), answer.close_code)
   return meaning, why
 end
 
