@@ -287,9 +287,12 @@ typedef struct llim_zone_stats {
        looked at to find one to recycle, on the mean of the last 64 or so. An estimate, as of when rows were last needed: 0
        while no row had to be recycled, and then rows_used is all that is known; 100: none could be of late. */
     uint32_t rows_held_percent;
-    uint32_t reserved;
+    uint32_t sliding_held_percent; /* the same of sliding windows, by the scopes that have some */
+    /* Of limits, by meter, law, window, guard and charged; and of calendars. None is ever given back. */
+    uint32_t kinds, kinds_used;
+    uint32_t time_zones, time_zones_used;
     int64_t
-        synced_ns; /* steady time at which this handle's last writing to the disk that succeeded began; 0: none has */
+        synced_ns; /* steady time at which the handle's last writing to the disk began that succeeded; 0: none has */
 } llim_zone_stats;
 
 /* The version of the library, major * 10000 + minor * 100 + patch: compare with the header's. */
@@ -321,7 +324,13 @@ LLIM_API int llim_zone_set_clock(llim_zone *zone, int64_t steady_ns, int64_t wal
    LLIM_EINVAL: it is only read. LLIM_EIO. */
 LLIM_API int llim_zone_sync(llim_zone *zone);
 
+/* Leases that live are counted one by one. */
 LLIM_API void llim_zone_get_stats(llim_zone *zone, llim_zone_stats *stats);
+
+/* How full the zone is, in percent of what is fullest of rows, sliding windows, leases, kinds of limits and time zones: what is
+   held where that is known, else what is used. *what, which may be NULL, is its name in the plural, a static string. From 90 on
+   the zone is nearly full: what needs one more may soon be refused by LLIM_EFULL. */
+LLIM_API uint32_t llim_zone_full(const llim_zone_stats *stats, const char **what);
 
 /* Somebody who waits for room in a zone. */
 typedef struct llim_listener {

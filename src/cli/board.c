@@ -86,10 +86,14 @@ static void add_zone(const cli_look *look, const cli_view *view, cli_lines *line
 {
     char a[6][CLI_COUNT_TEXT], full[64], rows[160], others[160];
     const llim_zone_stats *s = &look->stats;
-    snprintf(full, sizeof full, s->rows_held_percent ? "about %u %% hold something%s" : "%u %%%s", cli_full(s),
-             cli_nearly_full(s) ? ": NEARLY FULL" : "");
-    snprintf(rows, sizeof rows, "zone: %s of %s rows (%s)", cli_count_text(s->rows_used, a[0]),
-             cli_count_text(s->rows, a[1]), full);
+    const char *what;
+    const uint32_t percent = llim_zone_full(s, &what);
+    if (cli_nearly_full(s))
+        snprintf(full, sizeof full, "NEARLY FULL, %u %% of its %s", percent, what);
+    else
+        snprintf(full, sizeof full, "%u %% full", percent);
+    snprintf(rows, sizeof rows, "zone: %s: %s of %s rows", full, cli_count_text(s->rows_used, a[0]),
+             cli_count_text(s->rows, a[1]));
     snprintf(others, sizeof others, "%s of %s windows, %s of %s leases", cli_count_text(s->sliding_used, a[2]),
              cli_count_text(s->sliding, a[3]), cli_count_text(s->leases_used, a[4]), cli_count_text(s->leases, a[5]));
     const bool fits = cli_columns(rows) + 2 + cli_columns(others) <= (int)view->columns;

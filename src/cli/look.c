@@ -95,13 +95,7 @@ void cli_look_free(cli_look *look)
     *look = (cli_look){.n = 0};
 }
 
-uint32_t cli_full(const llim_zone_stats *stats)
-{
-    if (stats->rows_held_percent) return stats->rows_held_percent;
-    return (uint32_t)((uint64_t)stats->rows_used * 100 / stats->rows);
-}
-
 bool cli_nearly_full(const llim_zone_stats *stats)
 {
-    return cli_full(stats) >= 90;
+    return llim_zone_full(stats, NULL) >= 90;
 }

@@ -44,8 +44,7 @@ void cli_look_free(cli_look *look);
 /* What share of a limit is used. */
 double cli_use(const llim_usage *usage);
 
-/* How full the zone is, in percent of its rows; whether that is near the end. */
-uint32_t cli_full(const llim_zone_stats *stats);
+/* Whether the zone is nearly full. */
 bool cli_nearly_full(const llim_zone_stats *stats);
 
 #endif

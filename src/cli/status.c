@@ -85,8 +85,11 @@ static void write_zone(const llim_zone_stats *s)
     if (s->rows_held_percent) printf(", and about %u %% hold something", s->rows_held_percent);
     printf("; %u of %u sliding windows, %u of %u leases; %s bytes\n", s->sliding_used, s->sliding, s->leases_used,
            s->leases, cli_count_text((int64_t)s->bytes, bytes));
+    const char *what;
+    const uint32_t full = llim_zone_full(s, &what);
     if (cli_nearly_full(s))
-        puts("The zone is nearly full: when all of its rows hold something, new scopes are refused.");
+        printf("The zone is nearly full: %u %% of its %s are taken; when all are, what needs one more is refused.\n",
+               full, what);
 }
 
 static int write_text(const cli_look *look)
@@ -165,8 +168,13 @@ static int write_json(const cli_look *look)
     cJSON_AddBoolToObject(zone, "nearly_full", cli_nearly_full(z));
     cJSON_AddNumberToObject(zone, "sliding", z->sliding);
     cJSON_AddNumberToObject(zone, "sliding_used", z->sliding_used);
+    cJSON_AddNumberToObject(zone, "sliding_held_percent", z->sliding_held_percent);
     cJSON_AddNumberToObject(zone, "leases", z->leases);
     cJSON_AddNumberToObject(zone, "leases_used", z->leases_used);
+    cJSON_AddNumberToObject(zone, "kinds", z->kinds);
+    cJSON_AddNumberToObject(zone, "kinds_used", z->kinds_used);
+    cJSON_AddNumberToObject(zone, "time_zones", z->time_zones);
+    cJSON_AddNumberToObject(zone, "time_zones_used", z->time_zones_used);
     cJSON *scopes = cJSON_AddArrayToObject(root, "scopes");
     cli_order_make(look, CLI_BY_NAME, "", &order);
     for (uint32_t i = 0; i < order.n; i++) add_scope(scopes, look, order.scopes[i]);

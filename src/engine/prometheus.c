@@ -222,14 +222,28 @@ static void zone_values(page *p, llim_zone *zone)
         {"zone_sliding_used", "Sliding windows in use.", s.sliding_used},
         {"zone_leases", "Leases that the zone has room for.", s.leases},
         {"zone_leases_used", "Leases that live.", s.leases_used},
+        {"zone_kinds", "Kinds of limits that the zone has room for.", s.kinds},
+        {"zone_kinds_used", "Kinds of limits that there are or were.", s.kinds_used},
+        {"zone_time_zones", "Time zones that the zone has room for.", s.time_zones},
+        {"zone_time_zones_used", "Time zones that there are or were.", s.time_zones_used},
     };
     for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++) {
         head(p, metrics[i].name, "gauge", metrics[i].help);
         put(p, PREFIX "%s %" PRIu64 "\n", metrics[i].name, metrics[i].value);
     }
-    head(p, "zone_rows_held_ratio", "gauge",
-         "Estimated share of the rows that hold something; 0: none was recycled yet.");
-    put(p, PREFIX "zone_rows_held_ratio %u.%02u\n", s.rows_held_percent / 100, s.rows_held_percent % 100);
+    const struct {
+        const char *name, *help;
+        uint32_t percent;
+    } ratios[] = {
+        {"zone_rows_held_ratio", "Estimated share of the rows that hold something; 0: none was recycled yet.",
+         s.rows_held_percent},
+        {"zone_sliding_held_ratio", "The same of the sliding windows.", s.sliding_held_percent},
+        {"zone_full_ratio", "How full what is fullest of the zone is.", llim_zone_full(&s, NULL)},
+    };
+    for (size_t i = 0; i < sizeof ratios / sizeof *ratios; i++) {
+        head(p, ratios[i].name, "gauge", ratios[i].help);
+        put(p, PREFIX "%s %u.%02u\n", ratios[i].name, ratios[i].percent / 100, ratios[i].percent % 100);
+    }
 }
 
 int llim_prometheus(llim_zone *zone, const char *prefix, char *out, size_t cap, size_t *size)

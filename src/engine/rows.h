@@ -20,7 +20,7 @@ int llim__row_unpin(llim_zone *zone, llim_row row, uint32_t generation);
 int llim__row_set_quietly(llim_zone *zone, const llim_row_spec *spec, llim_row *row, bool *frees, llim_error *err);
 void llim__rows_freed(llim_zone *zone);
 
-/* How full the zone is, in percent of its rows: those that hold something or, while none had to be recycled, those in use. */
-uint32_t llim__rows_full(const llim_zone *zone);
+/* llim_zone_get_stats() that counts no leases, which takes a look at each: none are in use then. */
+void llim__zone_stats(const llim_zone *zone, llim_zone_stats *stats);
 
 #endif

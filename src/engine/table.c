@@ -9,11 +9,10 @@
 
 #include "engine/journal.h"
 #include "engine/laws.h"
-#include "engine/rows.h"
 
 __extension__ typedef unsigned __int128 wide;
 
-/* rows_looked: bits of its fraction, and the most that it tells, which is what finding none counts as. */
+/* What was looked at: bits of its fraction, and the most that it tells, which is what finding none counts as. */
 enum { LOOKED_BITS = 8, MOST_LOOKED = 1024 };
 
 static uint32_t home_of(const llim_zone *zone, uint64_t hash)
@@ -111,7 +110,7 @@ void llim__table_put(llim_zone *zone, uint32_t index)
 }
 
 /* Seals all limits of an unpinned scope that holds nothing, and frees its row. Nothing has changed if it returns false. */
-static bool recycle(llim_zone *zone, llim__now now, uint32_t index, bool with_ring)
+static bool recycle(llim_zone *zone, llim__now now, uint32_t index)
 {
     llim__row *row = &zone->row[index];
     uint64_t state = at_load_acq(&row->state), words[LLIM_MAX_LIMITS][2];
@@ -131,7 +130,7 @@ static bool recycle(llim_zone *zone, llim__now now, uint32_t index, bool with_ri
         if (step.shape->law == LLIM_SLIDING) ring[rings++] = words[sealed];
         if (!llim__law_seal(zone, now, &step, sealed, true, words[sealed], &used)) break;
     }
-    if (sealed < n || (with_ring && rings == 0)) {
+    if (sealed < n) {
         while (sealed--) {
             llim__step step = llim__step_at(zone, row, sealed);
             llim__law_unseal(&step, words[sealed]);
@@ -150,41 +149,56 @@ static bool recycle(llim_zone *zone, llim__now now, uint32_t index, bool with_ri
     return true;
 }
 
+static bool has_ring(llim_zone *zone, uint32_t index)
+{
+    llim__row *row = &zone->row[index];
+    const uint64_t state = at_load_acq(&row->state);
+    if (!(LLIM__STATE_FLAGS(state) & LLIM__LIVE)) return false;
+    for (uint32_t i = 0; i < LLIM__STATE_LIMITS(state); i++)
+        if (llim__cell_shape(zone, at_load_rlx(&llim__row_cell(zone, row, i)->config))->law == LLIM_SLIDING)
+            return true;
+    return false;
+}
+
 /* Recycles the first that can be, from the hand on: how many were looked at, 0 if none can be. */
 static uint32_t recycle_any(llim_zone *zone, llim__now now, uint32_t keep, bool with_ring)
 {
     llim__header *h = zone->header;
-    uint32_t hand = at_load_rlx(&h->rows_hand);
-    for (uint32_t n = 1; n <= h->rows; n++) {
+    uint32_t hand = at_load_rlx(&h->rows_hand), looked = 0;
+    for (uint32_t n = 0; n < h->rows; n++) {
         hand = hand >= h->rows ? 1 : hand + 1;
-        if (hand == keep || !recycle(zone, now, hand, with_ring)) continue;
+        if (with_ring && !has_ring(zone, hand)) continue;
+        looked++;
+        if (hand == keep || !recycle(zone, now, hand)) continue;
         at_store_rlx(&h->rows_hand, hand);
-        return n;
+        return looked;
     }
     return 0;
 }
 
-bool llim__table_recycle_ring(llim_zone *zone, llim__now now, uint32_t keep)
-{
-    return recycle_any(zone, now, keep, true) > 0;
-}
-
-/* Where a share h of the rows hold something, the hand looks at 1 / (1 - h) of them for each that it recycles. Their
-   exponentially weighted mean, whose standard deviation is a tenth of it, so that 90 % are told as 89 to 91. */
-static void note_looked(llim__header *h, uint32_t looked)
+/* Where a share h of them hold something, the hand looks at 1 / (1 - h) of them for each that it recycles. Their exponentially
+   weighted mean, whose standard deviation is a tenth of it, so that 90 % are told as 89 to 91. */
+static void note_looked(at_u32 *mean_looked, uint32_t looked)
 {
     const uint32_t n = (looked && looked < MOST_LOOKED ? looked : MOST_LOOKED) << LOOKED_BITS;
-    const uint32_t mean = at_load_rlx(&h->rows_looked);
+    const uint32_t mean = at_load_rlx(mean_looked);
     if (!mean || !looked)
-        at_store_rlx(&h->rows_looked, n);
+        at_store_rlx(mean_looked, n);
     else
-        at_store_rlx(&h->rows_looked, (mean * 63 + n + 32) / 64);
+        at_store_rlx(mean_looked, (mean * 63 + n + 32) / 64);
 }
 
-uint32_t llim__table_held_percent(const llim_zone *zone)
+uint32_t llim__table_held_percent(const at_u32 *looked)
 {
-    const uint32_t mean = at_load_rlx(&zone->header->rows_looked), one = 1u << LOOKED_BITS;
+    const uint32_t mean = at_load_rlx(looked), one = 1u << LOOKED_BITS;
     return mean < one ? 0 : 100 - (100 * one + mean / 2) / mean;
+}
+
+bool llim__table_recycle_ring(llim_zone *zone, llim__now now, uint32_t keep)
+{
+    const uint32_t looked = recycle_any(zone, now, keep, true);
+    note_looked(&zone->header->rings_looked, looked);
+    return looked > 0;
 }
 
 uint32_t llim__table_take(llim_zone *zone, llim__now now, uint32_t keep)
@@ -198,18 +212,10 @@ uint32_t llim__table_take(llim_zone *zone, llim__now now, uint32_t keep)
         at_store_rlx(&h->rows_top, index);
     } else {
         const uint32_t looked = recycle_any(zone, now, keep, false);
-        note_looked(h, looked);
+        note_looked(&h->rows_looked, looked);
         return looked ? llim__table_take(zone, now, keep) : 0;
     }
     at_store_rlx(&zone->row[index].next, 0);
     at_add_rlx(&h->rows_used, 1);
     return index;
-}
-
-uint32_t llim__rows_full(const llim_zone *zone)
-{
-    const llim__header *h = zone->header;
-    const uint32_t held = llim__table_held_percent(zone);
-    return held || at_load_rlx(&h->rows_looked) ? held
-                                                : (uint32_t)((uint64_t)at_load_rlx(&h->rows_used) * 100 / h->rows);
 }

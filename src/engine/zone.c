@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "engine/open.h"
+#include "engine/rows.h"
 #include "engine/sync.h"
 #include "engine/table.h"
 #include "engine/writer.h"
@@ -79,20 +80,53 @@ bool llim__row_name(llim_zone *zone, llim_row row, char name[LLIM_SCOPE_SHOWN])
            found.epoch == row.epoch;
 }
 
-void llim_zone_get_stats(llim_zone *zone, llim_zone_stats *stats)
+void llim__zone_stats(const llim_zone *zone, llim_zone_stats *stats)
 {
     const llim__header *h = zone->header;
-    llim__now now = llim__zone_now(zone);
     *stats = (llim_zone_stats){.bytes = h->size,
                                .rows = h->rows,
                                .rows_used = at_load_rlx(&h->rows_used),
                                .sliding = h->rings,
                                .sliding_used = at_load_rlx(&h->rings_used),
                                .leases = h->slots,
-                               .rows_held_percent = llim__table_held_percent(zone),
+                               .rows_held_percent = llim__table_held_percent(&h->rows_looked),
+                               .sliding_held_percent = llim__table_held_percent(&h->rings_looked),
+                               .kinds = LLIM__SHAPES - 1,
+                               .kinds_used = at_load_rlx(&h->shapes_used),
+                               .time_zones = LLIM__ZONES,
+                               .time_zones_used = at_load_rlx(&h->zones_used),
                                .synced_ns = at_load_rlx(&zone->synced_at)};
-    for (uint32_t i = 0, top = at_load_acq(&h->slots_top); i < top; i++)
+}
+
+void llim_zone_get_stats(llim_zone *zone, llim_zone_stats *stats)
+{
+    const llim__now now = llim__zone_now(zone);
+    llim__zone_stats(zone, stats);
+    for (uint32_t i = 0, top = at_load_acq(&zone->header->slots_top); i < top; i++)
         stats->leases_used += llim__slot_lives(at_load_acq(&zone->slot[i].word), now.steady);
+}
+
+uint32_t llim_zone_full(const llim_zone_stats *s, const char **what)
+{
+    const struct {
+        const char *name;
+        uint32_t size, used, held_percent;
+    } parts[] = {{"rows", s->rows, s->rows_used, s->rows_held_percent},
+                 {"sliding windows", s->sliding, s->sliding_used, s->sliding_held_percent},
+                 {"leases", s->leases, s->leases_used, 0},
+                 {"kinds of limits", s->kinds, s->kinds_used, 0},
+                 {"time zones", s->time_zones, s->time_zones_used, 0}};
+    uint32_t most = 0;
+    const char *fullest = parts[0].name;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        const uint32_t used = parts[i].size ? (uint32_t)((uint64_t)parts[i].used * 100 / parts[i].size) : 0,
+                       full = parts[i].held_percent ? parts[i].held_percent : used;
+        if (full <= most) continue;
+        most = full;
+        fullest = parts[i].name;
+    }
+    if (what) *what = fullest;
+    return most;
 }
 
 const void *llim__zone_bytes(const llim_zone *zone, size_t *size)

@@ -179,7 +179,7 @@ typedef struct llim__header {
     _Alignas(64) at_u32 writing; /* enum llim__writing: who gets the lock and finds it set takes over */
     at_u32 repairs;              /* odd while the index is being made anew */
     at_u32 rows_top, rows_free, rows_used, rows_hand, scopes_used;
-    at_u32 rows_looked; /* for each one recycled, in 1/256; 0: none was yet. See table.c */
+    at_u32 rows_looked, rings_looked; /* for each one recycled, in 1/256; 0: none was yet. See table.c */
     at_u32 rings_top, rings_free, rings_used;
     at_u32 shapes_used, zones_used;
     llim__journal journal;

@@ -127,11 +127,19 @@ static void count(const walk *w, uint32_t i, enum llim__count what)
     llim__count(w->ask.question.zone, w->ask.candidates[i].row[0], what);
 }
 
+/* Low slots are taken first, so that a high one tells that nearly all may be. */
+static bool is_high(const llim_zone *zone, const llim_permit *permit)
+{
+    return permit->lease[0].index >= zone->header->slots / 10 * 9;
+}
+
 static int admitted(const walk *w, uint32_t i, uint32_t *candidate, llim_permit *permit)
 {
     if (candidate) *candidate = i;
     if (!permit) return LLIM_OK;
     count(w, i, LLIM__ADMITTED);
+    if (permit->n_leases && is_high(w->ask.question.zone, permit))
+        llim__limiter_warn_full(w->ask.thread->limiter, true);
     permit->candidate = i;
     permit->model = (uint64_t)w->ask.thread->set->serial << 32 | (w->ask.candidates[i].model + 1);
     return LLIM_OK;

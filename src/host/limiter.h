@@ -83,6 +83,9 @@ int llim__acquire(llim_limiter *limiter, const llim_request *request, uint64_t *
 /* Logs what is not wrong with a set, but hardly meant: its unpriced model, if there is one. Under no lock. */
 void llim__limiter_warn(const llim_limiter *limiter, const char *unpriced);
 
+/* Warns of a zone that is nearly full, of leases too if some were just taken. Under no lock. */
+void llim__limiter_warn_full(llim_limiter *limiter, bool leases);
+
 /* What every call begins with: this thread, with the set that is in force. The set stays until the thread's next call. NULL: no
    memory. One atomic load unless another set is in force since the last call. */
 llim__thread *llim__limiter_enter(llim_limiter *limiter, llim_error *err);

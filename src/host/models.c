@@ -116,23 +116,6 @@ static int place(llim_limiter *limiter, const llim__set *set, const llim__furthe
     return code;
 }
 
-/* A zone that is full refuses new scopes; that it soon will be is told once, and again only after it was well below. */
-static void warn_if_nearly_full(llim_limiter *limiter)
-{
-    enum { FULL = 90, WELL_BELOW = 80 };
-    const uint32_t full = llim__rows_full(limiter->zone);
-    if (full < WELL_BELOW) at_store_rlx(&limiter->warned_full, 0);
-    if (full < FULL || !limiter->log || at_swap(&limiter->warned_full, 1)) return;
-    char text[192];
-    llim_zone_stats stats;
-    llim_zone_get_stats(limiter->zone, &stats);
-    snprintf(text, sizeof text,
-             "the zone is nearly full: %s%u %% of its %u rows %s; when all hold something, new scopes are refused",
-             stats.rows_held_percent ? "about " : "", full, stats.rows,
-             stats.rows_held_percent ? "hold something" : "are in use, and none had to be recycled yet");
-    limiter->log(limiter->log_ctx, LLIM_LOG_WARNING, text);
-}
-
 /* Who waits is told under no lock, for it takes the queue's; and not of limits that a hook brings: they may be others at each
    call, so that who waits would be woken by asking. */
 int llim__limiter_scope(llim_limiter *limiter, llim__set *set, const llim__further *scope, llim_row *row,
@@ -144,7 +127,7 @@ int llim__limiter_scope(llim_limiter *limiter, llim__set *set, const llim__furth
     int code = has_row(limiter, set, scope, row) ? LLIM_OK : place(limiter, set, scope, row, &frees, err);
     pthread_mutex_unlock(&limiter->lock);
     if (frees && !scope->limits) llim__rows_freed(limiter->zone);
-    warn_if_nearly_full(limiter);
+    llim__limiter_warn_full(limiter, false);
     return code;
 }
 

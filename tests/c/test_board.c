@@ -102,7 +102,7 @@ static void test_tells_what_it_does_not_show(void **state)
     draw(&s, &view, &lines);
     assert_int_equal(count(&lines, "model:"), 6); /* of three lines each */
     assert_int_equal(count(&lines, "not shown: 0 before, 6 after"), 1);
-    assert_int_equal(count(&lines, "about 93 % hold something: NEARLY FULL"), 1);
+    assert_int_equal(count(&lines, "NEARLY FULL, 93 % of its rows"), 1);
     assert_non_null(strstr(lines.line[4], "m-11")); /* the fullest first */
     assert_non_null(strstr(lines.line[5], "11,000 of 12,000 [#######.]  91.7 %       5.0 s"));
     cli_lines_free(&lines);
@@ -190,7 +190,7 @@ static void test_cuts_nothing(void **state)
     draw(&s, &view, &lines);
     static const char *const shown[] = {
         NULL,
-        "zone: 16,777,216 of 16,777,216 rows (about 100 % hold something: NEARLY FULL)",
+        "zone: NEARLY FULL, 100 % of its rows: 16,777,216 of 16,777,216 rows",
         "      1,048,576 of 1,048,576 windows, 1,048,576 of 1,048,576 leases",
         "scope                                           admitted/s refused/s  429/s  gen",
         "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn 1000000000       1.0    0.0    3",

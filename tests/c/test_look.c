@@ -162,6 +162,59 @@ static void test_says_that_it_is_nearly_full(void **state)
     unlink(path);
 }
 
+static void note_text(void *ctx, int level, const char *message)
+{
+    if (level == LLIM_LOG_WARNING) snprintf(ctx, 160, "%s", message);
+}
+
+/* It tells of whatever is nearly used up, before anything is refused for want of it. */
+static void test_says_what_is_nearly_full(void **state)
+{
+    (void)state;
+    char path[32], told[160], name[32];
+    kit_write_file(path, "return { [\"user:*\"] = { rpm = 2, law = \"sliding\" }, live = { sessions = 1000 } }");
+    llim_options options = {.size = sizeof options, .overrides = path, .scopes = 20, .log = note_text, .log_ctx = told};
+    options.zone = (llim_zone_options){.size = sizeof options.zone,
+                                       .clock = LLIM_CLOCK_VIRTUAL,
+                                       .rows = 1000,
+                                       .sliding = 20,
+                                       .leases = 30,
+                                       .start_wall_ns = KIT_WALL};
+    llim_limiter *limiter;
+    llim_error err;
+    if (llim_open(&options, &limiter, &err)) fail_msg("%s", err.message);
+    llim_zone *zone = llim_limiter_zone(limiter);
+    llim_charge one = kit_charge(LLIM_REQUESTS, 1);
+    llim_permit permit;
+    llim_row row;
+    *told = 0;
+    for (int i = 0, code = LLIM_OK; code == LLIM_OK; i++) {
+        snprintf(name, sizeof name, "user:%d", i);
+        code = llim_scope(limiter, name, &row, NULL);
+        if (code == LLIM_OK) assert_int_equal(llim_admit(zone, &row, 1, &one, &permit, NULL), LLIM_OK);
+        assert_true(code == LLIM_OK || *told);
+    }
+    assert_non_null(strstr(told, "of its sliding windows are taken"));
+    int64_t steady, wall;
+    llim_zone_now(zone, &steady, &wall);
+    assert_int_equal(llim_zone_set_clock(zone, steady + KIT_HOUR, wall + KIT_HOUR), LLIM_OK);
+    for (int i = 0; i < 1000; i++) { /* idle ones take the place of idle ones: it is not full any more */
+        snprintf(name, sizeof name, "user:later/%d", i);
+        assert_int_equal(llim_scope(limiter, name, &row, NULL), LLIM_OK);
+    }
+    *told = 0;
+    const char *models[] = {"live"};
+    llim_request request = {.size = sizeof request, .models = models, .n_models = 1};
+    request.charge.amount[LLIM_SESSIONS] = 1;
+    for (int code = LLIM_OK; code == LLIM_OK;) {
+        code = llim_acquire(limiter, &request, &permit, NULL, NULL);
+        assert_true(code == LLIM_OK || *told);
+    }
+    assert_non_null(strstr(told, "of its leases are taken"));
+    llim_close(limiter);
+    unlink(path);
+}
+
 /* Where a known share of the rows hold something, the estimate is near it. */
 static void test_how_much_is_held(void **state)
 {
@@ -394,6 +447,7 @@ int main(void)
         cmocka_unit_test(test_every_scope_once),
         cmocka_unit_test(test_counts_per_model),
         cmocka_unit_test(test_says_that_it_is_nearly_full),
+        cmocka_unit_test(test_says_what_is_nearly_full),
         cmocka_unit_test(test_how_much_is_held),
         cmocka_unit_test(test_prometheus),
         cmocka_unit_test(test_reading_alone),

@@ -98,7 +98,7 @@ assert used == [10], used
 print("good", len(families))
 ]]
     local read = good(("$B status --prometheus --scopes '' %s | /usr/bin/python3 %s"):format(zone, script))
-    assert.equal("good 17\n", read)
+    assert.equal("good 23\n", read)
     assert.falsy(good("$B status --prometheus " .. zone):find("user:", 1, true))
   end)
 
@@ -219,7 +219,8 @@ print("good", len(families))
     local at = assert(before:find("model:default/gemini/gemini-2.5-flash\0", 1, true))
     local code, told = run("$B verify " .. copy_of(before:sub(1, at) .. "0" .. before:sub(at + 2)))
     assert.equal(1, code)
-    assert.truthy(told:find("^fault: this is a damaged zone: row %d+: the name of a scope is not that of its key\n"), told)
+    assert.truthy(told:find("^fault: this is a damaged zone: row %d+: the name of a scope is not that of its key\n"),
+      told)
     has(told, "not sound: 1 fault\n")
     refused(1, "$B verify " .. copy_of(before:sub(1, 5000)), "5000 bytes")
     refused(1, "$B verify " .. copy_of("hello"), "less than a zone's header")
