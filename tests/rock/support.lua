@@ -45,6 +45,16 @@ function support.finalized(finalizer)
   return value
 end
 
+-- Runs the function where nothing is compiled: LuaJIT's traces take memory, and those that there are lead to more.
+function support.interpreted(body)
+  if not (jit and jit.status()) then return body() end
+  jit.off()
+  jit.flush()
+  local result = body()
+  jit.on()
+  return result
+end
+
 local made = {}
 
 -- The path of a file with that text; written again if it is given.
