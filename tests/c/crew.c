@@ -76,3 +76,22 @@ llim_zone_options crew_virtual(void)
                                .start_ns = KIT_START,
                                .start_wall_ns = KIT_WALL};
 }
+
+crew_place crew_begin(void)
+{
+    crew_place p;
+    crew_directory(p.dir, "/tmp");
+    snprintf(p.path, sizeof p.path, "%s/zone", p.dir);
+    return p;
+}
+
+llim_zone_options crew_small(const char *path)
+{
+    llim_zone_options options = crew_virtual();
+    options.path = path;
+    options.rows = 16;
+    options.sliding = 8;
+    options.leases = 16;
+    options.notes = 4;
+    return options;
+}

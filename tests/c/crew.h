@@ -13,6 +13,13 @@
 void crew_directory(char path[64], const char *dir);
 void crew_remove(const char *path);
 
+/* A directory of its own, and the path of a zone in it. */
+typedef struct crew_place {
+    char dir[64];
+    char path[128];
+} crew_place;
+crew_place crew_begin(void);
+
 /* A child that runs body and exits with what it returns; the test's checks must not be used in it: 0 says that all was well. */
 pid_t crew_start(int (*body)(void *), void *arg);
 /* What it exited with; minus the signal that killed it. */
@@ -27,5 +34,7 @@ void *crew_share(size_t size);
 llim_zone *crew_open(const llim_zone_options *options);
 /* Options of a zone with a virtual clock at KIT_START and KIT_WALL. */
 llim_zone_options crew_virtual(void);
+/* The same of a small one in a file. */
+llim_zone_options crew_small(const char *path);
 
 #endif
