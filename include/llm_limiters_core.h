@@ -528,6 +528,8 @@ typedef struct llim_response {
     const char *body; /* whole, decompressed; an error's that is longer than 256 KiB is not read */
     size_t body_len;
     int64_t now_wall_ns; /* when it came, for instants in it, unless it has a date header; 0: not known */
+    const struct llim_usage_reader *usage; /* not NULL: it was fed the body as it came, and tells what was used; body is
+                                              then the last of it, where a stream tells an error */
 } llim_response;
 
 typedef struct llim_answer {

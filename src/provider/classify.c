@@ -207,12 +207,14 @@ static void clear(llim_answer *a)
     for (int m = 0; m < LLIM_METERS; m++) a->facts.charge.amount[m] = LLIM_UNKNOWN;
 }
 
-static void read_usage(llim__text body, llim_answer *a)
+static void read_usage(const llim_response *r, llim_answer *a)
 {
     llim_usage_reader reader;
-    llim_usage_begin(&reader);
-    llim_usage_feed(&reader, body.at, body.len);
-    llim_usage_end(&reader, &a->facts);
+    if (!r->usage) {
+        llim_usage_begin(&reader);
+        llim_usage_feed(&reader, r->body, r->body_len);
+    }
+    llim_usage_end(r->usage ? r->usage : &reader, &a->facts);
 }
 
 /* Returns the wait that the text tells. */
@@ -226,7 +228,7 @@ static int64_t read_response(const llim_response *r, llim__text body, llim_answe
         set_facts(r->status, a);
         return told;
     }
-    read_usage(body, a);
+    read_usage(r, a);
     if (r->status == 0 && r->close_code) {
         read_close(r->close_code, body, a);
         return LLIM_UNKNOWN;

@@ -89,15 +89,19 @@ cJSON *llim__error_find(llim__text body, const cJSON **error)
 {
     cJSON *root = body.len <= LLIM__LONGEST_ERROR ? llim__json_parse(body) : NULL;
     *error = error_in(root);
-    if (root) return root;
+    if (*error) return root;
+    /* The last of a stream begins anywhere, perhaps with what looks like a document. */
     llim__text candidates[CANDIDATES];
     size_t n = find_candidates(body, candidates), oldest = n > CANDIDATES ? n - CANDIDATES : 0;
     while (n-- > oldest) {
         const llim__text event = candidates[n % CANDIDATES];
-        root = event.len <= LLIM__LONGEST_ERROR ? parse_event(event) : NULL;
-        *error = error_in(root);
-        if (*error) return root;
-        cJSON_Delete(root);
+        cJSON *told = event.len <= LLIM__LONGEST_ERROR ? parse_event(event) : NULL;
+        *error = error_in(told);
+        if (*error) {
+            cJSON_Delete(root);
+            return told;
+        }
+        cJSON_Delete(told);
     }
-    return NULL;
+    return root;
 }

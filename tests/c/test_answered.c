@@ -211,6 +211,33 @@ static void test_chance_is_seeded(void **state)
     assert_memory_not_equal(wait[0], wait[0] + 1, sizeof wait[0] / 2);
 }
 
+/* What was read as it came tells the usage, and the last of the body why it broke off. */
+static void test_a_body_that_passed_by(void **state)
+{
+    (void)state;
+    static const char text[] = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":70,\"completion_tokens\":30,"
+                               "\"total_tokens\":100}}\n\ndata: [DONE]\n\n";
+    static const char broken[] = "data: {\"choices\":[],\"usage\":null}\n\ndata: " LIMITED "\n\n";
+    llim_limiter *limiter = open_limiter(7);
+    for (int i = 0; i < 2; i++) {
+        const char *body = i ? broken : text;
+        llim_usage_reader reader;
+        llim_response response = {.size = sizeof response, .status = 200, .usage = &reader};
+        llim_permit permit = admit(limiter, MINI);
+        llim_answer answer;
+        llim_usage_begin(&reader);
+        for (const char *at = body; *at; at++) llim_usage_feed(&reader, at, 1);
+        response.body = i ? body + 20 : NULL;
+        response.body_len = i ? strlen(body) - 20 : 0;
+        assert_int_equal(llim_answered(limiter, &permit, &response, &answer), LLIM_OK);
+        assert_int_equal(permit.n_rows, 0);
+        assert_int_equal(answer.kind, i ? LLIM_ANSWER_RATE : LLIM_ANSWER_OK);
+        assert_int_equal(answer.facts.charge.amount[LLIM_TOKENS], i ? LLIM_UNKNOWN : 100);
+        assert_int_equal(cooling(limiter, MINI), i ? 6 * KIT_SECOND : 0);
+    }
+    llim_close(limiter);
+}
+
 /* The next call goes past who cools, and back to it at the instant at which that ends. */
 static void test_the_next_candidate_follows(void **state)
 {
@@ -251,7 +278,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_rule),        cmocka_unit_test(test_backoff),
         cmocka_unit_test(test_chance_is_seeded), cmocka_unit_test(test_the_next_candidate_follows),
-        cmocka_unit_test(test_arguments),
+        cmocka_unit_test(test_arguments),        cmocka_unit_test(test_a_body_that_passed_by),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
