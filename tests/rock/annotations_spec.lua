@@ -88,8 +88,13 @@ describe("the annotations of the door", function()
     refusal.cause = "which a limited function sets"
     local path = support.file "return policy { api = 1,\n rute = 5 }"
     local _, fault = limiter:reload { policy = path }
-    have("Refusal", refusal, fault, select(2, limiter:acquire "b"))
     local quota = support.open()
+    local spent
+    for _ = 1, 101 do -- of a day
+      _, spent = quota:acquire "gemini-2.5-pro"
+      quota:advance(15)
+    end
+    have("Refusal", refusal, fault, spent, select(2, limiter:acquire "b"))
     local answered = quota:acquire("gemini-2.5-flash"):reject(support.answer "gemini_429_rpd_free.http")
     local family = quota:acquire("gpt-4o"):reject { status = 429, body = { error = { code = "insufficient_quota",
       message = "You exceeded your current quota", type = "insufficient_quota" } } }

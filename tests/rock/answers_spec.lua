@@ -11,6 +11,39 @@ local function cooling(limiter, name)
   return limiter:usage(name).cooling
 end
 
+describe("a body that passes in pieces", function()
+  local native = require "llm_limiters.native"
+  local text = answer("openai_429_tpm.http").body:gsub("%s+", " ")
+  local WORDS = 'data: {"choices":[{"delta":{"content":"' .. ("word "):rep(50) .. '"}}],"usage":null}\n\n'
+  local USED = 'data: {"usage":{"prompt_tokens":700,"total_tokens":987,"completion_tokens":287}}\n\ndata: [DONE]\n\n'
+
+  -- What the answer means whose body comes in pieces of that length.
+  local function read(limiter, status, body, length)
+    local reader = native.reader()
+    local permit = limiter:acquire("gpt-4o-mini", { tokens = 1200 })
+    native.reader_feed(reader, "of another answer")
+    native.reader_begin(reader)
+    for at = 1, #body, length do native.reader_feed(reader, body:sub(at, at + length - 1)) end
+    return native.answered(limiter.raw, permit.raw, status, nil, reader)
+  end
+
+  it("tells what it used, and why it broke off, whatever its length", function()
+    for _, length in ipairs { 1, 7, 8192, 16384, 16385, 1e6 } do
+      for _, times in ipairs { 0, 1, 30, 400 } do
+        local limiter = open()
+        local stream = WORDS:rep(times)
+        local meaning = read(limiter, 200, stream .. USED, length)
+        assert.same({ "ok", 987 }, { meaning.kind, meaning.usage.tokens })
+        assert.equal("rate", read(limiter, 200, stream .. "data: " .. text .. "\n\n", length).kind)
+        limiter:close()
+        limiter = open()
+        assert.equal("18.642", ("%.3f"):format(read(limiter, 429, text, length).retry_after))
+        limiter:close()
+      end
+    end
+  end)
+end)
+
 describe("a rejected permit", function()
   it("cools the model as long as OpenAI says, and the next takes the call", function()
     local limiter = open()

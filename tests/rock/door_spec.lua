@@ -122,6 +122,12 @@ describe("a limiter", function()
     assert.matches("clock is real", raised(limiter.advance, limiter, 1))
   end)
 
+  it("names its models", function()
+    local names = open({ custom_limits = { aa = { rpm = 1 }, zz = { rpm = 1 } } }):models()
+    assert.same({ "aa", "zz" }, { names[1], names[#names] })
+    assert.equal(10, #names)
+  end)
+
   it("tells what is in force", function()
     local status = open(LIMITS):status()
     assert.same({ 1, 0, 0, 0 }, { status.generation, status.faults, status.reloads, status.failed_reloads })

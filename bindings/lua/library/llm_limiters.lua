@@ -70,6 +70,8 @@
 ---@field limit? integer
 ---@field used? integer reservations included
 ---@field amount? integer that was asked for
+---@field window? number seconds of the limit, or unit, of a calendar's
+---@field unit? "minute"|"hour"|"day"|"week"|"month"
 ---@field wait? number seconds until the same request fits; `math.huge` never
 ---@field at? number that instant, in seconds since 1970
 ---@field cause? any what the provider answered last, of a limited function
@@ -172,6 +174,10 @@ function Limiter:usage(name) end
 ---What is in force, and what went wrong last.
 ---@return llm_limiters.Status
 function Limiter:status() end
+
+---The names of the models of the tier in force, sorted.
+---@return string[]
+function Limiter:models() end
 
 ---Reads the files again, or what other options name (not seed, scopes, clock, start, zone and log), and puts them in
 ---force.

@@ -11,6 +11,7 @@ llim__native_limiter *llim__native_check(lua_State *L)
 {
     llim__native_limiter *limiter = llim__native_userdata(L, 1, LLIM__NATIVE_LIMITER);
     if (!limiter->limiter) llim__native_raise(L, "this limiter is closed");
+    limiter->caller = L;
     return limiter;
 }
 
@@ -86,6 +87,7 @@ int llim__native_open(lua_State *L)
     llim__native_limiter *limiter = lua_newuserdatauv(L, sizeof *limiter, 0);
     memset(limiter, 0, sizeof *limiter);
     llim__native_set_kind(L, LLIM__NATIVE_LIMITER);
+    limiter->caller = L;
     limiter->host = lua_newthread(L);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &limiter->key);
     lua_getfield(L, 1, "log");
@@ -254,4 +256,17 @@ int llim__native_set_clock(lua_State *L)
     lua_pushstring(L, code == LLIM_EINVAL ? "its clock is real; clock = \"virtual\" makes one that can be set"
                                           : "the virtual clock reaches nine years, and from 1970 to 2199");
     return 2;
+}
+
+/* (limiter) -> the names of its models */
+int llim__native_models(lua_State *L)
+{
+    llim_model_info info;
+    llim_limiter *limiter = llim__native_check_idle(L)->limiter;
+    lua_createtable(L, 16, 0);
+    for (uint32_t i = 0; llim_model_at(limiter, i, &info) == LLIM_OK; i++) {
+        lua_pushstring(L, info.name);
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+    return 1;
 }

@@ -58,6 +58,10 @@ int luaopen_llm_limiters_native(lua_State *L)
                                          {"available", llim__native_available},
                                          {"settle", llim__native_settle},
                                          {"answered", llim__native_answered},
+                                         {"reader", llim__native_reader_make},
+                                         {"reader_begin", llim__native_reader_begin},
+                                         {"reader_feed", llim__native_reader_feed},
+                                         {"models", llim__native_models},
                                          {"cancel", llim__native_cancel},
                                          {"renew", llim__native_renew},
                                          {"is_live", llim__native_is_live},
@@ -76,6 +80,7 @@ int luaopen_llm_limiters_native(lua_State *L)
                                          {NULL, NULL}};
     make_kind(L, LLIM__NATIVE_LIMITER, llim__native_close);
     make_kind(L, LLIM__NATIVE_PERMIT, NULL);
+    make_kind(L, LLIM__NATIVE_READER, NULL);
     make_kind(L, LLIM__NATIVE_WAITER, llim__native_wait_end); /* and to be closed, see door/closing.lua */
     luaL_newlib(L, functions);
     return 1;

@@ -11,7 +11,7 @@
 #include "policy/lua_compat.h"
 
 /* Kinds of userdata. */
-enum { LLIM__NATIVE_LIMITER, LLIM__NATIVE_PERMIT, LLIM__NATIVE_WAITER, LLIM__NATIVE_KINDS };
+enum { LLIM__NATIVE_LIMITER, LLIM__NATIVE_PERMIT, LLIM__NATIVE_WAITER, LLIM__NATIVE_READER, LLIM__NATIVE_KINDS };
 
 /* luaL_checkudata() and luaL_setmetatable() of a kind, without a look for its name. */
 void *llim__native_userdata(lua_State *L, int index, int kind);
@@ -24,8 +24,9 @@ typedef struct llim__native_limiter {
     llim_limiter *limiter; /* NULL: closed */
     bool inside;           /* it is at work: a finalizer that Lua runs meanwhile must stay outside */
     llim__native_waiter *waiters;
-    lua_State *host; /* a thread of its own, in whose state the VMs are made */
-    char key;        /* its address is the registry's key of that thread */
+    lua_State *host;   /* a thread of its own, in whose state the VMs are made */
+    lua_State *caller; /* the thread that entered it last: what runs in nginx is known by its thread */
+    char key;          /* its address is the registry's key of that thread */
 } llim__native_limiter;
 
 /* The open limiter at the first argument; raises if it is closed. What may run Lua asks for one that is not at work, too. */
@@ -78,6 +79,13 @@ void llim__native_set_error(lua_State *L, const char *field, const llim_error *e
 void llim__native_set_log(lua_State *L, const llim__native_limiter *limiter);
 void llim__native_log(void *ctx, int level, const char *text);
 
+/* The body of an answer that comes in pieces: what it used, and the last of it. */
+typedef struct llim__native_reader {
+    llim_usage_reader usage;
+    size_t n;         /* bytes of last */
+    char last[16384]; /* of the body, at least half of that, or all */
+} llim__native_reader;
+
 /* The functions of the module; what each takes and returns stands above it. */
 int llim__native_open(lua_State *L);
 int llim__native_close(lua_State *L);
@@ -91,6 +99,10 @@ int llim__native_acquire(lua_State *L);
 int llim__native_available(lua_State *L);
 int llim__native_settle(lua_State *L);
 int llim__native_answered(lua_State *L);
+int llim__native_reader_make(lua_State *L);
+int llim__native_reader_begin(lua_State *L);
+int llim__native_reader_feed(lua_State *L);
+int llim__native_models(lua_State *L);
 int llim__native_cancel(lua_State *L);
 int llim__native_renew(lua_State *L);
 int llim__native_is_live(lua_State *L);

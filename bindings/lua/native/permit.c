@@ -40,7 +40,7 @@ int llim__native_refuse(lua_State *L, int code, const llim_refusal *refusal, con
     static const char *const reasons[] = {"limit", "cooldown", "blocked", "policy", "queue"};
     char text[512];
     lua_pushnil(L);
-    lua_createtable(L, 0, 12);
+    lua_createtable(L, 0, 14);
     set_string(L, "code", llim_code_name(code));
     if (code != LLIM_LATER && code != LLIM_NEVER) {
         set_string(L, "message", err->code == code && err->message[0] ? err->message : llim_code_name(code));
@@ -59,6 +59,8 @@ int llim__native_refuse(lua_State *L, int code, const llim_refusal *refusal, con
         set_amount(L, "limit", refusal->limit);
         set_amount(L, "used", refusal->used);
         set_amount(L, "amount", refusal->amount);
+        if (refusal->window_ns) set_number(L, "window", seconds(refusal->window_ns));
+        if (refusal->unit) set_string(L, "unit", llim__unit_name(refusal->unit));
     }
     set_number(L, "wait", code == LLIM_NEVER ? (double)HUGE_VAL : seconds(refusal->wait_ns));
     if (code == LLIM_LATER) set_number(L, "at", seconds(refusal->at_wall_ns));
@@ -185,7 +187,7 @@ static void push_answer(lua_State *L, const llim_answer *a)
     lua_setfield(L, -2, "usage");
 }
 
-/* (limiter, permit, status or 0, headers | nil, body | nil, a WebSocket's close code | nil) -> what the answer means | nil, why not */
+/* (limiter, permit, status or 0, headers | nil, body, its reader or nil, a WebSocket's close code | nil) -> what the answer means | nil, why not */
 int llim__native_answered(lua_State *L)
 {
     llim_response response = {.size = sizeof response};
@@ -196,7 +198,14 @@ int llim__native_answered(lua_State *L)
     response.status = (int32_t)luaL_checkinteger(L, 3);
     response.headers = luaL_optlstring(L, 4, NULL, &response.headers_len);
     response.close_code = (int32_t)luaL_optinteger(L, 6, 0);
-    response.body = luaL_optlstring(L, 5, NULL, &response.body_len);
+    if (lua_type(L, 5) == LUA_TUSERDATA) {
+        const llim__native_reader *reader = llim__native_userdata(L, 5, LLIM__NATIVE_READER);
+        response.usage = &reader->usage;
+        response.body = reader->last;
+        response.body_len = reader->n;
+    } else {
+        response.body = luaL_optlstring(L, 5, NULL, &response.body_len);
+    }
     limiter->inside = true;
     const int code = llim_answered(limiter->limiter, permit, &response, &answer);
     limiter->inside = false;

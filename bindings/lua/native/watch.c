@@ -50,7 +50,7 @@ static int write_line(lua_State *L)
 void llim__native_log(void *ctx, int level, const char *text)
 {
     llim__native_limiter *limiter = ctx;
-    lua_State *L = limiter->host;
+    lua_State *L = limiter->caller;
     line l = {limiter, level, text};
     const int top = lua_gettop(L);
     const bool inside = limiter->inside;

@@ -142,6 +142,11 @@ function Limiter:usage(name)
   return usage
 end
 
+-- The names of the models of the tier in force, sorted.
+function Limiter:models()
+  return native.models(check.self(self, Limiter, "limiter:models()"))
+end
+
 -- { generation, hash, faults, reloads, failed_reloads, conflicts, zone_generation, fault, reload_fault }: what is in
 -- force, here and in the zone, and what went wrong last.
 function Limiter:status()
