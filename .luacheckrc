@@ -20,3 +20,4 @@ files["tests/cli"] = { std = "max+busted" }
 files["bindings/lua/docs/ldoc.lua"] = { std = "max" }
 files["tests/rock"] = { std = "max+busted" }
 files["bindings/lua/library"] = { ignore = { "111", "112", "121", "122", "131", "142", "143", "212", "241" } }
+files["tests/nginx"] = { std = "max+busted+ngx_lua" }

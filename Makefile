@@ -42,8 +42,8 @@ CORE := $(call ROOM,base) $(call ROOM,engine) $(call ROOM,provider)
 HOST := $(call ROOM,policy) $(call ROOM,host) $(BUILD)/policy/builtin.o
 CLI  := $(call ROOM,cli)
 
-# The kernel; init.lua and door/ are for Lua programs.
-KERNEL   := $(filter-out %/init.lua,$(sort $(wildcard bindings/lua/llm_limiters/*.lua)))
+# The kernel; init.lua, openresty.lua and their folders are for Lua programs.
+KERNEL   := $(filter-out %/init.lua %/openresty.lua,$(sort $(wildcard bindings/lua/llm_limiters/*.lua)))
 POLICIES := $(sort $(wildcard policies/*.lua policies/quotas/*/*.lua))
 
 LIB_CORE := $(BUILD)/libllm_limiters_core
@@ -70,7 +70,7 @@ DEPS      := gcc libc6-dev make pkg-config lua5.4 liblua5.4-dev libcjson-dev tzd
 DEPS_DOCS := lua5.4 lua-ldoc
 DEPS_TEST := $(DEPS) $(DEPS_DOCS) libcmocka-dev lua-busted lua-check lua-cqueues lua-luv python3-prometheus-client locales \
              clang clang-format libclang-rt-14-dev lua5.1 liblua5.1-0-dev lua5.2 liblua5.2-dev lua5.3 liblua5.3-dev luajit2 \
-             libluajit2-5.1-dev
+             libluajit2-5.1-dev nginx libnginx-mod-http-lua lua-cjson curl nodejs procps
 MISSING    = $(shell for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q ' installed' || echo $$p; done)
 SUDO      := $(if $(filter 0,$(shell id -u)),,sudo)
 INSTALL_MISSING = m="$(call MISSING,$(1))"; [ -z "$$m" ] || { echo "installing $$m"; $(SUDO) apt-get update -qq && \
@@ -131,9 +131,10 @@ rocks:
 
 # For luarocks (llm-limiters-scm-1.rockspec), which says where Lua files and native modules go.
 install-rock: rock
-	install -d $(ROCK_LUA)/llm_limiters/door $(ROCK_LIB)/llm_limiters
+	install -d $(ROCK_LUA)/llm_limiters/door $(ROCK_LUA)/llm_limiters/openresty $(ROCK_LIB)/llm_limiters
 	install -m 644 bindings/lua/llm_limiters/*.lua $(ROCK_LUA)/llm_limiters
 	install -m 644 bindings/lua/llm_limiters/door/*.lua $(ROCK_LUA)/llm_limiters/door
+	install -m 644 bindings/lua/llm_limiters/openresty/*.lua $(ROCK_LUA)/llm_limiters/openresty
 	install -m 755 $(ROCK) $(ROCK_LIB)/llm_limiters
 
 # The C library's side of the specs that compare it with the rock.

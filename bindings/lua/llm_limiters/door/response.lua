@@ -44,6 +44,11 @@ local function encode(value, depth)
   return "{" .. table.concat(parts, ",") .. "}"
 end
 
+-- A value as JSON, which has no infinite numbers.
+function response.json(value)
+  return encode(value, 1)
+end
+
 -- A body as text, or nil: a text as it is, a decoded document as JSON.
 function response.body(body)
   if type(body) == "string" then return body end
