@@ -138,8 +138,7 @@ static int admitted(const walk *w, uint32_t i, uint32_t *candidate, llim_permit 
     if (candidate) *candidate = i;
     if (!permit) return LLIM_OK;
     count(w, i, LLIM__ADMITTED);
-    if (permit->n_leases && is_high(w->ask.question.zone, permit))
-        llim__limiter_warn_full(w->ask.thread->limiter, true);
+    if (permit->n_leases && is_high(w->ask.question.zone, permit)) llim__limiter_warn_leases(w->ask.thread->limiter);
     permit->candidate = i;
     permit->model = (uint64_t)w->ask.thread->set->serial << 32 | (w->ask.candidates[i].model + 1);
     return LLIM_OK;
