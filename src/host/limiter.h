@@ -81,6 +81,12 @@ int llim__decide(llim_limiter *limiter, const llim_request *request, double *cha
 int llim__acquire(llim_limiter *limiter, const llim_request *request, uint64_t *serial, llim_permit *permit,
                   llim_refusal *refusal, llim_error *err);
 
+/* The same for a request whose models are all met before, without tags and scopes, where the policy has no hook to be asked: runs
+   no script, and tells the shadow nothing. *permit is filled and LLIM_OK, or nothing has happened and llim_acquire() is to be asked. sizes: of the models' names, which may hold
+   zero bytes; NULL: these end them. */
+int llim__acquire_plainly(llim_limiter *limiter, const llim_request *request, const uint32_t *sizes,
+                          llim_permit *permit);
+
 /* Logs what is not wrong with a set, but hardly meant: its unpriced model, if there is one. Under no lock. */
 void llim__limiter_warn(const llim_limiter *limiter, const char *unpriced);
 
