@@ -16,14 +16,16 @@ static bool is_sealed(const llim__step *step)
 /* Makes a row decide again that a writer has marked, or that the file of a machine that lost its power has in pieces. */
 static void recover(llim_zone *zone, llim__row *row)
 {
-    uint64_t state = at_load_acq(&row->state);
+    const uint64_t state = at_load_acq(&row->state);
     uint32_t identity = at_load_rlx(&row->identity) + 1, n = LLIM__STATE_LIMITS(state), sealed = 0;
     for (uint32_t i = 0; i < n; i++) {
         llim__step step = llim__step_at(zone, row, i);
         sealed += is_sealed(&step);
     }
-    /* Whoever is giving back to one of them learns of it before it begins anew. */
-    if (sealed) at_store_rel(&row->state, state |= LLIM__CHANGING);
+    const uint64_t next = LLIM__STATE(LLIM__STATE_EPOCH(state), LLIM__STATE_VERSION(state) + 1, n,
+                                      LLIM__STATE_FLAGS(state) & ~(uint32_t)LLIM__CHANGING);
+    /* Whoever is giving back to one of them, or closes its slots, learns of it before it begins anew. */
+    if (sealed) at_store_rel(&row->state, next | LLIM__CHANGING);
     llim__now now = llim__zone_now(zone);
     if (at_load_acq(&row->cool_until) == LLIM__RECYCLED) /* over, and nothing that another kind of row begins with */
         at_store_rel(&row->cool_until, now.steady - LLIM__STATE_EPOCH(state) % 1024);
@@ -41,9 +43,7 @@ static void recover(llim_zone *zone, llim__row *row)
         if (step.shape->law == LLIM_SLIDING) at_store_rel(&step.cell->aux, words[1]);
         llim__law_unseal(&step, words);
     }
-    if (LLIM__STATE_FLAGS(state) & LLIM__CHANGING)
-        at_store_rel(&row->state, LLIM__STATE(LLIM__STATE_EPOCH(state), LLIM__STATE_VERSION(state) + 1, n,
-                                              LLIM__STATE_FLAGS(state) & ~(uint32_t)LLIM__CHANGING));
+    if (sealed || LLIM__STATE_FLAGS(state) & LLIM__CHANGING) at_store_rel(&row->state, next);
 }
 
 static uint32_t flags_of(const llim__row *row)

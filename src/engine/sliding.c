@@ -15,7 +15,8 @@
  * Charging is one compare-and-swap of the head. Who moves the head into a later slot closes, after that, the slots it left
  * behind: each by compare-and-swap from an older slot's closing. Until then, and for ever if it dies first, a reader takes
  * the newest older closing instead: smaller, so more counts as used. At worst one slot's traffic, until it leaves. After an
- * idle window there may be no older one: a reader waits for the closings a little, then takes the limit for full.
+ * idle window there may be no older one: a reader waits for the closings a little, then takes the limit for full, and in use
+ * what was charged since any closing from before the window: that is what a limit that comes in its place begins with.
  *
  * Giving back a charge of the head's own slot lowers the head. Later, it is returned. A reader that sees a return of a charge
  * later than the head it has read cannot commit: the head has moved.
@@ -31,8 +32,9 @@
  * if the thread stopped half-way for several windows.
  *
  * A ring that goes to another limit takes its cum along, so a publisher that was stopped for long can only write a closing
- * that is too low. One that finds its row changed, by a state read behind the place, writes none: where a dead writer's limit
- * began anew, its own count would be ahead.
+ * that is too low. One that finds its limit gone, by a state read behind the place, writes none: where a dead writer's limit
+ * began anew, its own count would be ahead. Where the limit stays, whatever else of the row has changed, it goes on: who moves
+ * the head of a limit whose amount is changed meanwhile would else leave it full for a window.
  */
 #include <sched.h>
 
@@ -164,15 +166,21 @@ static uint64_t closing_awaited(llim__ring *ring, int64_t head_tick, int64_t k)
     return word;
 }
 
-/* Every publisher has died: in debt, until the closings of now have taken over, and by all that is known. */
+/* Every publisher has died, or stands: in debt, until the closings of now have taken over, and by the most that can have been
+   charged since slot k began. A place that holds the closing of no slot from k on holds one from before, so less cum. */
 static int64_t use_unknown(const llim__step *step, const view *v, int64_t k)
 {
-    int64_t most = step->limit + 1, head_slot = slot_of(v->head_tick);
-    for (; k < head_slot; k++) {
-        uint64_t word = at_load_acq(closing_at(v->ring, k));
-        if (closes(word, k)) return charged_after(v, word) > most ? charged_after(v, word) : most;
+    const int64_t head_slot = slot_of(v->head_tick);
+    int64_t since = step->limit + 1, before = INT64_MAX;
+    for (int64_t i = head_slot - LLIM__RING; i < head_slot; i++) {
+        uint64_t word = at_load_acq(closing_at(v->ring, i));
+        int64_t charged = charged_after(v, word);
+        if (i >= k && closes(word, i))
+            since = later_of(since, charged);
+        else if (charged < before)
+            before = charged;
     }
-    return most;
+    return before == INT64_MAX ? since : later_of(since, before);
 }
 
 /* All that a decision needs to know, or LLIM__WAIT, LLIM__STALE. The head is read before reach: reach is raised before the
@@ -192,7 +200,7 @@ static int look(llim_zone *zone, int64_t t, const llim__step *step, view *v)
     if (head_slot > slot_of(tick_up(step->shape, t))) {
         if (slot_of(tick_up(step->shape, llim__zone_now(zone).steady)) > slot_of(tick_up(step->shape, t)))
             return LLIM__STALE;
-        v->charged = step->limit + 1; /* no clock has been there: full, until it has */
+        v->charged = use_unknown(step, v, oldest); /* no clock has been there: full, until it has */
         return LLIM_OK;
     }
     if (v->head_tick <= v->cut) return LLIM_OK;
@@ -277,10 +285,11 @@ int llim__sliding_plan(llim_zone *zone, llim__now now, llim__step *step)
     return LLIM_OK;
 }
 
+/* That of a slot without a charge: never sealed, since its tick is the slot's first. */
 static uint64_t closing_of(const llim__step *step, int64_t k)
 {
-    if (k == step->from_slot) return step->swap.expected;
-    return pack((int64_t)((uint64_t)k << SLOT_TICK_BITS), cum_of(step->swap.expected));
+    const uint64_t cum = cum_of(step->swap.expected);
+    return k == step->from_slot ? step->swap.expected : (uint64_t)k << (CUM_BITS + SLOT_TICK_BITS) | cum;
 }
 
 /* From the aux that was planned with: a cell that another limit has taken since keeps its own reach. */
@@ -293,19 +302,38 @@ static bool raise_reach(llim__step *step)
     return aux >> REACH_BITS == step->aux >> REACH_BITS && (int64_t)(aux & REACH_MASK) >= step->to_slot;
 }
 
-/* Publishes the closings of the slots that a committed step has left behind. Nobody else closes those, so what looks like
-   the closing of one of them is of 1,024 slots ago; or a later tenant's of the ring, whose cum is ahead. */
-static void close_slots(llim__ring *ring, const llim__step *step)
+/* Publishes the closings of the slots from k on that a committed step has left behind, up to the first for which its row has
+   another state than this, which it returns. Nobody else closes those, so what looks like the closing of one of them is of
+   1,024 slots ago; or a later tenant's of the ring, whose cum is ahead. */
+static inline int64_t close_slots(llim__ring *ring, const llim__step *step, uint64_t state, int64_t k)
 {
-    for (int64_t k = later_of(step->from_slot, step->to_slot - LLIM__RING + 1); k < step->to_slot; k++) {
+    for (; k < step->to_slot; k++) {
         at_u64 *place = closing_at(ring, k);
         uint64_t old = at_load_acq(place), closing = closing_of(step, k);
         do {
-            /* Read behind old: where that is a later slot's, reach tells. */
-            if (llim__sliding_reach(step) - k >= LLIM__RING || llim__step_stale(step)) break;
+            /* Both read behind old: where that is a later slot's, reach tells. */
+            if (llim__sliding_reach(step) - k >= LLIM__RING) break;
+            if (at_load_acq(&step->row->state) != state) return k;
             if (closes(old, k) && (int64_t)((old - closing) << (64 - CUM_BITS)) > 0) break;
         } while (!at_cas_acqrel(place, &old, closing));
     }
+    return k;
+}
+
+/* Goes on from slot k, where the row had another state than the step knows, as long as the limit has its ring. A writer takes it
+   away only once the row's state is neither what it was nor that with the mark; the mark alone is not waited for, since the
+   writer waits for closings. */
+static __attribute__((noinline)) int close_the_rest(llim_zone *zone, llim__ring *ring, llim__step *step, int64_t k)
+{
+    do {
+        uint64_t state = step->state | LLIM__CHANGING;
+        if (at_load_acq(&step->row->state) != state) {
+            if (llim__step_again(zone, step)) return LLIM_OK; /* too much is used then, until it leaves */
+            state = step->state;
+        }
+        k = close_slots(ring, step, state, k);
+    } while (k < step->to_slot);
+    return LLIM_OK;
 }
 
 /* Commits a step whose head goes to a later slot. */
@@ -314,8 +342,8 @@ int llim__sliding_move(llim_zone *zone, llim__step *step)
     llim__ring *ring = llim__sliding_ring_of(zone, step->aux);
     if (!raise_reach(step) || !llim__returns_turn_over(ring, step)) return LLIM__RETRY;
     if (!at_cas_acqrel(step->swap.word, &step->swap.expected, step->swap.desired)) return LLIM__RETRY;
-    close_slots(ring, step);
-    return LLIM_OK;
+    int64_t k = close_slots(ring, step, step->state, later_of(step->from_slot, step->to_slot - LLIM__RING + 1));
+    return k < step->to_slot ? close_the_rest(zone, ring, step, k) : LLIM_OK;
 }
 
 /* A charge in the head's own slot is in no closing: whether it has left or not, taking it out of the head is right. False: the

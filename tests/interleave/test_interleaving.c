@@ -133,7 +133,7 @@ static void test_reload_of_windows(void **state)
                     .n_limits = 2,
                     .limit = {SLIDING(LLIM_TOKENS, 20), SLIDING(LLIM_IMAGES, 16)},
                     .debts = true,
-                    .resizes = {true, false},
+                    .resizes = {true, true},
                     .other_window_ns = {0, 4 * KIT_MINUTE}},
              3);
 }
