@@ -15,6 +15,7 @@ for _, path in ipairs { "policies", "examples", "tests/fixtures" } do
   files[path] = { std = { read_globals = language } }
 end
 files["examples/first.lua"] = { std = "max" }
+files["examples/agent/agent.lua"] = { std = "max" }
 files["tests/spec"] = { std = "max+busted" }
 files["tests/cli"] = { std = "max+busted" }
 files["bindings/lua/docs/ldoc.lua"] = { std = "max" }

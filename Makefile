@@ -215,7 +215,7 @@ $(BUILD)/examples/%: examples/%.c $(LIB).a
 examples: deps
 	@$(MAKE) --no-print-directory -s rock $(EXAMPLES)
 	@for e in $(EXAMPLES); do echo "== $$e"; $$e || exit 1; done
-	@echo "== examples/first.lua"; $(LUA_HERE) $(LUA_PROGRAM) examples/first.lua
+	@for e in examples/first.lua examples/agent/agent.lua; do echo "== $$e"; $(LUA_HERE) $(LUA_PROGRAM) $$e || exit 1; done
 
 # LDoc's pages, from the annotations for editors; a warning is an error.
 docs:
