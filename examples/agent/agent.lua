@@ -18,8 +18,8 @@ function provider.chat(model, messages)
   calls[model] = (calls[model] or 0) + 1
   sleep(2)
   if model == "gpt-4o-mini" and calls[model] % 9 == 0 then
-    return nil, { status = 429, headers = { ["retry-after"] = "12" }, body = [[{"error":{"message":"Rate limit reached ]]
-      .. [[for gpt-4o-mini on requests per min (RPM): Limit 20, Used 20. Please try again in 12s.","type":"requests",]]
+    return nil, { status = 429, headers = { ["retry-after"] = "12" }, body = [[{"error":{"message":"Rate limit reached]]
+      .. [[ for gpt-4o-mini on requests per min (RPM): Limit 20, Used 20. Please try again in 12s.","type":"requests",]]
       .. [["param":null,"code":"rate_limit_exceeded"}}]] }
   end
   local input = 0
