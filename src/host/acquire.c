@@ -127,18 +127,11 @@ static void count(const walk *w, uint32_t i, enum llim__count what)
     llim__count(w->ask.question.zone, w->ask.candidates[i].row[0], what);
 }
 
-/* Low slots are taken first, so that a high one tells that nearly all may be. */
-static bool is_high(const llim_zone *zone, const llim_permit *permit)
-{
-    return permit->lease[0].index >= zone->header->slots / 10 * 9;
-}
-
 static int admitted(const walk *w, uint32_t i, uint32_t *candidate, llim_permit *permit)
 {
     if (candidate) *candidate = i;
     if (!permit) return LLIM_OK;
     count(w, i, LLIM__ADMITTED);
-    if (permit->n_leases && is_high(w->ask.question.zone, permit)) llim__limiter_warn_leases(w->ask.thread->limiter);
     permit->candidate = i;
     permit->model = llim__permit_model(w->ask.thread->set, w->ask.candidates[i].model);
     return LLIM_OK;
@@ -210,6 +203,7 @@ int llim__acquire(llim_limiter *limiter, const llim_request *request, uint64_t *
     llim__decision d = {request, permit, refusal ? refusal : &own, serial, -1, LLIM_OK};
     if (llim__acquire_plainly(limiter, request, NULL, permit))
         d.code = go(limiter, request, &d.chance, NULL, permit, d.refusal, err);
+    if (d.code == LLIM_OK && permit->n_leases) llim__limiter_warn_leases(limiter, permit);
     if (at_load_rlx(&limiter->shadows.open)) llim__shadow_decide(limiter, &d);
     return d.code;
 }

@@ -29,12 +29,14 @@ void llim__limiter_warn_full(llim_limiter *limiter)
         if (i != LLIM__LEASES) warn(limiter, i, &parts[i]);
 }
 
-/* Counting them takes a look at each, so only where that may be told. */
-void llim__limiter_warn_leases(llim_limiter *limiter)
+/* Counting them takes a look at each. Low slots are taken first, so that only a high one tells that nearly all may be. */
+void llim__limiter_warn_leases(llim_limiter *limiter, const llim_permit *permit)
 {
     llim_zone_stats stats;
     llim__part parts[LLIM__PARTS];
     if (!limiter->log || at_load_rlx(&limiter->warned_full[LLIM__LEASES])) return;
+    llim__zone_stats(limiter->zone, &stats);
+    if (permit->lease[0].index < stats.leases / 10 * 9) return;
     llim_zone_get_stats(limiter->zone, &stats);
     llim__zone_parts(&stats, parts);
     warn(limiter, LLIM__LEASES, &parts[LLIM__LEASES]);

@@ -93,7 +93,7 @@ void llim__limiter_warn(const llim_limiter *limiter, const char *unpriced);
 /* Log that the zone is nearly full: of each part once, and again only after it was well below; of leases, where some were just
    taken, once. Under no lock. */
 void llim__limiter_warn_full(llim_limiter *limiter);
-void llim__limiter_warn_leases(llim_limiter *limiter);
+void llim__limiter_warn_leases(llim_limiter *limiter, const llim_permit *permit);
 
 /* What every call begins with: this thread, with the set that is in force. The set stays until the thread's next call. NULL: no
    memory. One atomic load unless another set is in force since the last call. */
