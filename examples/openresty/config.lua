@@ -1,5 +1,5 @@
--- Who may ask, for what, and who answers. Read when nginx starts, and by `nginx -s reload`. The numbers are in quotas.lua.
--- Keys of providers: `env OPENAI_API_KEY;` is not needed in nginx.conf, since this file is read before nginx forgets them.
+-- Who may ask, for what, and who answers. Read when nginx starts, and by `nginx -s reload`. The numbers are in
+-- quotas.lua.
 
 return {
   -- By what the name of a model begins with; "" is any. In the place of the stand-in https://api.openai.com and

@@ -27,7 +27,7 @@ function openai.fault(body)
   return body
 end
 
--- What the client is to get of an event: nil if nothing. Sets what the call has used, and whether it has ended or failed.
+-- What the client is to get of an event, or nil. Sets what the call has used, and whether it has ended or failed.
 function openai.event(call, data, event)
   if data == "[DONE]" then
     call.ended = true
