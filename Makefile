@@ -50,7 +50,7 @@ LIB_CORE := $(BUILD)/libllm_limiters_core
 LIB      := $(BUILD)/libllm_limiters
 BIN      := $(BUILD)/llm-limiters
 
-.PHONY: all rock rocks install-rock demo test c-tests fuzz interleave examples docs check bench install uninstall deps deps-test format clean help
+.PHONY: all rock rocks declarations install-rock demo test c-tests fuzz interleave examples docs check bench install uninstall deps deps-luas deps-test format clean help
 all: $(LIB_CORE).a $(LIB_CORE).so $(LIB).a $(LIB).so $(BIN)
 
 help:
@@ -65,18 +65,20 @@ help:
 	@echo "make install  PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)"
 	@echo "make check    exported symbols, rooms, headers, formatting, luacheck"
 
-# What is needed to build and run, and to test, as Debian's packages.
+# What is needed to build and run, in every Lua, and to test, as Debian's packages.
 DEPS      := gcc libc6-dev make pkg-config lua5.4 liblua5.4-dev libcjson-dev tzdata
 DEPS_DOCS := lua5.4 lua-ldoc
-DEPS_TEST := $(DEPS) $(DEPS_DOCS) libcmocka-dev lua-busted lua-check lua-cqueues lua-luv python3-prometheus-client locales \
-             clang clang-format libclang-rt-14-dev lua5.1 liblua5.1-0-dev lua5.2 liblua5.2-dev lua5.3 liblua5.3-dev luajit2 \
-             libluajit2-5.1-dev nginx libnginx-mod-http-lua lua-cjson curl nodejs procps
+DEPS_LUAS := $(DEPS) lua5.1 liblua5.1-0-dev lua5.2 liblua5.2-dev lua5.3 liblua5.3-dev luajit2 libluajit2-5.1-dev
+DEPS_TEST := $(DEPS_LUAS) $(DEPS_DOCS) libcmocka-dev lua-busted lua-check lua-cqueues lua-luv python3-prometheus-client locales \
+             clang clang-format libclang-rt-14-dev nginx libnginx-mod-http-lua lua-cjson curl nodejs procps
 MISSING    = $(shell for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q ' installed' || echo $$p; done)
 SUDO      := $(if $(filter 0,$(shell id -u)),,sudo)
 INSTALL_MISSING = m="$(call MISSING,$(1))"; [ -z "$$m" ] || { echo "installing $$m"; $(SUDO) apt-get update -qq && \
   $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$m >/dev/null; }
 deps:
 	@$(call INSTALL_MISSING,$(DEPS))
+deps-luas:
+	@$(call INSTALL_MISSING,$(DEPS_LUAS))
 deps-test:
 	@$(call INSTALL_MISSING,$(DEPS_TEST))
 
@@ -124,8 +126,13 @@ $(BUILD)/$(VM)/%.o: src/%.c
 $(ROCK): $(CORE) $(filter-out %/trial.o,$(call ROOM,host)) $(BUILD)/policy/builtin.o $(SEES_LUA:%=$(BUILD)/$(VM)/%) $(NATIVE) \
          bindings/lua/native/exports.map
 	@mkdir -p $(@D)
-	$(CC) -shared -Wl,-z,nodelete -Wl,--version-script=bindings/lua/native/exports.map $(filter %.o,$^) $(LDFLAGS) -lcjson -lm -o $@
+	$(CC) -shared -Wl,-z,nodelete -Wl,-Bsymbolic -Wl,--version-script=bindings/lua/native/exports.map $(filter %.o,$^) $(LDFLAGS) -lcjson -lm -o $@
 rock: $(ROCK)
+# What LuaJIT's FFI knows of the headers; kept beside the files that read it, and compared by tests/check.
+DECLARE := bindings/lua/native/declare.lua include/llm_limiters_core.h include/llm_limiters.h bindings/lua/native/ffi.h
+declarations:
+	$(LUA_PROGRAM) $(DECLARE) > $(BUILD)/declarations.lua
+	mv $(BUILD)/declarations.lua bindings/lua/llm_limiters/door/declarations.lua
 rocks:
 	@for lua in $(LUAS); do $(MAKE) --no-print-directory rock LUA=$$lua || exit 1; done
 
@@ -190,9 +197,14 @@ test: deps-test
 $(BUILD)/bench: $(wildcard tests/bench/*.[ch]) $(LIB).a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -Iinclude -Isrc $^ $(LDFLAGS) $(LUA54_LIBS) -lcjson -lm -o $@
-bench: deps
-	@$(MAKE) --no-print-directory -s $(BUILD)/bench
+$(BUILD)/floor.so: tests/bench/floor.c tests/bench/bench.h
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -Iinclude -shared $< $(LDFLAGS) -o $@
+bench: deps-luas
+	@$(MAKE) --no-print-directory -s $(BUILD)/bench $(BUILD)/floor.so rocks
 	@$(BUILD)/bench
+	@for vm in $(patsubst 5.%,lua5.%,$(LUAS)); do \
+	  LUA_PATH='bindings/lua/?.lua;bindings/lua/?/init.lua;;' LUA_CPATH="$(BUILD)/$$vm/?.so;;" $$vm tests/bench/door.lua $(BUILD)/floor.so || exit 1; done
 
 # Each example is a program of its own, built against the public headers and run.
 LUA_HERE := LUA_PATH='bindings/lua/?.lua;bindings/lua/?/init.lua;;' LUA_CPATH='$(BUILD)/$(VM)/?.so;;'

@@ -15,7 +15,9 @@
  *               must be the last. A permit belongs to one thread at a time.
  *   Processes   A zone on the heap is one process's own; one with a name or in a file is shared: see llim_zone_options. On a
  *               shared zone any function that says LLIM_EBUSY below, and any function that decides on a row which another process
- *               is changing, waits for that process, for some 100 ms at the most; then it returns LLIM_EBUSY.
+ *               is changing, waits for that process, for some 100 ms at the most; then it returns LLIM_EBUSY. While that process puts
+ *               right what a dead one left, or copies the zone for llm-limiters verify, which takes a fraction of a
+ *               microsecond a row, it may be a microsecond a row more: a second in a zone of a million.
  *   Allocation  Only llim_zone_open() allocates, whoever meets a time zone for the first time, and llim_classify() for the body
  *               of an error, which it frees again.
  *
@@ -243,7 +245,9 @@ typedef struct llim_zone llim_zone;
  *   - When processes are killed nothing is lost. When the machine loses its power, what was not yet written is: by default the
  *     last 30 seconds or so, as the kernel is set (vm.dirty_expire_centisecs). With sync_ns a thread of this process writes the
  *     file that often, and a power cut loses no more than that and the time that the disk takes; what was there before
- *     llim_zone_sync() returned is safe, too. Rows that are half written then count as full until their windows end.
+ *     llim_zone_sync() returned is safe, too. What was half written then is put right when the file is opened again: a limit that
+ *     is in doubt counts as full until its window ends, one that had just come is gone, a scope that had just come has lost its
+ *     name ("?") but not its counts.
  *   - Over a boot windows go on by the wall clock, which must be right by then; leases end.
  *
  * fork() is safe at any time, in any thread: the child uses the handle, or opens its own. Leases (of gauges) belong to the process
@@ -283,11 +287,10 @@ typedef struct llim_zone_stats {
     uint32_t rows, rows_used;
     uint32_t sliding, sliding_used;
     uint32_t leases, leases_used;
-    /* Of all rows, the share in percent that hold something, pinned ones among them: 1 - 1/n, where n is how many rows had to be
-       looked at to find one to recycle, on the mean of the last 64 or so. An estimate, as of when rows were last needed: 0
-       while no row had to be recycled, and then rows_used is all that is known; 100: none could be of late. */
-    uint32_t rows_held_percent;
-    uint32_t sliding_held_percent; /* the same of sliding windows, by the scopes that have some */
+    /* Of the rows, and of the sliding windows, that are used, the share in percent that hold something, or are of a pinned scope: an
+       estimate from 128 rows (of 90 %, right to 3 % in two of three cases), made each time that some 64th of the rows have been
+       recycled. LLIM_UNKNOWN while none has been; 100: none could be of late. */
+    int32_t rows_held_percent, sliding_held_percent;
     /* Of limits, by meter, law, window, guard and charged; and of calendars. None is ever given back. */
     uint32_t kinds, kinds_used;
     uint32_t time_zones, time_zones_used;

@@ -144,8 +144,11 @@ static void add_scope(const cli_scope *s, const cli_view *view, cli_lines *lines
     }
     fit(s->name, width_for_name(view), name, sizeof name);
     for (int c = 0; c < CLI_COUNTS; c++) rate_text(s->rate[c], rate[c]);
-    add(lines, view, "%s %10s %9s %6s %4u", name, rate[CLI_COUNT_ADMITTED], rate[CLI_COUNT_REFUSED],
-        rate[CLI_COUNT_LIMITED], s->generation);
+    char generation[16];
+    snprintf(generation, sizeof generation, s->generation < 10000 ? "%u" : "~%03u",
+             s->generation < 10000 ? s->generation : s->generation % 1000);
+    add(lines, view, "%s %10s %9s %6s %4s", name, rate[CLI_COUNT_ADMITTED], rate[CLI_COUNT_REFUSED],
+        rate[CLI_COUNT_LIMITED], generation);
 }
 
 static void add_limit(const llim_usage *u, const cli_view *view, cli_lines *lines)

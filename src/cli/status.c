@@ -82,7 +82,7 @@ static void write_zone(const llim_zone_stats *s)
 {
     char bytes[CLI_COUNT_TEXT], rows[CLI_COUNT_TEXT], used[CLI_COUNT_TEXT];
     printf("%s of %s rows are used", cli_count_text(s->rows_used, used), cli_count_text(s->rows, rows));
-    if (s->rows_held_percent) printf(", and about %u %% hold something", s->rows_held_percent);
+    if (s->rows_held_percent >= 0) printf(", and about %d %% hold something", s->rows_held_percent);
     printf("; %u of %u sliding windows, %u of %u leases; %s bytes\n", s->sliding_used, s->sliding, s->leases_used,
            s->leases, cli_count_text((int64_t)s->bytes, bytes));
     const char *what;
@@ -155,6 +155,14 @@ static void add_scope(cJSON *scopes, const cli_look *look, const cli_scope *s)
     for (uint32_t k = 0; k < s->n_limits; k++) add_limit(limits, &look->usage[s->first + k]);
 }
 
+static void add_percent(cJSON *zone, const char *name, int32_t percent)
+{
+    if (percent >= 0)
+        cJSON_AddNumberToObject(zone, name, percent);
+    else
+        cJSON_AddNullToObject(zone, name); /* nobody knows yet */
+}
+
 static int write_json(const cli_look *look)
 {
     cli_order order;
@@ -164,11 +172,11 @@ static int write_json(const cli_look *look)
     cJSON_AddNumberToObject(zone, "bytes", (double)z->bytes);
     cJSON_AddNumberToObject(zone, "rows", z->rows);
     cJSON_AddNumberToObject(zone, "rows_used", z->rows_used);
-    cJSON_AddNumberToObject(zone, "rows_held_percent", z->rows_held_percent);
+    add_percent(zone, "rows_held_percent", z->rows_held_percent);
     cJSON_AddBoolToObject(zone, "nearly_full", cli_nearly_full(z));
     cJSON_AddNumberToObject(zone, "sliding", z->sliding);
     cJSON_AddNumberToObject(zone, "sliding_used", z->sliding_used);
-    cJSON_AddNumberToObject(zone, "sliding_held_percent", z->sliding_held_percent);
+    add_percent(zone, "sliding_held_percent", z->sliding_held_percent);
     cJSON_AddNumberToObject(zone, "leases", z->leases);
     cJSON_AddNumberToObject(zone, "leases_used", z->leases_used);
     cJSON_AddNumberToObject(zone, "kinds", z->kinds);

@@ -40,14 +40,19 @@ bool llim__file_fill(int fd, const llim__header *h)
     return write_at(fd, &none, sizeof none, h->shapes_at) && write_at(fd, h, sizeof *h, 0);
 }
 
-/* Blocks are reserved, so that a full disk is told now and does not kill whoever writes later. More than the process may have
-   in a file would kill it. 0 or an errno. */
+bool llim__file_may_have(uint64_t size)
+{
+    struct rlimit most;
+    if (getrlimit(RLIMIT_FSIZE, &most) != 0 || size <= most.rlim_cur) return true;
+    errno = EFBIG;
+    return false;
+}
+
+/* Blocks are reserved, so that a full disk is told now and does not kill whoever writes later. 0 or an errno. */
 static int fill(int fd, const llim__header *h, uint32_t mode)
 {
     int error;
-    struct rlimit most;
-    if (getrlimit(RLIMIT_FSIZE, &most) == 0 && h->size > most.rlim_cur) return EFBIG;
-    if (fchmod(fd, mode) != 0) return errno;
+    if (!llim__file_may_have(h->size) || fchmod(fd, mode) != 0) return errno;
     do error = posix_fallocate(fd, 0, (off_t)h->size);
     while (error == EINTR);
     if (error) return error;

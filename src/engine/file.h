@@ -11,6 +11,9 @@
 
 #include "engine/layout.h"
 
+/* Whether a file may be that large: growing one beyond it would kill the process. False: errno tells. */
+bool llim__file_may_have(uint64_t size);
+
 /* Writes what is not zero of an empty zone into a file that has its size. False: errno tells. */
 bool llim__file_fill(int fd, const llim__header *h);
 

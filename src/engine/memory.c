@@ -137,12 +137,12 @@ void llim__memory_share(llim__memory *memory)
 
 void llim__memory_copies(llim__memory *memory)
 {
-    memory->copies = set_record(memory, F_RDLCK, COPIER);
+    memory->copies = set_record(memory, F_WRLCK, COPIER);
 }
 
 bool llim__memory_is_copied(const llim__memory *memory)
 {
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = COPIER, .l_len = 1};
+    struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = COPIER, .l_len = 1};
     return memory->fd >= 0 && fcntl(memory->fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 

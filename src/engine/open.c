@@ -21,6 +21,7 @@
 #include "engine/sync.h"
 #include "engine/table.h"
 #include "engine/times.h"
+#include "engine/torn.h"
 #include "engine/writer.h"
 
 enum { DEFAULT_ROWS = 1024, DEFAULT_SLIDING = 256, DEFAULT_LEASES = 1024, DEFAULT_NOTES = 256 };
@@ -141,7 +142,7 @@ static int take_named(llim_zone *zone, const llim_zone_options *o, const llim__h
     zone->memory = llim__memory_named(o->name);
     if (zone->memory) return LLIM_OK;
     fd = memfd_create("llm-limiters", MFD_CLOEXEC);
-    if (fd < 0 || ftruncate(fd, (off_t)h->size) != 0 || !llim__file_fill(fd, h))
+    if (fd < 0 || !llim__file_may_have(h->size) || ftruncate(fd, (off_t)h->size) != 0 || !llim__file_fill(fd, h))
         code = llim__fail(err, LLIM_ENOMEM, "no shared memory for a zone of %llu bytes: %s",
                           (unsigned long long)h->size, strerror(errno));
     else
@@ -175,12 +176,15 @@ static int join(llim_zone *zone, const llim_zone_options *o, llim_error *err)
     int code = llim__memory_lock(zone->memory, LLIM__OPEN_PATIENCE);
     if (code) return llim__zone_lock_failed(code, err);
     const bool alone = llim__memory_alone(zone->memory);
-    if (alone) code = llim__zone_check(zone, o->path, err);
+    const bool torn = alone && llim__is_torn(zone);
+    if (alone) code = llim__zone_check(zone, o->path, torn, err);
     if (alone && !code) settle_owners(zone);
     if (!code && o->clock == LLIM_CLOCK_REAL) code = llim__times_go_on(zone, o->path, alone, err);
     if (!code) {
         set_up(zone, o);
-        if (alone) code = llim__zone_take_over(zone, err);
+        if (torn) llim__torn_mend(zone);
+        if (torn) code = llim__zone_check(zone, o->path, false, err);
+        if (alone && !code) code = llim__zone_take_over(zone, err);
     }
     llim__memory_share(zone->memory);
     llim__memory_unlock(zone->memory);
@@ -214,7 +218,7 @@ static int open_to_read(llim_zone *zone, const llim_zone_options *o, llim_error 
     if (code) return code;
     llim__layout_find(zone, zone->memory->bytes);
     set_up(zone, o);
-    for (int i = 0; i < LOOKS && (i == 0 || code); i++) code = llim__zone_check(zone, o->path, err);
+    for (int i = 0; i < LOOKS && (i == 0 || code); i++) code = llim__zone_check(zone, o->path, false, err);
     if (!code && !llim__table_is_bounded(zone))
         code = llim__fail(err, LLIM_ECORRUPT, "%s is a damaged zone: its index leads beyond its rows", o->path);
     return code;

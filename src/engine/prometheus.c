@@ -233,16 +233,17 @@ static void zone_values(page *p, llim_zone *zone)
     }
     const struct {
         const char *name, *help;
-        uint32_t percent;
+        int32_t percent;
     } ratios[] = {
-        {"zone_rows_held_ratio", "Estimated share of the rows that hold something; 0: none was recycled yet.",
-         s.rows_held_percent},
-        {"zone_sliding_held_ratio", "The same of the sliding windows.", s.sliding_held_percent},
-        {"zone_full_ratio", "How full what is fullest of the zone is.", llim_zone_full(&s, NULL)},
+        {"zone_rows_held_ratio", "Estimated share of the rows that hold something.", s.rows_held_percent},
+        {"zone_sliding_held_ratio", "Estimated share of the sliding windows that hold something.",
+         s.sliding_held_percent},
+        {"zone_full_ratio", "How full what is fullest of the zone is.", (int32_t)llim_zone_full(&s, NULL)},
     };
     for (size_t i = 0; i < sizeof ratios / sizeof *ratios; i++) {
+        if (ratios[i].percent < 0) continue; /* nobody knows yet */
         head(p, ratios[i].name, "gauge", ratios[i].help);
-        put(p, PREFIX "%s %u.%02u\n", ratios[i].name, ratios[i].percent / 100, ratios[i].percent % 100);
+        put(p, PREFIX "%s %d.%02d\n", ratios[i].name, ratios[i].percent / 100, ratios[i].percent % 100);
     }
 }
 

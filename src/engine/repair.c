@@ -1,6 +1,7 @@
 /* repair.c - see repair.h. */
 #include "engine/repair.h"
 
+#include "engine/check.h"
 #include "engine/journal.h"
 #include "engine/laws.h"
 #include "engine/rings.h"
@@ -50,20 +51,32 @@ static uint32_t flags_of(const llim__row *row)
     return LLIM__STATE_FLAGS(at_load_acq(&row->state));
 }
 
-/* Marks what a row has. False: another one has a part of it, which no writer leaves behind, but a file may hold. */
-static bool claim(llim_zone *zone, llim__row *row)
+static void cut(llim_zone *zone, llim__row *row, llim__row *last)
 {
-    for (llim__row *more = row; at_load_rlx(&more->next);) {
-        more = &zone->row[at_load_rlx(&more->next)];
-        if (flags_of(more) & (LLIM__LIVE | LLIM__MORE)) return false;
+    const uint64_t state = at_load_acq(&row->state);
+    at_store_rel(&last->next, 0);
+    at_store_rel(&row->state,
+                 LLIM__STATE(LLIM__STATE_EPOCH(state), LLIM__STATE_VERSION(state),
+                             llim__row_room(zone, row, LLIM__STATE_LIMITS(state)), LLIM__STATE_FLAGS(state)));
+}
+
+/* Marks what a row has. What another one has already, which no writer leaves behind but a file may hold, is not its own. */
+static void claim(llim_zone *zone, llim__row *row)
+{
+    for (llim__row *last = row, *more; at_load_rlx(&last->next); last = more) {
+        more = &zone->row[at_load_rlx(&last->next)];
+        if (flags_of(more) & (LLIM__LIVE | LLIM__MORE)) {
+            cut(zone, row, last);
+            break;
+        }
         at_store_rel(&more->state, at_load_rlx(&more->state) | LLIM__MORE);
     }
     for (uint32_t i = 0, n = LLIM__STATE_LIMITS(at_load_acq(&row->state)); i < n; i++) {
         llim__step step = llim__step_at(zone, row, i);
         if (step.shape->law != LLIM_SLIDING) continue;
-        if (!llim__rings_claim(zone, llim__sliding_ring(at_load_acq(&step.cell->aux)))) return false;
+        if (!llim__rings_claim(zone, llim__sliding_ring(at_load_acq(&step.cell->aux))))
+            at_store_rel(&step.cell->config, 0);
     }
-    return true;
 }
 
 void llim__zone_repair(llim_zone *zone)
@@ -81,10 +94,8 @@ void llim__zone_repair(llim_zone *zone)
     for (uint32_t r = 1; r <= top; r++) {
         llim__row *row = &zone->row[r];
         if (!(flags_of(row) & LLIM__LIVE)) continue;
-        if (claim(zone, row))
-            recover(zone, row);
-        else
-            at_store_rel(&row->state, LLIM__STATE(LLIM__STATE_EPOCH(at_load_rlx(&row->state)) + 1, 0, 0, 0));
+        claim(zone, row);
+        recover(zone, row);
     }
     llim__rings_reclaim(zone);
     at_store_rlx(&h->rows_free, 0);

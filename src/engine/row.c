@@ -9,7 +9,6 @@
  * moves while it is there, and a cell that is left over among others holds no limit. A new limit takes the cell of the one
  * whose use it inherits: what a late operation on the old one does to it is what it should have done.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -148,6 +147,19 @@ static int no_note(const llim_zone *zone, llim_error *err)
     return llim__fail(err, LLIM_EFULL, "no note is left: all %u are in use by pinned scopes", zone->header->notes);
 }
 
+/* It goes to logs and terminals, and may come from anyone, with any bytes. */
+static void write_name(char name[LLIM_SCOPE_SHOWN], const llim_row_spec *spec)
+{
+    const bool whole = spec->scope_len < LLIM_SCOPE_SHOWN;
+    size_t n = whole ? spec->scope_len : LLIM_SCOPE_SHOWN - 2;
+    while (!whole && n > 0 && ((unsigned char)spec->scope[n] & 0xc0) == 0x80) n--; /* not within a character of UTF-8 */
+    memcpy(name, spec->scope, n);
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)name[i] < ' ' || name[i] == 127) name[i] = '?';
+    if (!whole) name[n++] = '~';
+    memset(name + n, 0, LLIM_SCOPE_SHOWN - n);
+}
+
 static int add(llim_zone *zone, llim__now now, const llim_row_spec *spec, llim__key key, plan *p, llim_row *out,
                llim_error *err)
 {
@@ -167,12 +179,7 @@ static int add(llim_zone *zone, llim__now now, const llim_row_spec *spec, llim__
     at_store_rlx(&row->key[1], key.word[1]);
     at_store_rlx(&row->cool_until, now.steady - epoch % 1024); /* over, and not what it was before */
     at_store_rlx(&row->generation, spec->generation);
-    int cut = spec->scope_len < LLIM_SCOPE_SHOWN ? (int)spec->scope_len : LLIM_SCOPE_SHOWN - 2;
-    if (cut < (int)spec->scope_len) /* not within a character of UTF-8 */
-        while (cut > 0 && ((unsigned char)spec->scope[cut] & 0xc0) == 0x80) cut--;
-    snprintf(zone->name[index], LLIM_SCOPE_SHOWN, "%.*s%s", cut, spec->scope, cut < (int)spec->scope_len ? "~" : "");
-    for (char *c = zone->name[index]; *c; c++) /* it goes to logs and terminals, and may come from anyone */
-        if ((unsigned char)*c < ' ' || *c == 127) *c = '?';
+    write_name(zone->name[index], spec);
     for (uint32_t i = 0; i < p->n; i++) {
         p->born[i] = 0;
         start(zone, now, p, i, 0, epoch);

@@ -23,4 +23,12 @@ void llim__rows_freed(llim_zone *zone);
 /* llim_zone_get_stats() that counts no leases, which takes a look at each: none are in use then. */
 void llim__zone_stats(const llim_zone *zone, llim_zone_stats *stats);
 
+/* What may be used up, and how full each is, in percent; see llim_zone_full(). */
+enum { LLIM__LEASES = 2, LLIM__PARTS = 5 };
+typedef struct llim__part {
+    const char *name;
+    uint32_t full;
+} llim__part;
+void llim__zone_parts(const llim_zone_stats *stats, llim__part parts[LLIM__PARTS]);
+
 #endif

@@ -89,11 +89,11 @@ static llim__shape make(const llim_limit *l)
     return shape;
 }
 
-bool llim__shape_is_sound(const llim_zone *zone, uint32_t index)
+bool llim__shape_is_sound(const llim_zone *zone, uint32_t index, uint32_t zones)
 {
     const llim__shape *shape = &zone->shape[index];
     if (index == 0) return shape->law == LLIM__NO_LIMIT && shape->meter == 0;
-    if (shape->law == LLIM_CALENDAR && shape->zone >= at_load_rlx(&zone->header->zones_used)) return false;
+    if (shape->law == LLIM_CALENDAR && shape->zone >= zones) return false;
     const llim_limit limit = llim__shape_limit(zone, shape, 1);
     if (llim__shape_check(&limit, NULL)) return false;
     llim__shape whole = make(&limit);

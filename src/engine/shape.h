@@ -9,7 +9,7 @@ int llim__shape_check(const llim_limit *limit, llim_error *err);
 /* Under the lock: the limit's shape, made at first use. *shape is its index. LLIM_ETIMEZONE, LLIM_EFULL, LLIM_ERANGE. */
 int llim__shape_of(llim_zone *zone, const llim_limit *limit, uint32_t *shape, llim_error *err);
 /* Whether the shape of that index can be: of a file nobody knows. Time zones have names. */
-bool llim__shape_is_sound(const llim_zone *zone, uint32_t index);
+bool llim__shape_is_sound(const llim_zone *zone, uint32_t index, uint32_t zones);
 /* Whether two shapes are the same limit: all but what is charged. */
 bool llim__shape_same(const llim__shape *a, const llim__shape *b);
 /* The limit as it was given. */

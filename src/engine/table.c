@@ -12,8 +12,8 @@
 
 __extension__ typedef unsigned __int128 wide;
 
-/* What was looked at: bits of its fraction, and the most that it tells, which is what finding none counts as. */
-enum { LOOKED_BITS = 8, MOST_LOOKED = 1024 };
+/* How many rows tell what share of all hold something, and after what part of them was recycled they are looked at again. */
+enum { SAMPLE = 128, PART = 64, LEAST_PART = 4 };
 
 static uint32_t home_of(const llim_zone *zone, uint64_t hash)
 {
@@ -149,56 +149,79 @@ static bool recycle(llim_zone *zone, llim__now now, uint32_t index)
     return true;
 }
 
-static bool has_ring(llim_zone *zone, uint32_t index)
+/* How many of its limits are sliding; 0 if it is no scope's. */
+static uint32_t rings_of(llim_zone *zone, llim__row *row)
 {
-    llim__row *row = &zone->row[index];
     const uint64_t state = at_load_acq(&row->state);
-    if (!(LLIM__STATE_FLAGS(state) & LLIM__LIVE)) return false;
+    uint32_t rings = 0;
+    if (!(LLIM__STATE_FLAGS(state) & LLIM__LIVE)) return 0;
     for (uint32_t i = 0; i < LLIM__STATE_LIMITS(state); i++)
-        if (llim__cell_shape(zone, at_load_rlx(&llim__row_cell(zone, row, i)->config))->law == LLIM_SLIDING)
-            return true;
+        rings += llim__cell_shape(zone, at_load_rlx(&llim__row_cell(zone, row, i)->config))->law == LLIM_SLIDING;
+    return rings;
+}
+
+/* Whether a scope cannot be recycled now. */
+static bool holds(llim_zone *zone, llim__now now, llim__row *row)
+{
+    const uint64_t state = at_load_acq(&row->state);
+    if (LLIM__STATE_FLAGS(state) & LLIM__PINNED || at_load_acq(&row->cool_until) > now.steady) return true;
+    for (uint32_t i = 0; i < LLIM__STATE_LIMITS(state); i++) {
+        const llim__step step = llim__step_at(zone, row, i);
+        if (step.shape->law != LLIM__NO_LIMIT && llim__law_used(zone, now, &step, NULL) > 0) return true;
+    }
     return false;
 }
 
-/* Recycles the first that can be, from the hand on: how many were looked at, 0 if none can be. */
-static uint32_t recycle_any(llim_zone *zone, llim__now now, uint32_t keep, bool with_ring)
+static uint32_t share(uint32_t held, uint32_t all)
+{
+    return all ? 1 + (100 * held + all / 2) / all : 0;
+}
+
+/* Rows at equal distances, for those that were taken of late lie together, behind the hand. */
+static void sample(llim_zone *zone, llim__now now)
 {
     llim__header *h = zone->header;
-    uint32_t hand = at_load_rlx(&h->rows_hand), looked = 0;
+    const uint32_t n = h->rows < SAMPLE ? h->rows : SAMPLE, hand = at_load_rlx(&h->rows_hand);
+    uint32_t rows = 0, rows_held = 0, rings = 0, rings_held = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        llim__row *row = &zone->row[1 + (hand + (uint64_t)i * h->rows / n) % h->rows];
+        if (!(LLIM__STATE_FLAGS(at_load_acq(&row->state)) & LLIM__LIVE)) continue;
+        const bool held = holds(zone, now, row);
+        const uint32_t own = rings_of(zone, row);
+        rows++;
+        rows_held += held;
+        rings += own;
+        rings_held += held ? own : 0;
+    }
+    at_store_rlx(&h->rows_held, share(rows_held, rows));
+    at_store_rlx(&h->rings_held, share(rings_held, rings));
+}
+
+static void note_recycled(llim_zone *zone, llim__now now)
+{
+    const uint32_t before = at_add_rlx(&zone->header->recycled, 1), part = zone->header->rows / PART;
+    if (before % (part > LEAST_PART ? part : LEAST_PART) == 0) sample(zone, now);
+}
+
+/* Recycles the first that can be, from the hand on; false: none can be. */
+static bool recycle_any(llim_zone *zone, llim__now now, uint32_t keep, bool with_ring)
+{
+    llim__header *h = zone->header;
+    uint32_t hand = at_load_rlx(&h->rows_hand);
     for (uint32_t n = 0; n < h->rows; n++) {
         hand = hand >= h->rows ? 1 : hand + 1;
-        if (with_ring && !has_ring(zone, hand)) continue;
-        looked++;
-        if (hand == keep || !recycle(zone, now, hand)) continue;
+        if (hand == keep || (with_ring && !rings_of(zone, &zone->row[hand])) || !recycle(zone, now, hand)) continue;
         at_store_rlx(&h->rows_hand, hand);
-        return looked;
+        note_recycled(zone, now);
+        return true;
     }
-    return 0;
-}
-
-/* Where a share h of them hold something, the hand looks at 1 / (1 - h) of them for each that it recycles. Their exponentially
-   weighted mean, whose standard deviation is a tenth of it, so that 90 % are told as 89 to 91. */
-static void note_looked(at_u32 *mean_looked, uint32_t looked)
-{
-    const uint32_t n = (looked && looked < MOST_LOOKED ? looked : MOST_LOOKED) << LOOKED_BITS;
-    const uint32_t mean = at_load_rlx(mean_looked);
-    if (!mean || !looked)
-        at_store_rlx(mean_looked, n);
-    else
-        at_store_rlx(mean_looked, (mean * 63 + n + 32) / 64);
-}
-
-uint32_t llim__table_held_percent(const at_u32 *looked)
-{
-    const uint32_t mean = at_load_rlx(looked), one = 1u << LOOKED_BITS;
-    return mean < one ? 0 : 100 - (100 * one + mean / 2) / mean;
+    at_store_rlx(with_ring ? &h->rings_held : &h->rows_held, share(1, 1));
+    return false;
 }
 
 bool llim__table_recycle_ring(llim_zone *zone, llim__now now, uint32_t keep)
 {
-    const uint32_t looked = recycle_any(zone, now, keep, true);
-    note_looked(&zone->header->rings_looked, looked);
-    return looked > 0;
+    return recycle_any(zone, now, keep, true);
 }
 
 uint32_t llim__table_take(llim_zone *zone, llim__now now, uint32_t keep)
@@ -211,9 +234,7 @@ uint32_t llim__table_take(llim_zone *zone, llim__now now, uint32_t keep)
         index = at_load_rlx(&h->rows_top) + 1;
         at_store_rlx(&h->rows_top, index);
     } else {
-        const uint32_t looked = recycle_any(zone, now, keep, false);
-        note_looked(&h->rows_looked, looked);
-        return looked ? llim__table_take(zone, now, keep) : 0;
+        return recycle_any(zone, now, keep, false) ? llim__table_take(zone, now, keep) : 0;
     }
     at_store_rlx(&zone->row[index].next, 0);
     at_add_rlx(&h->rows_used, 1);

@@ -11,8 +11,6 @@ uint32_t llim__table_find(llim_zone *zone, llim__key key);
 
 /* Whether every place of the index leads into the zone, as in a file that is only read it may not. */
 bool llim__table_is_bounded(const llim_zone *zone);
-/* The share of the rows, or of the rings, that hold something, as llim_zone_stats tells it. */
-uint32_t llim__table_held_percent(const at_u32 *looked);
 
 /* All below: under the lock. */
 

@@ -11,8 +11,6 @@
 #include "engine/rings.h"
 #include "engine/table.h"
 
-/* The most that a limit can hold: see the caveats in llm_limiters_core.h. */
-#define MOST_HELD   ((int64_t)3 << 40)
 #define MOST_COOLED ((int64_t)400 * 86400 * LLIM_SECOND)
 
 /* How often deciders that have their leases and have not counted them yet are looked for: at each, and of a copy, for which
@@ -175,7 +173,7 @@ static void verify_limit(proof *p, llim__row *row, uint32_t r, uint32_t i)
         return;
     }
     const int64_t used = llim__law_used(p->zone, now, &step, NULL);
-    if (used < 0 || (used > MOST_HELD && law != LLIM_BUCKET))
+    if (used < 0 || (used > LLIM__MOST_HELD && law != LLIM_BUCKET))
         fault(p, "row %u, limit %u: %lld %s are used, which cannot be", r, i, (long long)used,
               llim_meter_name(step.shape->meter));
     if (law == LLIM_BUCKET && words[0] > llim__fine(now.steady + LLIM_SECOND) + LLIM__LONGEST)
@@ -276,7 +274,7 @@ int llim__zone_verify(llim_zone *zone, const llim__faults *faults, llim__verifie
     proof p = {.zone = zone, .faults = faults, .done = done, .looks = LOOKS};
     const llim__header *h = zone->header;
     *done = (llim__verified){.shapes = at_load_acq(&h->shapes_used), .zones = at_load_acq(&h->zones_used)};
-    if (llim__zone_check(zone, "this", &err)) { /* what follows would go astray in it */
+    if (llim__zone_check(zone, "this", false, &err)) { /* what follows would go astray in it */
         fault(&p, "%s", err.message);
         return LLIM_ECORRUPT;
     }

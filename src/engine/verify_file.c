@@ -13,6 +13,7 @@
 #include "engine/file.h"
 #include "engine/repair.h"
 #include "engine/times.h"
+#include "engine/torn.h"
 #include "engine/verify.h"
 #include "engine/writer.h"
 
@@ -86,29 +87,34 @@ static void tell(void *ctx, const char *fault)
     if (l->faults->tell) l->faults->tell(l->faults->ctx, fault);
 }
 
-/* A calendar is looked at with its time zone. */
-static int prepare(const look *l, llim_error *err)
+/* Gives the copy its clock and its time zones, and leaves what is damaged as it is. *mends: whether the next writer would put it
+   right before all else. */
+static int prepare(const look *l, bool *mends, llim_error *err)
 {
     llim_zone *zone = l->zone;
     int code = llim__layout_check(zone->header, zone->memory->size, l->path, err);
+    *mends = false;
     if (code) return code;
-    const bool real = zone->header->clock == LLIM_CLOCK_REAL;
+    const bool real = zone->header->clock == LLIM_CLOCK_REAL, torn = llim__is_torn(zone);
     llim__layout_find(zone, zone->memory->bytes);
     llim__clock_init(&zone->clock, zone->header->clock, real ? NULL : &zone->header->time,
                      real ? llim__times_base(zone->header) : 0);
-    if (llim__zone_check(zone, l->path, NULL)) return LLIM_OK; /* which is what will be told */
+    if (llim__zone_check(zone, l->path, torn, NULL)) return LLIM_OK;
     code = llim__writer_wait(zone);
-    return code == LLIM_EBUSY ? LLIM_OK : code ? llim__zone_lock_failed(code, err) : LLIM_OK;
+    if (code && code != LLIM_EBUSY) return llim__zone_lock_failed(code, err);
+    if (torn) llim__torn_mend(zone);
+    *mends = torn || at_load_acq(&zone->header->writing);
+    return LLIM_OK;
 }
 
 /* Looks at the copy, as the next writer will find it. */
 static int look_at(const look *l, const llim__faults *faults, llim__verified *done, llim_error *err)
 {
-    const bool locked = done->locked;
-    int code = prepare(l, err);
+    const bool locked = done->locked, writing = at_load_acq(&l->zone->header->writing);
+    bool mends;
+    int code = prepare(l, &mends, err);
     if (code) return code;
-    const bool writing = at_load_acq(&l->zone->header->writing);
-    if (writing && llim__zone_check(l->zone, l->path, NULL) == LLIM_OK) llim__zone_repair(l->zone);
+    if (mends) llim__zone_repair(l->zone);
     code = llim__zone_verify(l->zone, faults, done);
     done->locked = locked;
     done->writer_died = locked && writing;

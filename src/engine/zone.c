@@ -89,8 +89,8 @@ void llim__zone_stats(const llim_zone *zone, llim_zone_stats *stats)
                                .sliding = h->rings,
                                .sliding_used = at_load_rlx(&h->rings_used),
                                .leases = h->slots,
-                               .rows_held_percent = llim__table_held_percent(&h->rows_looked),
-                               .sliding_held_percent = llim__table_held_percent(&h->rings_looked),
+                               .rows_held_percent = (int32_t)at_load_rlx(&h->rows_held) - 1,
+                               .sliding_held_percent = (int32_t)at_load_rlx(&h->rings_held) - 1,
                                .kinds = LLIM__SHAPES - 1,
                                .kinds_used = at_load_rlx(&h->shapes_used),
                                .time_zones = LLIM__ZONES,
@@ -106,27 +106,30 @@ void llim_zone_get_stats(llim_zone *zone, llim_zone_stats *stats)
         stats->leases_used += llim__slot_lives(at_load_acq(&zone->slot[i].word), now.steady);
 }
 
-uint32_t llim_zone_full(const llim_zone_stats *s, const char **what)
+static uint32_t percent_of(uint32_t used, uint32_t size, int32_t held_percent)
 {
-    const struct {
-        const char *name;
-        uint32_t size, used, held_percent;
-    } parts[] = {{"rows", s->rows, s->rows_used, s->rows_held_percent},
-                 {"sliding windows", s->sliding, s->sliding_used, s->sliding_held_percent},
-                 {"leases", s->leases, s->leases_used, 0},
-                 {"kinds of limits", s->kinds, s->kinds_used, 0},
-                 {"time zones", s->time_zones, s->time_zones_used, 0}};
-    uint32_t most = 0;
-    const char *fullest = parts[0].name;
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        const uint32_t used = parts[i].size ? (uint32_t)((uint64_t)parts[i].used * 100 / parts[i].size) : 0,
-                       full = parts[i].held_percent ? parts[i].held_percent : used;
-        if (full <= most) continue;
-        most = full;
-        fullest = parts[i].name;
-    }
-    if (what) *what = fullest;
-    return most;
+    const uint64_t held = held_percent >= 0 ? (uint64_t)held_percent : 100;
+    return size ? (uint32_t)(used * held / size) : 0;
+}
+
+void llim__zone_parts(const llim_zone_stats *s, llim__part parts[LLIM__PARTS])
+{
+    parts[0] = (llim__part){"rows", percent_of(s->rows_used, s->rows, s->rows_held_percent)};
+    parts[1] = (llim__part){"sliding windows", percent_of(s->sliding_used, s->sliding, s->sliding_held_percent)};
+    parts[LLIM__LEASES] = (llim__part){"leases", percent_of(s->leases_used, s->leases, LLIM_UNKNOWN)};
+    parts[3] = (llim__part){"kinds of limits", percent_of(s->kinds_used, s->kinds, LLIM_UNKNOWN)};
+    parts[4] = (llim__part){"time zones", percent_of(s->time_zones_used, s->time_zones, LLIM_UNKNOWN)};
+}
+
+uint32_t llim_zone_full(const llim_zone_stats *stats, const char **what)
+{
+    llim__part parts[LLIM__PARTS];
+    int fullest = 0;
+    llim__zone_parts(stats, parts);
+    for (int i = 1; i < LLIM__PARTS; i++)
+        if (parts[i].full > parts[fullest].full) fullest = i;
+    if (what) *what = parts[fullest].name;
+    return parts[fullest].full;
 }
 
 const void *llim__zone_bytes(const llim_zone *zone, size_t *size)

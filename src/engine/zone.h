@@ -33,6 +33,9 @@
 /* The cooldown of a row that a writer is recycling: whoever wants to change it waits. */
 #define LLIM__RECYCLED INT64_MIN
 
+/* The most that a limit can hold: see the caveats in llm_limiters_core.h. */
+#define LLIM__MOST_HELD ((int64_t)3 << 40)
+
 /* Steady times are kept with this offset (2.3 years), so that a window before the clock's zero is still a positive time. */
 #define LLIM__EPOCH ((int64_t)1 << 56)
 
@@ -179,7 +182,8 @@ typedef struct llim__header {
     _Alignas(64) at_u32 writing; /* enum llim__writing: who gets the lock and finds it set takes over */
     at_u32 repairs;              /* odd while the index is being made anew */
     at_u32 rows_top, rows_free, rows_used, rows_hand, scopes_used;
-    at_u32 rows_looked, rings_looked; /* for each one recycled, in 1/256; 0: none was yet. See table.c */
+    at_u32 recycled;              /* rows that were */
+    at_u32 rows_held, rings_held; /* what share holds something, in percent, and 1; 0: not known yet. See table.c */
     at_u32 rings_top, rings_free, rings_used;
     at_u32 shapes_used, zones_used;
     llim__journal journal;

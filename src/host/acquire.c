@@ -138,10 +138,9 @@ static int admitted(const walk *w, uint32_t i, uint32_t *candidate, llim_permit 
     if (candidate) *candidate = i;
     if (!permit) return LLIM_OK;
     count(w, i, LLIM__ADMITTED);
-    if (permit->n_leases && is_high(w->ask.question.zone, permit))
-        llim__limiter_warn_full(w->ask.thread->limiter, true);
+    if (permit->n_leases && is_high(w->ask.question.zone, permit)) llim__limiter_warn_leases(w->ask.thread->limiter);
     permit->candidate = i;
-    permit->model = (uint64_t)w->ask.thread->set->serial << 32 | (w->ask.candidates[i].model + 1);
+    permit->model = llim__permit_model(w->ask.thread->set, w->ask.candidates[i].model);
     return LLIM_OK;
 }
 
@@ -209,7 +208,8 @@ int llim__acquire(llim_limiter *limiter, const llim_request *request, uint64_t *
 {
     llim_refusal own;
     llim__decision d = {request, permit, refusal ? refusal : &own, serial, -1, LLIM_OK};
-    d.code = go(limiter, request, &d.chance, NULL, permit, d.refusal, err);
+    if (llim__acquire_plainly(limiter, request, NULL, permit))
+        d.code = go(limiter, request, &d.chance, NULL, permit, d.refusal, err);
     if (at_load_rlx(&limiter->shadows.open)) llim__shadow_decide(limiter, &d);
     return d.code;
 }

@@ -7,8 +7,6 @@
 #include "base/text.h"
 #include "host/estimate.h"
 
-enum { ASKED = LLIM__HOOK_ESTIMATE | LLIM__HOOK_SCOPES | LLIM__HOOK_ROUTE }; /* of a request */
-
 /* What scripts may make names of scopes of. */
 static bool is_name(const char *text)
 {
@@ -82,7 +80,7 @@ int llim__ask_begin(llim__ask *ask, llim_limiter *limiter, const llim_request *r
                                      .n = request->n_models,
                                      .charge_of = charge_of,
                                      .ask = ask};
-    if ((thread->set->hooks & ASKED) && !llim__limiter_rests(limiter)) {
+    if ((thread->set->hooks & LLIM__HOOKS_OF_REQUESTS) && !llim__limiter_rests(limiter)) {
         llim_error why;
         ask->vm = llim__thread_vm(thread, &why);
         if (!ask->vm) llim__thread_fault(thread, &why);

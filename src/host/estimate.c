@@ -15,10 +15,9 @@
    output that was declared. Gemini counts input only, and OpenAI the sum, so each meter is filled on its own. */
 int llim__estimate(const llim_request *request, int32_t modality, llim_charge *charge, llim_error *err)
 {
-    *charge = request->charge;
     int64_t *a = charge->amount;
     uint64_t any = 0; /* of their bits: LLIM_AMOUNT_MAX is all ones */
-    for (int m = 0; m < LLIM_METERS; m++) any |= (uint64_t)a[m];
+    for (int m = 0; m < LLIM_METERS; m++) any |= (uint64_t)(a[m] = request->charge.amount[m]);
     for (int m = 0; any > LLIM_AMOUNT_MAX && m < LLIM_METERS; m++)
         if (a[m] < 0 || a[m] > LLIM_AMOUNT_MAX)
             return llim__fail(err, LLIM_ERANGE, "%s is %lld, expected 0 to 2^40 - 1", llim_meter_name(m),

@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "engine/generation.h"
+#include "engine/rows.h"
 #include "host/set.h"
 #include "host/shadow.h"
 #include "host/wait.h"
@@ -40,7 +41,7 @@ struct llim_limiter {
     at_u64 random;
     at_u64 *scopes; /* by row, what llim_scope() made: the row's epoch << 32 | serial; 0: not by it */
     uint32_t n_scopes;
-    at_u32 warned_full; /* 1: the log was told that the zone is nearly full */
+    at_u32 warned_full[LLIM__PARTS]; /* 1: the log was told that this part of the zone is nearly full */
 
     llim_alloc_fn alloc;
     void *alloc_ctx;
@@ -80,11 +81,19 @@ int llim__decide(llim_limiter *limiter, const llim_request *request, double *cha
 int llim__acquire(llim_limiter *limiter, const llim_request *request, uint64_t *serial, llim_permit *permit,
                   llim_refusal *refusal, llim_error *err);
 
+/* The same for a request whose models are all met before, without tags and scopes, where the policy has no hook to be asked: runs
+   no script, and tells the shadow nothing. *permit is filled and LLIM_OK, or nothing has happened and llim_acquire() is to be asked. sizes: of the models' names, which may hold
+   zero bytes; NULL: these end them. */
+int llim__acquire_plainly(llim_limiter *limiter, const llim_request *request, const uint32_t *sizes,
+                          llim_permit *permit);
+
 /* Logs what is not wrong with a set, but hardly meant: its unpriced model, if there is one. Under no lock. */
 void llim__limiter_warn(const llim_limiter *limiter, const char *unpriced);
 
-/* Warns of a zone that is nearly full, of leases too if some were just taken. Under no lock. */
-void llim__limiter_warn_full(llim_limiter *limiter, bool leases);
+/* Log that the zone is nearly full: of each part once, and again only after it was well below; of leases, where some were just
+   taken, once. Under no lock. */
+void llim__limiter_warn_full(llim_limiter *limiter);
+void llim__limiter_warn_leases(llim_limiter *limiter);
 
 /* What every call begins with: this thread, with the set that is in force. The set stays until the thread's next call. NULL: no
    memory. One atomic load unless another set is in force since the last call. */

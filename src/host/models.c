@@ -127,7 +127,7 @@ int llim__limiter_scope(llim_limiter *limiter, llim__set *set, const llim__furth
     int code = has_row(limiter, set, scope, row) ? LLIM_OK : place(limiter, set, scope, row, &frees, err);
     pthread_mutex_unlock(&limiter->lock);
     if (frees && !scope->limits) llim__rows_freed(limiter->zone);
-    llim__limiter_warn_full(limiter, false);
+    llim__limiter_warn_full(limiter);
     return code;
 }
 

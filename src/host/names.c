@@ -11,9 +11,8 @@ static uint64_t fold(uint64_t a, uint64_t b)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-static uint64_t hash_of(const llim__names *names, const char *name)
+static uint64_t hash_of(const llim__names *names, const char *name, size_t left)
 {
-    size_t left = strlen(name);
     uint64_t h = names->secret[0] ^ left, word = 0;
     for (; left >= 8; left -= 8, name += 8) {
         memcpy(&word, name, 8);
@@ -24,15 +23,20 @@ static uint64_t hash_of(const llim__names *names, const char *name)
     return fold(h ^ word, names->secret[1] | 1);
 }
 
-uint32_t llim__names_find(const llim__names *names, const char *name)
+uint32_t llim__names_find_sized(const llim__names *names, const char *name, size_t size)
 {
-    const uint64_t hash = hash_of(names, name);
+    const uint64_t hash = hash_of(names, name, size);
     for (uint32_t i = (uint32_t)hash;; i++) {
         const llim__name *entry = &names->entries[i & (names->size - 1)];
         const uint32_t value = at_load_acq(&entry->value);
         if (value == 0) return UINT32_MAX;
-        if (entry->hash == hash && strcmp(entry->text, name) == 0) return value - 1;
+        if (entry->hash == hash && entry->size == size && memcmp(entry->text, name, size) == 0) return value - 1;
     }
+}
+
+uint32_t llim__names_find(const llim__names *names, const char *name)
+{
+    return llim__names_find_sized(names, name, strlen(name));
 }
 
 bool llim__names_has_place(const llim__names *names)
@@ -43,12 +47,14 @@ bool llim__names_has_place(const llim__names *names)
 void llim__names_add(llim__names *names, const char *name, uint32_t value)
 {
     if (!llim__names_has_place(names) || llim__names_find(names, name) != UINT32_MAX) return;
-    const uint64_t hash = hash_of(names, name);
+    const size_t size = strlen(name);
+    const uint64_t hash = hash_of(names, name, size);
     uint32_t i = (uint32_t)hash;
     while (at_load_rlx(&names->entries[i & (names->size - 1)].value)) i++;
     llim__name *entry = &names->entries[i & (names->size - 1)];
     entry->hash = hash;
     entry->text = name;
+    entry->size = (uint32_t)size;
     at_store_rel(&entry->value, value + 1);
     names->used++;
 }

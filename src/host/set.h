@@ -49,6 +49,12 @@ static inline bool llim__set_asks(const llim__set *set)
     return (set->hooks & ~(unsigned)LLIM__HOOK_TEST) != 0;
 }
 
+/* What a permit knows the set's i-th model by. */
+static inline uint64_t llim__permit_model(const llim__set *set, uint32_t i)
+{
+    return (uint64_t)set->serial << 32 | (i + 1);
+}
+
 /* What a zone must hold beyond what was asked for. */
 typedef struct llim__need {
     uint64_t rows, sliding;

@@ -68,7 +68,8 @@ enum {
     LLIM__HOOK_SCOPES = 2,
     LLIM__HOOK_ROUTE = 4,
     LLIM__HOOK_RESULT = 8,
-    LLIM__HOOK_TEST = 16
+    LLIM__HOOK_TEST = 16,
+    LLIM__HOOKS_OF_REQUESTS = LLIM__HOOK_ESTIMATE | LLIM__HOOK_SCOPES | LLIM__HOOK_ROUTE
 };
 unsigned llim__vm_hooks(llim__vm *vm);
 

@@ -35,7 +35,11 @@ typedef struct bench {
 /* One repetition: nanoseconds per operation. */
 typedef double (*measure)(bench *b);
 
-int64_t read_ns(void);
+LLIM_API int64_t read_ns(void);
+
+/* One repetition of the floor. */
+LLIM_API double floor_once(void);
+
 void die(const char *what, int code);
 
 /* path ends in XXXXXX; text may be NULL. */

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 const llim_limit openai[] = {{.meter = LLIM_REQUESTS,
@@ -40,28 +39,6 @@ const llim_limit gemini[] = {
 
 const llim_charge call = {{[LLIM_REQUESTS] = 1, [LLIM_TOKENS] = 10}};
 const llim_charge facts = {{[LLIM_REQUESTS] = 1, [LLIM_TOKENS] = 7}};
-
-int64_t read_ns(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * SECOND + ts.tv_nsec;
-}
-
-static _Alignas(64) atomic_uint_least64_t line[8];
-
-static double floor_once(void)
-{
-    int64_t begin = read_ns();
-    for (int i = 0; i < BATCH; i++) {
-        uint64_t now = (uint64_t)read_ns();
-        for (int k = 0; k < 3; k++) {
-            uint64_t seen = atomic_load_explicit(&line[k], memory_order_relaxed);
-            atomic_compare_exchange_strong(&line[k], &seen, seen ^ now);
-        }
-    }
-    return (double)(read_ns() - begin) / BATCH;
-}
 
 void die(const char *what, int code)
 {

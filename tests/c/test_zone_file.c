@@ -58,6 +58,44 @@ static void test_counts_outlive_processes(void **state)
     crew_remove(p.dir);
 }
 
+/* Any bytes make a name, and a file with it is opened again. */
+static void test_names_of_any_bytes(void **state)
+{
+    (void)state;
+    crew_place p = crew_begin();
+    llim_zone_options options = crew_small(p.path);
+    options.rows = 300;
+    llim_zone *zone = crew_open(&options);
+    const llim_limit limit = kit_limit(LLIM_TOKENS, LLIM_BUCKET, 100, KIT_MINUTE, 0);
+    for (int byte = 0; byte < 256; byte++) {
+        const char scope[] = {'a', (char)byte, 'b'};
+        llim_row_spec spec = {.size = sizeof spec, .scope = scope, .scope_len = 3, .limits = &limit, .n_limits = 1};
+        llim_row row;
+        assert_int_equal(llim_row_set(zone, &spec, &row, NULL), LLIM_OK);
+        kit_permit(zone, row, LLIM_TOKENS, byte % 100 + 1);
+    }
+    llim_zone_close(zone);
+    zone = crew_open(&options);
+    for (int byte = 0; byte < 256; byte++) {
+        const char scope[] = {'a', (char)byte, 'b'};
+        llim_row row;
+        assert_int_equal(llim_row_find(zone, scope, 3, &row), LLIM_OK);
+        assert_int_equal(kit_used(zone, row, 0), byte % 100 + 1);
+    }
+    llim_zone_close(zone);
+    crew_remove(p.dir);
+}
+
+static int make_named_with_little_allowed(void *arg)
+{
+    const struct rlimit little = {1 << 16, 1 << 16};
+    llim_zone_options options = *(llim_zone_options *)arg;
+    llim_zone *zone;
+    options.path = NULL;
+    options.name = "large";
+    return setrlimit(RLIMIT_FSIZE, &little) ? 1 : llim_zone_open(&options, &zone, NULL) == LLIM_ENOMEM ? 0 : 2;
+}
+
 static void test_permission_bits(void **state)
 {
     (void)state;
@@ -109,6 +147,7 @@ static void test_no_file_may_be_so_large(void **state)
     (void)state;
     crew_place p = crew_begin();
     expect_no_room(&p, make_with_little_allowed);
+    expect_no_room(&p, make_named_with_little_allowed);
     assert_int_equal(rmdir(p.dir), 0);
 }
 
@@ -390,6 +429,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_counts_outlive_processes),
+        cmocka_unit_test(test_names_of_any_bytes),
         cmocka_unit_test(test_permission_bits),
         cmocka_unit_test(test_no_file_may_be_so_large),
         cmocka_unit_test(test_a_full_disk),

@@ -98,7 +98,7 @@ assert used == [10], used
 print("good", len(families))
 ]]
     local read = good(("$B status --prometheus --scopes '' %s | /usr/bin/python3 %s"):format(zone, script))
-    assert.equal("good 23\n", read)
+    assert.equal("good 21\n", read)
     assert.falsy(good("$B status --prometheus " .. zone):find("user:", 1, true))
   end)
 

@@ -2,7 +2,7 @@
  * parity.c - the C library's side of parity_spec.lua: plays a script of operations and tells what came of each.
  *
  *   parity OVERRIDES POLICY SEED START < operations > results
- *   a MASK INPUT OUTPUT SIZE    acquires the models m1 to m4 whose bits are set
+ *   a MASK INPUT OUTPUT SIZE    acquires the models m1 to m4 whose bits are set; SIZE is a tag, or - for none
  *   s K TOKENS, c K             settles or cancels the K-th permit that was admitted
  *   o K INPUT TOTAL, r K WAIT   its answer: well, with that usage; or 429, with that retry-after
  *   t EIGHTHS                   moves the clock on
@@ -28,7 +28,7 @@ static int acquire(llim_limiter *limiter, const int *v, const char *size, llim_p
     static const char *const reasons[] = {"limit", "cooldown", "blocked", "policy", "queue"};
     const char *models[MODELS];
     const llim_tag tag = {"size", size};
-    llim_request q = {.size = sizeof q, .models = models, .tags = &tag, .n_tags = 1};
+    llim_request q = {.size = sizeof q, .models = models, .tags = &tag, .n_tags = strcmp(size, "-") != 0};
     llim_refusal r;
     llim_error err;
     for (int i = 0; i < MODELS; i++)

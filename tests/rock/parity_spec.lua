@@ -1,5 +1,5 @@
 -- The same decisions through the Lua door, in this VM, and through the C library, in its own: 2,000 random operations
--- with a policy that has every hook, and what came of each, to the nanosecond.
+-- with a policy that has every hook, and with one that has none, and what came of each, to the nanosecond.
 
 local llm = require "llm_limiters"
 local support = dofile "tests/rock/support.lua"
@@ -51,10 +51,10 @@ local function draw(n)
 end
 
 -- Whole operations, as lists; a permit may be ended twice.
-local function operation(admitted)
+local function operation(admitted, tagged)
   local kind = draw(10)
   if kind < 5 or admitted == 0 then
-    return { "a", 1 + draw(15), draw(3000), draw(2000), SIZES[1 + draw(3)] }
+    return { "a", 1 + draw(15), draw(3000), draw(2000), tagged and SIZES[1 + draw(3)] or "-" }
   elseif kind == 9 then
     return { "t", draw(200) }
   end
@@ -83,7 +83,8 @@ function play.a(limiter, permits, mask, input, output, size)
   for i, name in ipairs(NAMES) do
     if math.floor(mask / 2 ^ (i - 1)) % 2 == 1 then models[#models + 1] = name end
   end
-  local permit, refusal = limiter:acquire(models, { input_tokens = input, max_output_tokens = output, size = size })
+  local request = { input_tokens = input, max_output_tokens = output, size = size ~= "-" and size or nil }
+  local permit, refusal = limiter:acquire(models, request)
   if not permit then return refusal == llm.errors.RateLimitExceeded and told(refusal) or tostring(refusal) end
   permits[#permits + 1] = permit
   return "ok " .. permit.model_name
@@ -109,17 +110,19 @@ function play.t(limiter, _, eighths)
   return "LLIM_OK"
 end
 
+local KINDS = { "ok m", "LLIM_LATER limit", "LLIM_LATER cooldown", "LLIM_EENDED", "LLIM_OK", "rate" }
+
 describe("parity", function()
   after_each(support.clean)
 
-  it("of the Lua door with the C library", function()
-    local overrides, policy = support.file(OVERRIDES), support.file(POLICY)
+  local function compare(policy, tagged)
+    local overrides = support.file(OVERRIDES)
     local limiter = llm.RateLimiter {
       overrides = overrides, policy = policy, seed = SEED, clock = "virtual", start = START,
     }
     local operations, results, permits = {}, {}, {}
     for i = 1, OPERATIONS do
-      local op = operation(#permits)
+      local op = operation(#permits, tagged)
       operations[i] = table.concat(op, " ")
       results[i] = play[op[1]](limiter, permits, op[2], op[3], op[4], op[5])
     end
@@ -143,9 +146,15 @@ describe("parity", function()
     -- It has gone everywhere.
     local kinds = {}
     for _, line in ipairs(results) do kinds[line:match "^%S+ ?%l*"] = true end
-    for _, kind in ipairs { "ok m", "LLIM_LATER limit", "LLIM_LATER cooldown", "LLIM_EENDED", "LLIM_OK", "rate" } do
-      assert.is_true(kinds[kind], kind)
-    end
-    assert.is_true(faults > 10)
+    for _, kind in ipairs(KINDS) do assert.is_true(kinds[kind], kind) end
+    assert.equal(tagged, faults > 10)
+  end
+
+  it("of the Lua door with the C library", function()
+    compare(support.file(POLICY), true)
+  end)
+
+  it("of the default policy, which LuaJIT asks by FFI", function()
+    compare("priority", false)
   end)
 end)

@@ -1,4 +1,5 @@
 /* module.c - require "llm_limiters.native": the functions of native.h, and the metatables of what they make. */
+#include <dlfcn.h>
 #include <lauxlib.h>
 
 #include "native.h"
@@ -45,6 +46,35 @@ static void make_kind(lua_State *L, int kind, lua_CFunction finalizer)
 
 LLIM_API int luaopen_llm_limiters_native(lua_State *L);
 
+static void set_number(lua_State *L, const char *field, size_t value)
+{
+    lua_pushnumber(L, (lua_Number)value);
+    lua_setfield(L, -2, field);
+}
+
+/* What door/native.lua must know to call this very module by LuaJIT's FFI: where it is, what its structs are, what meters are
+   called. */
+static void set_layout(lua_State *L)
+{
+    Dl_info info;
+    lua_createtable(L, 0, 8);
+    set_number(L, "version", llim_version());
+    set_number(L, "llim_charge", sizeof(llim_charge));
+    set_number(L, "llim_row", sizeof(llim_row));
+    set_number(L, "llim_lease", sizeof(llim_lease));
+    set_number(L, "llim_permit", sizeof(llim_permit));
+    set_number(L, "llim_tag", sizeof(llim_tag));
+    set_number(L, "llim_request", sizeof(llim_request));
+    lua_createtable(L, 0, LLIM_METERS);
+    for (int m = 0; m < LLIM_METERS; m++) set_number(L, llim_meter_name(m), (size_t)m);
+    lua_setfield(L, -2, "meters");
+    if (dladdr(kinds, &info) && info.dli_fname) {
+        lua_pushstring(L, info.dli_fname);
+        lua_setfield(L, -2, "path");
+    }
+    lua_setfield(L, -2, "layout");
+}
+
 int luaopen_llm_limiters_native(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"open", llim__native_open},
@@ -83,5 +113,6 @@ int luaopen_llm_limiters_native(lua_State *L)
     make_kind(L, LLIM__NATIVE_READER, NULL);
     make_kind(L, LLIM__NATIVE_WAITER, llim__native_wait_end); /* and to be closed, see door/closing.lua */
     luaL_newlib(L, functions);
+    set_layout(L);
     return 1;
 }

@@ -7,6 +7,7 @@
 #ifndef LLIM_NATIVE_H
 #define LLIM_NATIVE_H
 
+#include "ffi.h"
 #include "host/limiter.h"
 #include "policy/lua_compat.h"
 
@@ -20,14 +21,14 @@ void llim__native_set_kind(lua_State *L, int kind);
 typedef struct llim__native_waiter llim__native_waiter;
 
 /* A limiter's userdata. It belongs to one Lua state, as do its permits and waiters. */
-typedef struct llim__native_limiter {
+struct llim__native_limiter {
     llim_limiter *limiter; /* NULL: closed */
     bool inside;           /* it is at work: a finalizer that Lua runs meanwhile must stay outside */
     llim__native_waiter *waiters;
     lua_State *host;   /* a thread of its own, in whose state the VMs are made */
     lua_State *caller; /* the thread that entered it last: what runs in nginx is known by its thread */
     char key;          /* its address is the registry's key of that thread */
-} llim__native_limiter;
+};
 
 /* The open limiter at the first argument; raises if it is closed. What may run Lua asks for one that is not at work, too. */
 llim__native_limiter *llim__native_check(lua_State *L);

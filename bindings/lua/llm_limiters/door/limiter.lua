@@ -3,7 +3,7 @@
 -- It belongs to the Lua state that opened it, and ends with it, by close() or when it is collected. Its permits keep
 -- it.
 
-local native = require "llm_limiters.native"
+local native = require "llm_limiters.door.native"
 local check = require "llm_limiters.door.check"
 local closing = require "llm_limiters.door.closing"
 local limit = require "llm_limiters.door.limit"

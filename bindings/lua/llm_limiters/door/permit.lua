@@ -5,7 +5,7 @@
 -- back the leases of its gauges at once; collecting leaves them until their time to live ends. Neither is ever a
 -- refund.
 
-local native = require "llm_limiters.native"
+local native = require "llm_limiters.door.native"
 local check = require "llm_limiters.door.check"
 local response = require "llm_limiters.door.response"
 
