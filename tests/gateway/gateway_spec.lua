@@ -217,9 +217,9 @@ describe("the gateway", function()
   it("reads answers however they are cut, and keeps connections", function()
     local _, _, body = gateway:ask("any", CHAT, chat("x-openai", '{"gpt-x":"odd"}', { stream = true }))
     local text = {}
-    for data in body:gmatch "data: ({.-})\r?\n\r?\n" do text[#text + 1] = json.decode(data).choices[1].delta.content end
+    for data in body:gmatch "data: ({.-})\n\n" do text[#text + 1] = json.decode(data).choices[1].delta.content end
     assert.equal("one two three", table.concat(text))
-    assert.truthy(body:find("data: [DONE]\r\n\r\n", 1, true))
+    assert.truthy(body:find("data: [DONE]\n\n", 1, true))
     for _ = 1, 10 do assert.equal(200, (ask("x-openai", "x"))) end
     assert.is_true(tonumber(gateway:seen "reused") > 0)
   end)
