@@ -22,3 +22,7 @@ files["bindings/lua/docs/ldoc.lua"] = { std = "max" }
 files["tests/rock"] = { std = "max+busted" }
 files["bindings/lua/library"] = { ignore = { "111", "112", "121", "122", "131", "142", "143", "212", "241" } }
 files["tests/nginx"] = { std = "max+busted+ngx_lua" }
+files["tests/gateway"] = { std = "max+busted+ngx_lua" }
+for _, name in ipairs { "config.lua", "gateway", "provider.lua" } do
+  files["examples/openresty/" .. name] = { std = "max+ngx_lua" }
+end
