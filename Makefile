@@ -50,7 +50,7 @@ LIB_CORE := $(BUILD)/libllm_limiters_core
 LIB      := $(BUILD)/libllm_limiters
 BIN      := $(BUILD)/llm-limiters
 
-.PHONY: all rock rocks declarations install-rock demo test c-tests fuzz interleave examples docs check bench install uninstall deps deps-luas deps-test format clean help
+.PHONY: all rock rocks declarations install-rock demo test c-tests fuzz interleave examples gateway docs check bench install uninstall deps deps-luas deps-test format clean help
 all: $(LIB_CORE).a $(LIB_CORE).so $(LIB).a $(LIB).so $(BIN)
 
 help:
@@ -59,6 +59,7 @@ help:
 	@echo "make rock     the native module for Lua $(LUA), in $(BUILD)/$(VM); LUA=5.1, 5.2, 5.3, 5.4 or luajit; make rocks for all"
 	@echo "make docs     pages on the Lua API, in build/docs"
 	@echo "make examples build and run every example"
+	@echo "make gateway  run the gateway of examples/openresty"
 	@echo "make interleave  hunt for schedules that break the engine"
 	@echo "make fuzz     every parser against hostile bytes, LLIM_FUZZ_SECONDS each"
 	@echo "make bench    cost of decisions, as ratios to the cheapest exact one"
@@ -71,6 +72,7 @@ DEPS_DOCS := lua5.4 lua-ldoc
 DEPS_LUAS := $(DEPS) lua5.1 liblua5.1-0-dev lua5.2 liblua5.2-dev lua5.3 liblua5.3-dev luajit2 libluajit2-5.1-dev
 DEPS_TEST := $(DEPS_LUAS) $(DEPS_DOCS) libcmocka-dev lua-busted lua-check lua-cqueues lua-luv python3-prometheus-client locales \
              clang clang-format libclang-rt-14-dev nginx libnginx-mod-http-lua lua-cjson curl nodejs procps
+SDK       := openai@7.57.0
 MISSING    = $(shell for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q ' installed' || echo $$p; done)
 SUDO      := $(if $(filter 0,$(shell id -u)),,sudo)
 INSTALL_MISSING = m="$(call MISSING,$(1))"; [ -z "$$m" ] || { echo "installing $$m"; $(SUDO) apt-get update -qq && \
@@ -81,6 +83,8 @@ deps-luas:
 	@$(call INSTALL_MISSING,$(DEPS_LUAS))
 deps-test:
 	@$(call INSTALL_MISSING,$(DEPS_TEST))
+	@[ -d build/node/node_modules/openai ] || ! command -v npm >/dev/null || \
+	  npm install --prefix build/node --no-audit --no-fund --silent $(SDK) || echo "the specs with OpenAI's SDK will be skipped"
 
 # The second make is a new one because pkg-config may have come only now.
 demo: deps
@@ -216,6 +220,12 @@ examples: deps
 	@$(MAKE) --no-print-directory -s rock $(EXAMPLES)
 	@for e in $(EXAMPLES); do echo "== $$e"; $$e || exit 1; done
 	@for e in examples/first.lua examples/agent/agent.lua; do echo "== $$e"; $(LUA_HERE) $(LUA_PROGRAM) $$e || exit 1; done
+
+# The gateway of examples/openresty, with a stand-in for the providers, until Ctrl-C.
+gateway:
+	@$(call INSTALL_MISSING,$(DEPS_LUAS) nginx libnginx-mod-http-lua lua-cjson)
+	@$(MAKE) --no-print-directory -s rock LUA=luajit
+	@examples/openresty/run
 
 # LDoc's pages, from the annotations for editors; a warning is an error.
 docs:

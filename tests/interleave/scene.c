@@ -79,8 +79,9 @@ static void check_book(scene *s, const book *b, int64_t used, bool exactly)
        stood until its ring was another's spoils closings of that one. */
     if (sim_deaths() || (s->play->places && !s->play->still))
         most += most > b->limit.amount ? most : b->limit.amount + 1;
-    /* Above the limit too: a limit that comes in its place begins with that. */
-    if (b->exact && used < least) sim_wrong("%s: used %lld, the log has %lld", law, (long long)used, (long long)least);
+    /* Of a sliding limit above it too: one that comes in its place begins with that. Others in debt admit nothing. */
+    if (b->exact && used < least && (used <= b->limit.amount || b->limit.law == LLIM_SLIDING))
+        sim_wrong("%s: used %lld, the log has %lld", law, (long long)used, (long long)least);
     /* A bucket that was lowered gives nothing back of before. */
     const bool may_keep = b->limit.law == LLIM_BUCKET && stage_reloads(s->play);
     if (exactly && b->equal && (used < least || (used > least && !may_keep)) && sim_deaths() == 0)
