@@ -20,9 +20,11 @@ local CONFIG = [[
 
 -- Every model has its own letter, so that a cooldown is nobody else's.
 local function quotas(more)
-  local lines = { "return {", '["gpt-vector"] = { rpm = 100, tpm = 1e6 }, ["gemini-vector"] = { rpm = 100, itpm = 1e6 },',
+  local lines = { "return {", '["gpt-vector"] = { rpm = 100, tpm = 1e6 },',
+    '["gemini-vector"] = { rpm = 100, itpm = 1e6 },',
     '["gpt-image-1"] = { ipm = 100 }, ["gpt-4o-mini-tts"] = { rpm = 100 },',
-    '["tenant:*"] = { rpm = 1000 }, ["tenant:few"] = { rpm = 2 }, ["tenant:small"] = { tpm = 6000, charged = "reserved" },',
+    '["tenant:*"] = { rpm = 1000 }, ["tenant:few"] = { rpm = 2 },',
+    '["tenant:small"] = { tpm = 6000, charged = "reserved" },',
     more or "" }
   for name in ("abcdefghijklmnopqrstuvwxyz"):gmatch "." do
     lines[#lines + 1] = ('["gpt-%s"] = { rpm = 100, tpm = 1e6 }, ["gemini-%s"] = { rpm = 100, tpm = 1e6 },')
@@ -175,7 +177,8 @@ describe("the gateway", function()
   end)
 
   it("asks the next model when one fails, before the first byte", function()
-    for letter, answer in pairs { k = "error", l = "overloaded", m = "closed", n = "headless", o = "short", p = "failing" } do
+    local answers = { k = "error", l = "overloaded", m = "closed", n = "headless", o = "short", p = "failing" }
+    for letter, answer in pairs(answers) do
       local streams = answer == "headless" or answer == "failing"
       local status, _, body = gateway:ask("any", CHAT, chat(letter, ('{"gpt-%s":"%s"}'):format(letter, answer),
         { stream = streams }))
@@ -261,6 +264,8 @@ describe("the gateway", function()
     for line in gateway:log():gmatch "[^\n]*%[error%][^\n]*" do
       assert.truthy(line:find("lua tcp socket", 1, true), line)
     end
-    for _, bad in ipairs { "signal 11", "%[crit%]", "%[alert%]", "%[emerg%]" } do assert.falsy(gateway:log():find(bad)) end
+    for _, bad in ipairs { "signal 11", "%[crit%]", "%[alert%]", "%[emerg%]" } do
+      assert.falsy(gateway:log():find(bad))
+    end
   end)
 end)

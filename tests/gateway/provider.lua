@@ -1,4 +1,4 @@
--- The example's stand-in for the providers, and what goes wrong with providers: a request whose text is a JSON object of
+-- The example's stand-in for the providers, and what goes wrong with them: a request whose text is a JSON object of
 -- models and one of the answers below, like {"gpt-a": "limited"}, is answered so by these. It counts the calls of each.
 local json = require "cjson.safe"
 local plain = require "plain"
@@ -27,8 +27,8 @@ local function chunk(text)
   return string.format("%x\r\n%s\r\n", #text, text)
 end
 
-local LIMITED = '{"error":{"message":"Rate limit reached for gpt-a in organization o on requests per min (RPM): Limit 3, '
-  .. 'Used 3, Requested 1. Please try again in %s.","type":"requests","param":null,"code":"rate_limit_exceeded"}}'
+local LIMITED = '{"error":{"message":"Rate limit reached for gpt-a in organization o on requests per min (RPM): '
+  .. 'Limit 3, Used 3, Requested 1. Please try again in %s.","type":"requests","param":null,"code":"rate_limit_exceeded"}}'
 
 local EXCEEDED = [[{"error":{"code":429,"message":"You exceeded your current quota.\nPlease retry in 2.1s.",
   "status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"2s"},

@@ -1,4 +1,4 @@
--- Starts a copy of examples/openresty for the specs, in a directory and on ports of its own, in front of a provider that
+-- Starts a copy of examples/openresty for the specs, in a directory and on ports of its own, before a provider that
 -- goes wrong when it is told to. By dofile, from the top of the checkout.
 local json = require "cjson"
 local shared = dofile "tests/nginx/support.lua"
@@ -21,8 +21,8 @@ local PORTS = [[node -e '
 function support.start(files)
   local dir = run("mktemp -d"):match "%S+"
   local port, provider = run(PORTS):match "(%d+) (%d+)"
-  local self = setmetatable({ dir = dir, url = "http://127.0.0.1:" .. port, provider = "http://127.0.0.1:" .. provider },
-    Gateway)
+  local host = "http://127.0.0.1:"
+  local self = setmetatable({ dir = dir, url = host .. port, provider = host .. provider }, Gateway)
   os.execute("cp -r examples/openresty/. " .. dir .. " && mv " .. dir .. "/provider.lua " .. dir .. "/plain.lua")
   os.execute("cp tests/gateway/provider.lua " .. dir .. " && chmod 755 " .. dir)
   local conf = shared.read(dir .. "/nginx.conf")
