@@ -28,7 +28,8 @@ local function chunk(text)
 end
 
 local LIMITED = '{"error":{"message":"Rate limit reached for gpt-a in organization o on requests per min (RPM): '
-  .. 'Limit 3, Used 3, Requested 1. Please try again in %s.","type":"requests","param":null,"code":"rate_limit_exceeded"}}'
+  .. 'Limit 3, Used 3, Requested 1. Please try again in %s.","type":"requests","param":null,'
+  .. '"code":"rate_limit_exceeded"}}'
 
 local EXCEEDED = [[{"error":{"code":429,"message":"You exceeded your current quota.\nPlease retry in 2.1s.",
   "status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"2s"},
