@@ -72,7 +72,7 @@ DEPS_DOCS := lua5.4 lua-ldoc
 DEPS_LUAS := $(DEPS) lua5.1 liblua5.1-0-dev lua5.2 liblua5.2-dev lua5.3 liblua5.3-dev luajit2 libluajit2-5.1-dev
 DEPS_TEST := $(DEPS_LUAS) $(DEPS_DOCS) libcmocka-dev lua-busted lua-check lua-cqueues lua-luv python3-prometheus-client locales \
              clang clang-format libclang-rt-14-dev nginx libnginx-mod-http-lua lua-cjson curl nodejs procps
-SDK       := openai@7.57.0
+SDK       := openai@6.49.0
 MISSING    = $(shell for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q ' installed' || echo $$p; done)
 SUDO      := $(if $(filter 0,$(shell id -u)),,sudo)
 INSTALL_MISSING = m="$(call MISSING,$(1))"; [ -z "$$m" ] || { echo "installing $$m"; $(SUDO) apt-get update -qq && \

@@ -33,7 +33,7 @@ function support.start(files)
   local build = os.getenv "BUILD" or "build"
   os.execute(("LUA_PATH='%s/bindings/lua/?.lua;%s/bindings/lua/?/init.lua;;' LUA_CPATH='%s/%s/luajit/?.so;;' TMPDIR=%s "
     .. "%s/run >%s/log 2>&1 &"):format(here, here, here, build, dir, dir, dir))
-  self.until_up = shared.until_true(function() return self:get "/status/text" ~= "" end, "nginx: " .. self:log())
+  shared.until_true(function() return self:get "/status/text" ~= "" end, "nginx: " .. self:log())
   return self
 end
 
