@@ -7,7 +7,7 @@ local http = {}
 
 local CONNECT, SEND, READ = 2000, 10000, 120000 -- milliseconds; READ of one wait, and models think for long
 local KEEP, KEPT = 30000, 64 -- milliseconds, and connections of a worker to one server
-local MOST_HEADERS = 100
+local MOST_HEADERS, LONGEST_LINE = 100, 16384
 local PIECE = 16384 -- bytes
 
 local Answer = {}
@@ -27,14 +27,22 @@ local function connect(url)
   return sock, host .. ":" .. port, path
 end
 
+-- A line without its end. receive "*l" would keep as much as the server sends without ending it.
+local function read_line(sock)
+  local line, why = sock:receiveuntil "\n"(LONGEST_LINE)
+  if not line then return nil, why end
+  if #line == LONGEST_LINE then return nil, "a line is too long" end
+  return (string.gsub(line, "\r$", ""))
+end
+
 -- Status and headers, whose names are in lower case.
 local function read_head(sock)
-  local headers, line, why = {}, sock:receive "*l"
+  local headers, line, why = {}, read_line(sock)
   if not line then return nil, why end
   local minor, status = string.match(line, "^HTTP/1%.(%d) (%d%d%d)")
   if not status then return nil, "the answer is not of HTTP/1.1" end
   for _ = 1, MOST_HEADERS do
-    line, why = sock:receive "*l"
+    line, why = read_line(sock)
     if not line then return nil, why end
     if line == "" then return tonumber(status), headers, minor == "1" end
     local name, value = string.match(line, "^([^:]+):%s*(.-)%s*$")
@@ -83,13 +91,13 @@ end
 
 -- The size of the next chunk is in left: 0 after the last.
 local function read_size(self)
-  if self.left then self.sock:receive "*l" end -- the end of the one before
-  local line, why = self.sock:receive "*l"
+  if self.left then read_line(self.sock) end -- the end of the one before
+  local line, why = read_line(self.sock)
   local size = tonumber(string.match(line or "", "^%x+") or "", 16)
   if not size then return nil, why or "a chunk has no size" end
   self.left = size
   while size == 0 and line ~= "" do -- trailers, and an empty line
-    line, why = self.sock:receive "*l"
+    line, why = read_line(self.sock)
     if not line then return nil, why end
   end
   return true

@@ -22,9 +22,10 @@ function openai.answer(_, body)
   return body
 end
 
--- The body of an error for the client.
+-- The body of an error for the client; nil if it is none of the API, but say a proxy's page.
 function openai.fault(body)
-  return body
+  local answer = json.decode(body)
+  return type(answer) == "table" and type(answer.error) == "table" and body or nil
 end
 
 -- What the client is to get of an event, or nil. Sets what the call has used, and whether it has ended or failed.
