@@ -84,7 +84,7 @@ deps-luas:
 deps-test:
 	@$(call INSTALL_MISSING,$(DEPS_TEST))
 	@[ -d build/node/node_modules/openai ] || ! command -v npm >/dev/null || \
-	  npm install --prefix build/node --no-audit --no-fund --silent $(SDK) || echo "the specs with OpenAI's SDK will be skipped"
+	  npm install --prefix build/node --no-audit --no-fund --silent --ignore-scripts --fetch-retries=0 --fetch-timeout=20000 $(SDK) || echo "the specs with OpenAI's SDK will be skipped"
 
 # The second make is a new one because pkg-config may have come only now.
 demo: deps
