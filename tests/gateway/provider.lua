@@ -47,7 +47,6 @@ function answers.day() send(429, EXCEEDED:format "Day") end
 function answers.minute() send(429, EXCEEDED:format "Minute") end
 function answers.error() send(500, '{"error":{"message":"The server had an error.","type":"server_error"}}') end
 function answers.overloaded() send(503, '{"error":{"code":503,"message":"Overloaded.","status":"UNAVAILABLE"}}') end
-function answers.page() send(502, "<html>Bad gateway</html>") end
 function answers.closed() ngx.exit(444) end
 function answers.headless() raw(HEAD .. "text/event-stream\r\n\r\n") end
 function answers.short() raw "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{" end
@@ -72,15 +71,6 @@ function answers.odd()
     if at % 5 == 0 then ngx.sleep(0.001) end -- so that it goes out
   end
   raw("0\r\nTrailer: x\r\n\r\n", sock)
-end
-
--- A header that does not end, as far as anybody reads it.
-function answers.long()
-  local sock, sent = ngx.req.socket(true), 0
-  sock:send "HTTP/1.1 200 OK\r\nX: "
-  while sent < 256 and sock:send(("x"):rep(65536)) do sent = sent + 1 end
-  seen:set("sent", sent)
-  ngx.exit(444)
 end
 
 function answers.invalid()
